@@ -1,0 +1,45 @@
+using System.Runtime.CompilerServices;
+
+namespace Vivarium.Emulator.Cpu;
+
+/// <summary>The instruction set a guest thread runs.</summary>
+public enum Architecture : byte
+{
+    X64,
+    Arm64,
+    RiscV64,
+}
+
+/// <summary>One guest thread's processor: plain data, copied by fork and clone.</summary>
+public sealed class GuestCpu
+{
+    // Pinned, so that translated code may hold its address.
+    private readonly CpuState[] _state = GC.AllocateUninitializedArray<CpuState>(1, pinned: true);
+
+    public GuestCpu(Architecture architecture)
+    {
+        Architecture = architecture;
+        _state[0] = default;
+        _state[0].Mxcsr = 0x1F80;
+        _state[0].X87.Control = 0x037F;
+        _state[0].Flags = 0x202;
+    }
+
+    public Architecture Architecture { get; }
+
+    public ref CpuState State
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => ref _state[0];
+    }
+
+    /// <summary>Instructions retired by this thread.</summary>
+    public ulong Instructions { get; set; }
+
+    public GuestCpu Clone()
+    {
+        var copy = new GuestCpu(Architecture);
+        copy.State = State;
+        return copy;
+    }
+}

@@ -1,0 +1,47 @@
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Cpu;
+
+/// <summary>Why an engine stopped. The program counter is where the guest goes on, unless said otherwise.</summary>
+public enum ExitReason : byte
+{
+    /// <summary>The budget is spent.</summary>
+    Budget,
+
+    /// <summary>A system call instruction ran; the program counter is behind it.</summary>
+    SystemCall,
+
+    /// <summary>A memory access faulted; the program counter is the faulting instruction and registers are as before it.</summary>
+    MemoryFault,
+
+    /// <summary>An undefined or unsupported instruction (SIGILL); the program counter is at it.</summary>
+    InvalidInstruction,
+
+    /// <summary>A privileged instruction or a segment or canonical violation (#GP: SIGSEGV, SI_KERNEL).</summary>
+    GeneralProtection,
+
+    /// <summary>int3 (SIGTRAP); the program counter is behind it.</summary>
+    Breakpoint,
+
+    /// <summary>Single step (RFLAGS.TF) done (SIGTRAP).</summary>
+    SingleStep,
+
+    /// <summary>Integer divide error (SIGFPE, FPE_INTDIV).</summary>
+    DivideError,
+
+    /// <summary>An unmasked SIMD or x87 exception (SIGFPE).</summary>
+    FloatingPoint,
+}
+
+/// <summary>What an engine's run ended with.</summary>
+public readonly record struct EngineExit(ExitReason Reason, MemoryFault Fault = default);
+
+/// <summary>Runs guest code until it must stop. Never calls the kernel (house rule 3).</summary>
+public interface IEngine
+{
+    /// <summary>
+    /// Runs up to <paramref name="budget"/> instructions, give or take a block, and subtracts those retired from it. Also adds them
+    /// to <see cref="GuestCpu.Instructions"/>.
+    /// </summary>
+    EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget);
+}

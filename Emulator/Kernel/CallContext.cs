@@ -1,0 +1,88 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>
+/// The system call a thread is in: its arguments, what it needs to wait, and short cuts to what handlers use. One per thread,
+/// reused. A handler that would block returns <see cref="Wait(Source, RestartKind, long?)"/>; when something happened it is run again
+/// with the same arguments and the same <see cref="Progress"/>.
+/// </summary>
+public sealed class CallContext(GuestThread thread)
+{
+    private readonly ulong[] _arguments = new ulong[8];
+
+    public GuestThread Thread { get; } = thread;
+
+    public Process Process => Thread.Process;
+
+    public World World => Process.World;
+
+    public AddressSpace Memory => Process.Memory;
+
+    /// <summary>The personality's call number.</summary>
+    public int Number { get; private set; }
+
+    public ReadOnlySpan<ulong> Arguments => _arguments;
+
+    /// <summary>World time when the call was entered, nanoseconds.</summary>
+    public long StartedAt { get; private set; }
+
+    /// <summary>True when the handler is run a last time because a signal arrived: a wait now ends the call.</summary>
+    public bool Interrupted { get; internal set; }
+
+    /// <summary>Bytes (or items) already done by earlier runs of this call; returned instead of EINTR when it is not 0.</summary>
+    public long Progress { get; set; }
+
+    /// <summary>Free slot for a handler that needs more than a number across runs; cleared at the end of the call.</summary>
+    public object? State { get; set; }
+
+    /// <summary>Absolute monotonic world time at which the wait gives up; null = never. Kept across runs.</summary>
+    public long? Deadline { get; private set; }
+
+    public bool DeadlinePassed => Deadline is { } deadline && World.Clock.Monotonic >= deadline;
+
+    internal List<Source> Sources { get; } = [];
+
+    public void Begin(int number, ReadOnlySpan<ulong> arguments)
+    {
+        Number = number;
+        arguments.CopyTo(_arguments);
+        StartedAt = World.Clock.Monotonic;
+        Interrupted = false;
+        Progress = 0;
+        State = null;
+        Deadline = null;
+        Sources.Clear();
+    }
+
+    /// <summary>Fixes the deadline at the first run: <paramref name="timeout"/> nanoseconds from the call's start; null = forever.</summary>
+    public void SetTimeout(long? timeout)
+    {
+        if (Deadline is null && timeout is { } nanoseconds)
+            Deadline = nanoseconds > long.MaxValue - StartedAt ? long.MaxValue : StartedAt + Math.Max(0, nanoseconds);
+    }
+
+    public void SetDeadline(long monotonic) => Deadline ??= monotonic;
+
+    /// <summary>Would block on one source.</summary>
+    public CallResult Wait(Source source, RestartKind restart = RestartKind.IfHandlerAllows)
+    {
+        Sources.Add(source);
+        return Wait(restart);
+    }
+
+    /// <summary>Would block on the sources added by <see cref="AddSource"/> and the deadline.</summary>
+    public CallResult Wait(RestartKind restart = RestartKind.IfHandlerAllows)
+    {
+        if (!Interrupted)
+            return CallResult.Blocked(restart);
+        return Progress != 0 ? CallResult.Ok(Progress) : CallResult.Interrupted(restart);
+    }
+
+    public void AddSource(Source source) => Sources.Add(source);
+
+    /// <summary>The open file of a descriptor of this process, or null (EBADF).</summary>
+    public OpenFile? File(int descriptor) => Process.Files.Get(descriptor);
+}

@@ -1,0 +1,115 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Files;
+
+/// <summary>File status flags of an open file description, neutral of any system's O_ values.</summary>
+[Flags]
+public enum OpenFlags : uint
+{
+    None = 0,
+    Read = 1 << 0,
+    Write = 1 << 1,
+    ReadWrite = Read | Write,
+    Append = 1 << 2,
+    NonBlocking = 1 << 3,
+    Sync = 1 << 4,
+    DataSync = 1 << 5,
+    Direct = 1 << 6,
+    NoAccessTime = 1 << 7,
+    Async = 1 << 8,
+
+    /// <summary>O_PATH: names a file, allows no I/O.</summary>
+    PathOnly = 1 << 9,
+
+    // Only at open:
+    Create = 1 << 16,
+    Exclusive = 1 << 17,
+    Truncate = 1 << 18,
+    Directory = 1 << 19,
+    NoFollow = 1 << 20,
+    NoControllingTty = 1 << 21,
+    Temporary = 1 << 22,
+    CloseOnExec = 1 << 23,
+}
+
+/// <summary>What an I/O operation of an open file came to.</summary>
+public readonly record struct IoResult(long Count, Errno Error)
+{
+    /// <summary>No progress now; wait on <see cref="OpenFile.Source"/>. Also what a non-blocking caller gets as EAGAIN.</summary>
+    public static IoResult WouldBlock => new(0, Errno.EAGAIN);
+
+    public bool IsBlocked => Error == Errno.EAGAIN;
+
+    public static implicit operator IoResult(long count) => new(count, Errno.None);
+
+    public static implicit operator IoResult(Errno error) => new(0, error);
+}
+
+/// <summary>
+/// An open file description: what dup and fork share. Subclasses override what they can do; the rest fails as the real kernels
+/// do. Operations never block: they return <see cref="IoResult.WouldBlock"/> and pulse <see cref="Source"/> when that changed.
+/// </summary>
+public abstract class OpenFile
+{
+    private int _references = 1;
+
+    protected OpenFile(OpenFlags flags) => Flags = flags;
+
+    public OpenFlags Flags { get; set; }
+
+    public bool CanRead => (Flags & OpenFlags.Read) != 0;
+
+    public bool CanWrite => (Flags & OpenFlags.Write) != 0;
+
+    public bool IsNonBlocking => (Flags & OpenFlags.NonBlocking) != 0;
+
+    /// <summary>Pulsed whenever <see cref="Poll"/> may have changed or progress was made possible.</summary>
+    public virtual Source Source { get; } = new();
+
+    /// <summary>The file offset, for files that have one.</summary>
+    public long Position { get; set; }
+
+    public virtual bool CanSeek => false;
+
+    /// <summary>The inode behind this description; every file has one (pipes and sockets an anonymous one).</summary>
+    public abstract Inode Inode { get; }
+
+    /// <summary>The name it was opened by, for /proc/self/fd and the *at calls; null for anonymous files.</summary>
+    public virtual PathEntry? Path => null;
+
+    /// <summary>What readlink of /proc/self/fd/N says when there is no path, e.g. "pipe:[12]".</summary>
+    public virtual string Description => "anon_inode:[file]";
+
+    /// <summary>Reads at the file offset and advances it.</summary>
+    public virtual IoResult Read(Span<byte> destination) => Errno.EINVAL;
+
+    /// <summary>Writes at the file offset (or the end, with Append) and advances it.</summary>
+    public virtual IoResult Write(ReadOnlySpan<byte> source) => Errno.EINVAL;
+
+    public virtual IoResult ReadAt(long offset, Span<byte> destination) => Errno.ESPIPE;
+
+    public virtual IoResult WriteAt(long offset, ReadOnlySpan<byte> source) => Errno.ESPIPE;
+
+    /// <summary>Level readiness now. Regular files are always ready.</summary>
+    public virtual Readiness Poll() => Readiness.In | Readiness.Out;
+
+    /// <summary>The object to map, or null (ENODEV).</summary>
+    public virtual MemoryObject? MapObject() => null;
+
+    /// <summary>ioctl(2); arguments are read and written through the context's memory.</summary>
+    public virtual CallResult Control(CallContext call, uint request, ulong argument) => Errno.ENOTTY;
+
+    public void AddReference() => _references++;
+
+    /// <summary>Drops a reference; the last one releases the description.</summary>
+    public void Release()
+    {
+        if (--_references == 0)
+            OnLastClose();
+    }
+
+    protected virtual void OnLastClose()
+    {
+    }
+}
