@@ -4,4 +4,257 @@ namespace Vivarium.Emulator.Cpu.Ops;
 public enum OpCode : ushort
 {
     Nop,
+
+    // ---- vectors: 0x200.. ---------------------------------------------------------------------------------------
+    // Registers number CpuState.Vectors, except where an operand is said to be an integer register. Size is a LaneKind
+    // unless said otherwise. Lanes are little endian, lane 0 lowest. "Address" is integer register A + Immediate.
+
+    /// <summary>D = the 1 &lt;&lt; Size bytes at Address, upper bytes zero.</summary>
+    VectorLoad = 0x200,
+
+    /// <summary>D = B with lane C (of 1 &lt;&lt; Size bytes) replaced from Address.</summary>
+    VectorLoadLane,
+
+    /// <summary>Stores the low 1 &lt;&lt; Size bytes of B to Address.</summary>
+    VectorStore,
+
+    /// <summary>Stores lane C (of 1 &lt;&lt; Size bytes) of B to Address.</summary>
+    VectorStoreLane,
+
+    /// <summary>Stores the bytes of B selected by the top bits of vector C's bytes to Address (MASKMOVDQU); Size is log2 of the bytes looked at.</summary>
+    VectorStoreMasked,
+
+    /// <summary>Exits with GeneralProtection when Address is not a multiple of 1 &lt;&lt; Size.</summary>
+    VectorCheckAlignment,
+    VectorMove,
+    VectorZero,
+
+    /// <summary>D = integer register A (1 &lt;&lt; Size bytes), upper bytes zero.</summary>
+    VectorFromInteger,
+
+    /// <summary>Integer register D = lane C (of 1 &lt;&lt; Size bytes) of A, zero-extended.</summary>
+    VectorToInteger,
+
+    /// <summary>D = A with lane C (of 1 &lt;&lt; Size bytes) replaced by integer register B.</summary>
+    VectorInsertInteger,
+
+    /// <summary>D = A with lane C replaced by lane Immediate of B; lanes of 1 &lt;&lt; Size bytes.</summary>
+    VectorInsertLane,
+
+    /// <summary>Integer register D = the top bit of each lane of A.</summary>
+    VectorMoveMask,
+
+    // D = A op B.
+    VectorAnd,
+
+    /// <summary>D = ~A &amp; B.</summary>
+    VectorAndNot,
+    VectorOr,
+    VectorXor,
+    VectorAdd,
+    VectorSubtract,
+    VectorAddSaturateSigned,
+    VectorAddSaturateUnsigned,
+    VectorSubtractSaturateSigned,
+    VectorSubtractSaturateUnsigned,
+    VectorMultiplyLow,
+    VectorMultiplyHighSigned,
+    VectorMultiplyHighUnsigned,
+
+    /// <summary>16-bit lanes: (A × B + 0x4000) >> 15 (PMULHRSW).</summary>
+    VectorMultiplyHighRounded,
+
+    /// <summary>64-bit lanes: the product of the low 32-bit halves.</summary>
+    VectorMultiplyWideSigned,
+    VectorMultiplyWideUnsigned,
+
+    /// <summary>32-bit lanes: the sum of the two products of signed 16-bit lanes (PMADDWD).</summary>
+    VectorMultiplyAddPairs,
+
+    /// <summary>16-bit lanes: the saturated sum of two products of A's unsigned and B's signed bytes (PMADDUBSW).</summary>
+    VectorMultiplyAddBytes,
+    VectorAverage,
+    VectorMinSigned,
+    VectorMinUnsigned,
+    VectorMaxSigned,
+    VectorMaxUnsigned,
+    VectorCompareEqual,
+    VectorCompareGreater,
+    VectorInterleaveLow,
+    VectorInterleaveHigh,
+
+    /// <summary>Lanes of A then B, halved in width with saturation; Size is the source's kind.</summary>
+    VectorPackSigned,
+    VectorPackUnsigned,
+    VectorHorizontalAdd,
+    VectorHorizontalAddSaturate,
+    VectorHorizontalSubtract,
+    VectorHorizontalSubtractSaturate,
+
+    /// <summary>A negated, zeroed or kept as B is negative, zero or positive (PSIGN).</summary>
+    VectorApplySign,
+
+    /// <summary>The sum of the eight absolute differences of unsigned bytes, in each 64-bit lane (PSADBW).</summary>
+    VectorSumDifferences,
+
+    /// <summary>Sums of absolute differences of a sliding four bytes of A against four of B, placed by Immediate (MPSADBW).</summary>
+    VectorSlidingDifferences,
+
+    /// <summary>Shifts lanes by the low 64 bits of B; counts past the lane clear it (or fill with the sign).</summary>
+    VectorShiftLeft,
+    VectorShiftRight,
+    VectorShiftRightArithmetic,
+
+    // The same by Immediate.
+    VectorShiftLeftBy,
+    VectorShiftRightBy,
+    VectorShiftRightArithmeticBy,
+
+    /// <summary>Shifts the whole of A by Immediate bytes.</summary>
+    VectorShiftBytesLeft,
+    VectorShiftBytesRight,
+
+    /// <summary>The low 16 bytes of A:B (A high) shifted right by Immediate bytes.</summary>
+    VectorAlignRight,
+
+    /// <summary>Byte i = byte (B[i] &amp; 15) of A, or 0 when B[i] is negative.</summary>
+    VectorShuffleBytes,
+
+    /// <summary>32-bit lanes of A in the order of Immediate's 2-bit fields.</summary>
+    VectorShuffle32,
+    VectorShuffleLow16,
+    VectorShuffleHigh16,
+
+    /// <summary>Lower half of the lanes chosen from A, upper half from B, by Immediate (SHUFPS, SHUFPD).</summary>
+    VectorShufflePairs,
+
+    /// <summary>D = A with odd lanes copied from even ones (MOVSLDUP), even from odd (MOVSHDUP: Immediate 1).</summary>
+    VectorDuplicate,
+
+    /// <summary>Lane i = bit i of Immediate ? B : A.</summary>
+    VectorBlend,
+
+    /// <summary>Lane i = top bit of lane i of vector C ? B : A.</summary>
+    VectorBlendVariable,
+
+    // D = op A.
+    VectorAbsolute,
+
+    /// <summary>The low lanes of A (kind Size) widened to kind C.</summary>
+    VectorSignExtend,
+    VectorZeroExtend,
+
+    /// <summary>The smallest 16-bit lane and its index (PHMINPOSUW).</summary>
+    VectorMinPosition,
+
+    /// <summary>Flags: zero = (A &amp; B is 0), carry = (~A &amp; B is 0), others clear (PTEST).</summary>
+    VectorTest,
+
+    /// <summary>The carry-less product of the 64-bit lanes chosen by bits 0 (A) and 4 (B) of Immediate.</summary>
+    VectorMultiplyCarryless,
+
+    /// <summary>SSE4.2 string comparison of A with B under Immediate; integer register D = index. C bit 0: explicit lengths in integer registers 0 (A) and 2 (B), bit 1: 64-bit lengths. Sets all flags.</summary>
+    VectorStringIndex,
+
+    /// <summary>The same; vector D = mask.</summary>
+    VectorStringMask,
+
+    // ---- floating-point vectors --------------------------------------------------------------------------------
+    // Under MXCSR; raise its flags and exit with FloatingPoint, writing nothing, for an unmasked one. C = 1 works on lane 0
+    // alone and takes the other lanes of A (of a one-operand operation too, whose source is B); C = 0 on all lanes.
+    FloatAdd,
+    FloatSubtract,
+    FloatMultiply,
+    FloatDivide,
+    FloatMin,
+    FloatMax,
+
+    /// <summary>Lanes of all ones where predicate Immediate (CMPPS: EQ LT LE UNORD NEQ NLT NLE ORD) holds.</summary>
+    FloatCompare,
+
+    /// <summary>Sets zero, parity and carry from lane 0 of A and B (COMISS); C = 1: quiet NaNs raise invalid too.</summary>
+    FloatCompareFlags,
+    FloatHorizontalAdd,
+    FloatHorizontalSubtract,
+
+    /// <summary>Subtracts in even lanes, adds in odd ones.</summary>
+    FloatAddSubtract,
+
+    /// <summary>Dot product under Immediate's masks (DPPS).</summary>
+    FloatDot,
+
+    // D = op B, merging into A when C = 1.
+    FloatSquareRoot,
+    FloatReciprocal,
+    FloatReciprocalSquareRoot,
+
+    /// <summary>Rounds to integral as Immediate says (ROUNDPS: bits 1:0 mode, 2 = MXCSR's, 3 = no inexact).</summary>
+    FloatRound,
+
+    /// <summary>Converts the lanes of B from kind Size to the other floating-point kind; fewer lanes come out: the rest is zero.</summary>
+    FloatConvert,
+
+    /// <summary>Converts lanes of 32-bit integers of B to floating-point kind Size.</summary>
+    FloatFromInteger32,
+
+    /// <summary>Converts lanes of kind Size to 32-bit integers, rounding as MXCSR says; Immediate 1: truncating. The rest is zero.</summary>
+    FloatToInteger32,
+
+    /// <summary>D = A with lane 0 (kind Size) converted from integer register B of 1 &lt;&lt; C bytes.</summary>
+    FloatFromIntegerRegister,
+
+    /// <summary>Integer register D = lane 0 (kind Size) of B, of 1 &lt;&lt; C bytes; Immediate 1: truncating.</summary>
+    FloatToIntegerRegister,
+
+    /// <summary>Loads MXCSR from integer register A; exits with GeneralProtection when reserved bits are set.</summary>
+    FloatSetControl,
+
+    /// <summary>Integer register D = MXCSR.</summary>
+    FloatGetControl,
+
+    // ---- x87 and MMX: 0x300.. -------------------------------------------------------------------------------------
+    // Stack registers are numbered from the top. Memory operands are at Address (integer register A + Immediate), of the kind
+    // in Size, an X87Operand. All but the control group first exit with FloatingPoint when an unmasked exception is pending.
+
+    /// <summary>Pushes the operand: memory, or stack register B for X87Operand.Register.</summary>
+    X87Load = 0x300,
+
+    /// <summary>Stores the top to memory, or to stack register D; C bit 0 pops, bit 1 truncates (FISTTP).</summary>
+    X87Store,
+
+    /// <summary>Stack register D = D op operand, the operand being memory or stack register B; C = X87Arithmetic, bit 7 pops.</summary>
+    X87Arithmetic,
+
+    /// <summary>Compares the top with the operand (memory or stack register B). C: bits 1:0 pops, bit 2 quiet (FUCOM), bit 3 into the flags (FCOMI).</summary>
+    X87Compare,
+
+    /// <summary>Pushes constant Immediate, numbered as in D9 E8..EE (1, log2 10, log2 e, pi, log10 2, ln 2, 0).</summary>
+    X87Constant,
+
+    /// <summary>Exchanges the top with stack register B.</summary>
+    X87Exchange,
+
+    /// <summary>The operation on the stack's top that Immediate, an X87Function, names.</summary>
+    X87Function,
+
+    /// <summary>Moves stack register B to the top when integer register A is not zero (FCMOVcc).</summary>
+    X87MoveConditional,
+
+    /// <summary>Frees stack register B; C = 1 pops too.</summary>
+    X87Free,
+
+    /// <summary>Exits with FloatingPoint when an unmasked exception is pending (FWAIT, and EMMS's check).</summary>
+    X87Wait,
+
+    /// <summary>The control operation C, an X87Control, on Address; never checks for pending exceptions.</summary>
+    X87Control,
+
+    /// <summary>Vector D = MMX register A, zero-extended; checks as X87Wait does.</summary>
+    MmxRead,
+
+    /// <summary>MMX register D = low 64 bits of vector A; the unit goes into MMX state (top 0, all valid, exponent ones).</summary>
+    MmxWrite,
+
+    /// <summary>Integer register D = the x87 control word (Immediate 0) or status word (1).</summary>
+    X87GetWord,
 }
