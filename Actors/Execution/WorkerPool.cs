@@ -1,0 +1,156 @@
+using Vivarium.Emulator.Kernel;
+
+namespace Vivarium.Actors.Execution;
+
+/// <summary>Something a worker runs a quantum at a time.</summary>
+public interface IWork
+{
+    RunState Run(long quantum);
+}
+
+/// <summary>
+/// Shares a few host threads among many runs (design decision 1): a worker takes the run that waited longest, runs it for a
+/// quantum, and puts it back, to sleep, or away. A sleeping run costs no thread. The threads themselves are handed in: each calls
+/// <see cref="Work"/>.
+/// </summary>
+public sealed class WorkerPool(IClock clock, long quantum)
+{
+    private readonly object _gate = new();
+    private readonly Queue<Ticket> _ready = [];
+
+    /// <summary>Sleepers by the time they wake. A ticket woken early leaves its entry behind, recognised by its other wake time.</summary>
+    private readonly PriorityQueue<Ticket, long> _sleeping = new();
+    private bool _stopped;
+
+    /// <summary>Makes work known; it waits until it is woken.</summary>
+    public Ticket Add(IWork work) => new(this, work);
+
+    /// <summary>Runs work on the calling thread until <see cref="Stop"/>.</summary>
+    public void Work()
+    {
+        while (Take() is { } ticket)
+        {
+            RunState state = ticket.Work.Run(quantum);
+            lock (_gate)
+                PutBack(ticket, state);
+        }
+    }
+
+    /// <summary>Lets every <see cref="Work"/> return after the quantum under way.</summary>
+    public void Stop()
+    {
+        lock (_gate)
+        {
+            _stopped = true;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    private Ticket? Take()
+    {
+        lock (_gate)
+        {
+            while (!_stopped)
+            {
+                int wait = WakeSleepers();
+                if (_ready.TryDequeue(out Ticket? ticket))
+                {
+                    ticket.State = TicketState.Running;
+                    return ticket;
+                }
+                Monitor.Wait(_gate, wait);
+            }
+            return null;
+        }
+    }
+
+    /// <summary>Queues the sleepers whose time has come. Returns milliseconds until the next, rounded down so that none is late; -1 for none.</summary>
+    private int WakeSleepers()
+    {
+        while (_sleeping.TryPeek(out Ticket? ticket, out long wakeAt))
+        {
+            if (ticket.State == TicketState.Sleeping && ticket.WakeAt == wakeAt)
+            {
+                long left = wakeAt - clock.Monotonic;
+                if (left > 0)
+                    return (int)Math.Min(left / 1_000_000, int.MaxValue);
+                Enqueue(ticket);
+            }
+            _sleeping.Dequeue();
+        }
+        return Timeout.Infinite;
+    }
+
+    private void PutBack(Ticket ticket, RunState state)
+    {
+        if (state.IsDone)
+        {
+            ticket.State = TicketState.Done;
+        }
+        else if (ticket.State == TicketState.Woken || state.WakeAt == 0)
+        {
+            Enqueue(ticket);
+        }
+        else
+        {
+            ticket.State = TicketState.Sleeping;
+            ticket.WakeAt = state.WakeAt ?? long.MaxValue;
+            if (state.WakeAt is { } wakeAt)
+            {
+                _sleeping.Enqueue(ticket, wakeAt);
+                // A worker may be waiting for a later sleeper than this one.
+                Monitor.Pulse(_gate);
+            }
+        }
+    }
+
+    private void Enqueue(Ticket ticket)
+    {
+        ticket.State = TicketState.Queued;
+        _ready.Enqueue(ticket);
+        Monitor.Pulse(_gate);
+    }
+
+    private void Wake(Ticket ticket)
+    {
+        lock (_gate)
+        {
+            if (ticket.State == TicketState.Sleeping)
+                Enqueue(ticket);
+            else if (ticket.State == TicketState.Running)
+                ticket.State = TicketState.Woken;
+        }
+    }
+
+    internal enum TicketState : byte
+    {
+        Queued,
+        Running,
+
+        /// <summary>Running, and woken meanwhile: runs again whatever this quantum ends with.</summary>
+        Woken,
+        Sleeping,
+        Done,
+    }
+
+    /// <summary>One piece of work in the pool.</summary>
+    public sealed class Ticket
+    {
+        private readonly WorkerPool _pool;
+
+        internal Ticket(WorkerPool pool, IWork work)
+        {
+            _pool = pool;
+            Work = work;
+        }
+
+        internal IWork Work { get; }
+
+        internal TicketState State { get; set; } = TicketState.Sleeping;
+
+        internal long WakeAt { get; set; } = long.MaxValue;
+
+        /// <summary>Makes idle or new work run, from any thread.</summary>
+        public void Wake() => _pool.Wake(this);
+    }
+}

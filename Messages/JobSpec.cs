@@ -1,0 +1,96 @@
+namespace Vivarium.Messages;
+
+/// <summary>What executes guest instructions.</summary>
+public enum EngineKind
+{
+    /// <summary>Micro-ops executed one by one.</summary>
+    Interpreter,
+}
+
+/// <summary>Where a world's time comes from.</summary>
+public enum ClockKind
+{
+    /// <summary>The host's clocks.</summary>
+    Real,
+
+    /// <summary>A clock of the world's own that jumps over idle time.</summary>
+    Virtual,
+}
+
+/// <summary>A host path shown inside the guest's tree.</summary>
+/// <param name="Source">The host's path.</param>
+/// <param name="Target">The absolute path the guest sees it at.</param>
+/// <param name="Writable">True when the guest's writes go to the host; false shows it read-only.</param>
+public sealed record BindMount(string Source, string Target, bool Writable);
+
+/// <summary>The user a program runs as, in numbers: names belong to the guest's own /etc/passwd.</summary>
+public readonly record struct UserIdentity(uint User, uint Group);
+
+/// <summary>What a job may use.</summary>
+public sealed record JobLimits
+{
+    /// <summary>Memory a default job may commit.</summary>
+    public const ulong DefaultMemory = 4UL << 30;
+
+    /// <summary>Bytes of memory and in-memory files; an allocation past it fails with ENOMEM or ENOSPC.</summary>
+    public ulong Memory { get; init; } = DefaultMemory;
+
+    /// <summary>Real time after which the job is killed; null = never.</summary>
+    public TimeSpan? Timeout { get; init; }
+}
+
+/// <summary>What is told about a job beyond its result.</summary>
+public sealed record TraceSettings
+{
+    /// <summary>Every call is written as it finishes, decoded as strace does.</summary>
+    public bool Listing { get; init; }
+
+    /// <summary>Spans are exported over OTLP.</summary>
+    public bool Spans { get; init; }
+
+    /// <summary>Calls are counted and timed by name, whether or not they are listed.</summary>
+    public bool Counts { get; init; }
+
+    /// <summary>True when the world must write call records at all.</summary>
+    public bool Any => Listing || Spans || Counts;
+}
+
+/// <summary>
+/// A job: one program with all it needs to run. Arguments and environment are bytes, as Unix has them, and survive unchanged
+/// whatever their encoding.
+/// </summary>
+public sealed record JobSpec
+{
+    /// <summary>The program as the user named it: a path in the guest's tree, or a name looked up along the job's PATH.</summary>
+    public required byte[] Program { get; init; }
+
+    /// <summary>argv, the program's name first.</summary>
+    public required IReadOnlyList<byte[]> Arguments { get; init; }
+
+    /// <summary>The environment as NAME=VALUE.</summary>
+    public IReadOnlyList<byte[]> Environment { get; init; } = [];
+
+    /// <summary>Working directory inside the guest.</summary>
+    public string WorkingDirectory { get; init; } = "/";
+
+    /// <summary>True: a missing working directory fails the job. False: "/" takes its place.</summary>
+    public bool IsWorkingDirectoryRequired { get; init; }
+
+    public UserIdentity User { get; init; }
+
+    /// <summary>Directory or tar archive whose content is the guest's "/"; null = the host's own tree, never written.</summary>
+    public string? RootFilesystem { get; init; }
+
+    public IReadOnlyList<BindMount> Binds { get; init; } = [];
+
+    public JobLimits Limits { get; init; } = new();
+
+    public EngineKind Engine { get; init; }
+
+    public ClockKind Clock { get; init; }
+
+    /// <summary>Fixes scheduling, randomness and (virtual) time; null lets the node choose one.</summary>
+    public ulong? Seed { get; init; }
+
+    public TraceSettings Tracing { get; init; } = new();
+}
