@@ -1,0 +1,68 @@
+using YamlDotNet.Serialization;
+using YamlDotNet.Serialization.NamingConventions;
+
+namespace Vivarium.Conformance;
+
+/// <summary>One file of cases.</summary>
+public sealed class CaseFile
+{
+    /// <summary>The words a case's <c>script</c> is appended to, unless the case has its own.</summary>
+    public List<string> Shell { get; set; } = ["/bin/sh", "-c"];
+
+    public List<ConformanceCase> Cases { get; set; } = [];
+}
+
+/// <summary>One program run natively and in Vivarium; both must agree in standard output, standard error and exit code.</summary>
+public sealed class ConformanceCase
+{
+    public string Name { get; set; } = "";
+
+    public List<string>? Shell { get; set; }
+
+    /// <summary>A script for the shell; or else <see cref="Program"/>, or <see cref="Guest"/>.</summary>
+    public string? Script { get; set; }
+
+    public List<string>? Program { get; set; }
+
+    /// <summary>A source of tests/Guests, with arguments after it.</summary>
+    public string? Guest { get; set; }
+
+    public bool Dynamic { get; set; }
+
+    public string Input { get; set; } = "";
+
+    /// <summary>Files of the scratch directory the program starts in.</summary>
+    public Dictionary<string, string> Files { get; set; } = [];
+
+    /// <summary>False when the outcome depends on the schedule, so that only the replay test runs it.</summary>
+    public bool Native { get; set; } = true;
+
+    public override string ToString() => Name;
+
+    public List<string> CommandLine(CaseFile file)
+    {
+        if (Guest is { } guest)
+        {
+            string[] words = guest.Split(' ');
+            return [Repository.Guest(words[0], !Dynamic), .. words[1..]];
+        }
+        return Program ?? [.. Shell ?? file.Shell, Script ?? throw new InvalidOperationException($"case {Name} runs nothing")];
+    }
+
+    /// <summary>All cases by name, in file order.</summary>
+    public static IReadOnlyDictionary<string, (CaseFile File, ConformanceCase Case)> All { get; } = Load();
+
+    private static Dictionary<string, (CaseFile File, ConformanceCase Case)> Load()
+    {
+        IDeserializer yaml = new DeserializerBuilder().WithNamingConvention(CamelCaseNamingConvention.Instance).Build();
+        var cases = new Dictionary<string, (CaseFile, ConformanceCase)>();
+        string folder = Path.Combine(Repository.Root, "tests", "Conformance", "Cases");
+        foreach (string path in Directory.GetFiles(folder, "*.yaml").Order(StringComparer.Ordinal))
+        {
+            CaseFile file = yaml.Deserialize<CaseFile>(File.ReadAllText(path));
+            foreach (ConformanceCase item in file.Cases)
+                cases.Add($"{Path.GetFileNameWithoutExtension(path)}: {item.Name}", (file, item));
+        }
+        return cases;
+    }
+}

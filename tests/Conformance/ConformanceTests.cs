@@ -1,0 +1,66 @@
+using Xunit;
+
+namespace Vivarium.Conformance;
+
+/// <summary>Every case natively and in Vivarium: the same bytes and the same exit code, and nothing changed on the host.</summary>
+public sealed class ConformanceTests
+{
+    public static TheoryData<string> NativeCases => [.. ConformanceCase.All.Where(c => c.Value.Case.Native).Select(c => c.Key)];
+
+    public static TheoryData<string> AllCases => [.. ConformanceCase.All.Keys];
+
+    [Theory]
+    [MemberData(nameof(NativeCases))]
+    public async Task RunsAsNatively(string name)
+    {
+        (CaseFile file, ConformanceCase @case) = ConformanceCase.All[name];
+        using var scratch = new Scratch(@case);
+        List<string> commandLine = @case.CommandLine(file);
+        Outcome native = await scratch.Run(commandLine);
+        scratch.Fill();
+        string before = scratch.Inventory();
+        Outcome emulated = await scratch.Run([Repository.Viv, "run", "--", .. commandLine]);
+        Assert.Equal(native.ToString(), emulated.ToString());
+        Assert.Equal(native.Output, emulated.Output);
+        Assert.Equal(before, scratch.Inventory());
+    }
+
+    [Theory]
+    [MemberData(nameof(AllCases))]
+    public async Task ReplaysBySeed(string name)
+    {
+        (CaseFile file, ConformanceCase @case) = ConformanceCase.All[name];
+        using var scratch = new Scratch(@case);
+        string first = await Listing(scratch, @case.CommandLine(file), seed: 7);
+        string second = await Listing(scratch, @case.CommandLine(file), seed: 7);
+        Assert.Equal(first, second);
+        Assert.NotEmpty(first);
+    }
+
+    [Fact]
+    public async Task AnotherSeedInterleavesThreadsDifferently()
+    {
+        using var scratch = new Scratch(new ConformanceCase());
+        string guest = Repository.Guest("interleave");
+        var texts = new HashSet<string>();
+        for (int seed = 1; seed <= 4; seed++)
+            texts.Add((await scratch.Run(Repository.Viv, "run", "--clock", "virtual", "--seed", $"{seed}", "--", guest)).ToString());
+        Assert.True(texts.Count > 1, "four seeds gave one interleaving");
+    }
+
+    [Fact]
+    public async Task SleepingCostsNoRealTimeOnTheVirtualClock()
+    {
+        using var scratch = new Scratch(new ConformanceCase());
+        // A day; the run's patience is minutes.
+        Outcome outcome = await scratch.Run(Repository.Viv, "run", "--clock", "virtual", "--seed", "1", "--", "/bin/sh", "-c", "sleep 86400; echo awake");
+        Assert.Equal("awake\n"u8, outcome.Output);
+        Assert.Equal(0, outcome.ExitCode);
+    }
+
+    private static async Task<string> Listing(Scratch scratch, List<string> commandLine, int seed)
+    {
+        Outcome outcome = await scratch.Run([Repository.Viv, "run", "--clock", "virtual", "--seed", $"{seed}", $"--strace={scratch.SideFile}", "--", .. commandLine]);
+        return await File.ReadAllTextAsync(scratch.SideFile) + outcome;
+    }
+}
