@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Vivarium.Nodes.Benchmarks;
+
+/// <summary>One figure on three machines; null where it could not be had.</summary>
+internal sealed record BenchmarkRow(string Name, string Unit, double? Native, double? Vivarium, double? Qemu);
+
+/// <summary>The benchmark programs, built, and the ways to run them.</summary>
+internal sealed class BenchmarkSuite
+{
+    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn"];
+
+    private readonly string _folder;
+    private readonly string[] _vivarium;
+    private readonly string[]? _qemu;
+
+    private BenchmarkSuite(string folder, string[]? qemu)
+    {
+        _folder = folder;
+        _qemu = qemu;
+        _vivarium = [Environment.ProcessPath!, Path.Combine(AppContext.BaseDirectory, "viv.dll"), "run", "--"];
+        // Started by its own executable rather than by `dotnet`: that takes no assembly.
+        if (Path.GetFileNameWithoutExtension(_vivarium[0]) != "dotnet")
+            _vivarium = [_vivarium[0], "run", "--"];
+    }
+
+    public static IReadOnlyList<string> Names { get; } = ["start", "cpu", "micro"];
+
+    /// <summary>Builds what is missing or older than its source; null when that is not possible, and why.</summary>
+    public static BenchmarkSuite? Prepare(out string? error)
+    {
+        error = null;
+        if (FindRoot() is not { } root)
+        {
+            error = "bench needs the repository: no bench/ above " + AppContext.BaseDirectory;
+            return null;
+        }
+        string folder = Path.Combine(root, ".cache", "bench");
+        Directory.CreateDirectory(folder);
+        foreach (string program in Programs)
+        {
+            string source = Path.Combine(root, "bench", program + ".c"), built = Path.Combine(folder, program);
+            if (File.Exists(built) && File.GetLastWriteTimeUtc(built) > File.GetLastWriteTimeUtc(source))
+                continue;
+            if (!TryCapture(["gcc", "-O2", "-static", "-o", built, source, "-lm", "-lpthread"], out _, out string failure))
+            {
+                error = $"cannot build {program}.c: {failure}";
+                return null;
+            }
+        }
+        bool hasQemu = TryCapture(["qemu-x86_64", "--version"], out _, out _);
+        return new BenchmarkSuite(folder, hasQemu ? ["qemu-x86_64"] : null);
+    }
+
+    public IReadOnlyList<BenchmarkRow> Run(string name, double scale)
+    {
+        if (name == "start")
+            return Start(scale);
+        string[] command = [Path.Combine(_folder, name), scale.ToString(CultureInfo.InvariantCulture)];
+        return Compare(command, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
+    }
+
+    /// <summary>How long it takes to start the smallest program: from outside, and from inside one running machine.</summary>
+    private List<BenchmarkRow> Start(double scale)
+    {
+        string spawn = Path.Combine(_folder, "spawn"), hello = Path.Combine(_folder, "hello");
+        string count = Math.Max(10, (int)(50 * scale)).ToString(CultureInfo.InvariantCulture);
+        string[] native = [spawn, count, hello];
+        List<BenchmarkRow> rows = Compare(
+            native,
+            [spawn, count, .. _vivarium, hello],
+            _qemu is null ? null : [spawn, count, .. _qemu, hello]);
+        List<BenchmarkRow> inside = Compare(native, [.. _vivarium, .. native], null);
+        return
+        [
+            .. rows.Select(row => row with { Name = "start from the host" }),
+            .. inside.Select(row => row with { Name = "posix_spawn in the guest" }),
+        ];
+    }
+
+    /// <summary>Joins the lines "name, value, unit" that each command prints.</summary>
+    private static List<BenchmarkRow> Compare(string[] native, string[] vivarium, string[]? qemu)
+    {
+        List<(string Name, double Value, string Unit)> first = Measure(native);
+        Dictionary<string, double> second = Measure(vivarium).ToDictionary(figure => figure.Name, figure => figure.Value);
+        Dictionary<string, double> third = qemu is null ? [] : Measure(qemu).ToDictionary(figure => figure.Name, figure => figure.Value);
+        return first.ConvertAll(figure => new BenchmarkRow(
+            figure.Name,
+            figure.Unit,
+            figure.Value,
+            second.TryGetValue(figure.Name, out double value) ? value : null,
+            third.TryGetValue(figure.Name, out value) ? value : null));
+    }
+
+    private static List<(string Name, double Value, string Unit)> Measure(string[] command)
+    {
+        List<(string, double, string)> figures = [];
+        if (!TryCapture(command, out string output, out string error))
+            Console.Error.WriteLine($"viv: bench: {string.Join(' ', command)}: {error}");
+        foreach (string line in output.Split('\n'))
+        {
+            string[] fields = line.Split('\t');
+            if (fields is [string name, string value, string unit])
+                figures.Add((name, double.Parse(value, CultureInfo.InvariantCulture), unit));
+        }
+        return figures;
+    }
+
+    private static bool TryCapture(string[] command, out string output, out string error)
+    {
+        output = "";
+        var start = new ProcessStartInfo(command[0], command.AsSpan(1).ToArray())
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
+        try
+        {
+            using Process process = Process.Start(start)!;
+            process.StandardInput.Close();
+            Task<string> errors = process.StandardError.ReadToEndAsync();
+            output = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            error = errors.Result.Split('\n')[0] is { Length: > 0 } line ? line : $"exit code {process.ExitCode}";
+            return process.ExitCode == 0;
+        }
+        catch (System.ComponentModel.Win32Exception failure)
+        {
+            error = failure.Message;
+            return false;
+        }
+    }
+
+    private static string? FindRoot()
+    {
+        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "Vivarium.slnx")))
+                return folder.FullName;
+        }
+        return null;
+    }
+}

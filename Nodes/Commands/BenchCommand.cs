@@ -1,0 +1,94 @@
+using System.Globalization;
+using Spectre.Console;
+using Vivarium.Nodes.Benchmarks;
+
+namespace Vivarium.Nodes.Commands;
+
+/// <summary><c>viv bench</c>: the same programs natively, in Vivarium and under qemu-user, side by side in one run.</summary>
+internal static class BenchCommand
+{
+    private const string Help =
+        """
+        usage: viv bench [--quick] [NAME...]
+
+        Builds the programs in bench/ with gcc and runs each natively, in Vivarium and under qemu-x86_64 (where it is
+        installed), one after the other. Figures are medians; ratios are to native. NAME picks suites: start, cpu, micro.
+
+          --quick    A fiftieth of the work, for the interpreter.
+
+        """;
+
+    public static int Execute(ReadOnlySpan<string> arguments)
+    {
+        double scale = 1;
+        bool help = false;
+        var table = new OptionTable(
+        [
+            new("Options", "--quick", OptionForm.Flag, "", "", _ => Do(() => scale = 0.02)),
+            new("Options", "--help", OptionForm.Flag, "", "", _ => Do(() => help = true)),
+        ]);
+        int used = table.Parse(arguments, out string? error);
+        if (error is not null)
+            return Failure.Usage(error, "bench");
+        if (help)
+        {
+            Console.Out.Write(Help);
+            return 0;
+        }
+        HashSet<string> names = [.. arguments[used..]];
+        if (names.Except(BenchmarkSuite.Names).FirstOrDefault() is { } unknown)
+            return Failure.Usage($"no suite {unknown} (there are: {string.Join(", ", BenchmarkSuite.Names)})", "bench");
+        if (BenchmarkSuite.Prepare(out error) is not { } suite)
+            return Failure.Report(error!);
+        AnsiConsole.WriteLine($"{Machine()}; {(scale < 1 ? "quick" : "full")} run, medians, ratios to native");
+        foreach (string name in BenchmarkSuite.Names)
+        {
+            if (names.Count == 0 || names.Contains(name))
+                AnsiConsole.Write(Render(name, suite.Run(name, scale)));
+        }
+        return 0;
+    }
+
+    private static string? Do(Action action)
+    {
+        action();
+        return null;
+    }
+
+    private static Table Render(string name, IReadOnlyList<BenchmarkRow> rows)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        table.AddColumn(name);
+        foreach (string column in (string[])["native", "Vivarium", "×", "qemu-user", "×"])
+            table.AddColumn(new TableColumn(column).RightAligned());
+        foreach (BenchmarkRow row in rows)
+        {
+            table.AddRow(
+                Markup.Escape(row.Name),
+                Figure(row.Native, row.Unit),
+                Figure(row.Vivarium, row.Unit),
+                Ratio(row.Vivarium, row.Native),
+                Figure(row.Qemu, row.Unit),
+                Ratio(row.Qemu, row.Native));
+        }
+        return table;
+    }
+
+    private static string Figure(double? value, string unit) =>
+        value is { } figure ? string.Create(CultureInfo.InvariantCulture, $"{Significant(figure)} {unit}") : "-";
+
+    private static string Ratio(double? value, double? native) =>
+        value is { } figure && native is { } unit and > 0 ? Significant(figure / unit) : "-";
+
+    private static string Significant(double value) => value.ToString(
+        value switch { >= 100 => "N0", >= 10 => "N1", _ => "N2" },
+        CultureInfo.InvariantCulture);
+
+    private static string Machine()
+    {
+        string processor = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) is { } line
+            ? line[(line.IndexOf(':') + 2)..]
+            : "unknown processor";
+        return $"{processor}, {Environment.ProcessorCount} cores, .NET {Environment.Version}";
+    }
+}

@@ -1,0 +1,118 @@
+using System.Text;
+using Vivarium.Actors.Execution;
+using Vivarium.Messages;
+using Vivarium.Nodes.Hosting;
+using Vivarium.Telemetry;
+
+namespace Vivarium.Nodes.Commands;
+
+/// <summary><c>viv run</c>: one job, submitted to a node inside this process.</summary>
+internal static class RunCommand
+{
+    public static int Execute(ReadOnlySpan<string> arguments)
+    {
+        var options = new RunOptions();
+        int used = options.Table.Parse(arguments, out string? error);
+        if (options.Help)
+            return HelpText.ShowRun(options.Table);
+        if (error is not null)
+            return Failure.Usage(error, "run");
+        if (used == arguments.Length)
+            return Failure.Usage("no program given", "run");
+        if (!TryOpenListing(options, out Stream? listing, out error))
+            return Failure.Report(error!);
+        using (listing)
+        {
+            JobSpec spec = Describe(options, RawArguments.Last(arguments.Length - used));
+            using Terminal? terminal = Terminal.Open();
+            JobResult result = Run(spec, terminal, listing);
+            terminal?.Dispose();
+            listing?.Flush();
+            return Report(result, options);
+        }
+    }
+
+    private static JobResult Run(JobSpec spec, Terminal? terminal, Stream? listing)
+    {
+        var streams = new JobStreams(new HostInput(0, terminal), new HostOutput(1, terminal), new HostOutput(2, terminal))
+        {
+            TerminalSize = terminal?.Size,
+            Listing = listing is null ? null : line => listing.Write(line),
+        };
+        var backend = new EmulatorBackend(HostClock.Instance, _ => streams);
+        var id = new JobId(Guid.NewGuid());
+        using var node = new LocalNode(backend, NodeSettings.SingleJob);
+        using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
+        return node.Submit(id, spec).GetAwaiter().GetResult();
+    }
+
+    private static int Report(JobResult result, RunOptions options)
+    {
+        if (result.Message is { } message)
+            Console.Error.WriteLine("viv: " + message);
+        if (options.Summary)
+            Console.Error.Write(CallReport.Summary(result.Usage));
+        if (options.Statistics)
+            Console.Error.Write(CallReport.Statistics(result));
+        return result.ExitCode;
+    }
+
+    private static bool TryOpenListing(RunOptions options, out Stream? listing, out string? error)
+    {
+        listing = null;
+        error = null;
+        if (!options.Listing)
+            return true;
+        try
+        {
+            listing = options.ListingFile is { } file ? new FileStream(file, FileMode.Create) : Console.OpenStandardError();
+            return true;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            error = $"--strace: cannot write {options.ListingFile}: {failure.Message}";
+            return false;
+        }
+    }
+
+    private static JobSpec Describe(RunOptions options, IReadOnlyList<byte[]> command) => new()
+    {
+        Program = command[0],
+        Arguments = command,
+        Environment = MergeEnvironment(RawArguments.Environment(), options.Variables),
+        WorkingDirectory = options.WorkingDirectory ?? (options.RootFilesystem is null ? Environment.CurrentDirectory : "/"),
+        IsWorkingDirectoryRequired = options.WorkingDirectory is not null,
+        User = options.User ?? new UserIdentity(Native.Libc.GetUid(), Native.Libc.GetGid()),
+        RootFilesystem = options.RootFilesystem,
+        Binds = options.Binds,
+        Limits = options.Limits,
+        Engine = options.Engine,
+        Clock = options.Clock,
+        Seed = options.Seed,
+        Tracing = new TraceSettings
+        {
+            Listing = options.Listing,
+            Spans = options.Spans,
+            Counts = options.Summary || options.Statistics,
+        },
+    };
+
+    /// <summary>Sets each variable in its old place, or at the end; a bare name removes it.</summary>
+    private static List<byte[]> MergeEnvironment(List<byte[]> environment, IReadOnlyList<string> variables)
+    {
+        foreach (string variable in variables)
+        {
+            int equals = variable.IndexOf('=');
+            byte[] name = Encoding.UTF8.GetBytes((equals < 0 ? variable : variable[..equals]) + "=");
+            int place = environment.FindIndex(entry => entry.AsSpan().StartsWith(name));
+            byte[] value = Encoding.UTF8.GetBytes(variable);
+            if (equals < 0 && place >= 0)
+                environment.RemoveAt(place);
+            else if (equals >= 0 && place >= 0)
+                environment[place] = value;
+            else if (equals >= 0)
+                environment.Add(value);
+        }
+        return environment;
+    }
+}

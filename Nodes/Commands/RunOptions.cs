@@ -1,0 +1,161 @@
+using System.Globalization;
+using Vivarium.Messages;
+
+namespace Vivarium.Nodes.Commands;
+
+/// <summary>What the words before PROGRAM ask of <c>viv run</c>.</summary>
+internal sealed class RunOptions
+{
+    private readonly List<BindMount> _binds = [];
+    private readonly List<string> _environment = [];
+
+    public RunOptions() => Table = new OptionTable(
+    [
+        new("Files", "--rootfs", OptionForm.Value, "DIR|TAR", "The guest's /: a directory or a tar archive (.tar, .tar.gz). Default:\nthis machine's /, read-only under a layer in memory.", SetRoot),
+        new("Files", "--bind", OptionForm.Value, "SRC:DST[:rw]", "Show a file or directory of this machine at DST; writable with :rw.", AddBind),
+        new("Files", "--cwd", OptionForm.Value, "DIR", "Working directory in the guest. Default: the present one.", SetDirectory),
+        new("Process", "--env", OptionForm.Value, "K=V", "Set a variable, over those passed on from here. K= empties it, K removes it.", AddVariable),
+        new("Process", "--user", OptionForm.Value, "UID[:GID]", "Run as this user. Default: yours.", SetUser),
+        new("Process", "--memory", OptionForm.Value, "SIZE", "Memory limit, with K, M or G. Default: 4G.", SetMemory),
+        new("Process", "--timeout", OptionForm.Value, "TIME", "Kill it after TIME (10, 1.5s, 200ms, 5m, 1h); exit code 124.", SetTimeout),
+        new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: interpreter.", SetEngine),
+        new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
+        new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
+        new("Watching", "--strace", OptionForm.OptionalValue, "FILE", "List every system call on standard error or in FILE, as strace does.", SetListing),
+        new("Watching", "--strace-summary", OptionForm.Flag, "", "Count and time calls by name, as strace -c does.", _ => Set(() => Summary = true)),
+        new("Watching", "--trace", OptionForm.Flag, "", "Export spans over OTLP to OTEL_EXPORTER_OTLP_ENDPOINT.", _ => Set(() => Spans = true)),
+        new("Watching", "--stats", OptionForm.Flag, "", "Afterwards: instructions, calls by name, peak memory, calls not implemented.", _ => Set(() => Statistics = true)),
+        new("Other", "--help", OptionForm.Flag, "", "Show this.", _ => Set(() => Help = true)),
+    ]);
+
+    public OptionTable Table { get; }
+
+    public string? RootFilesystem { get; private set; }
+
+    public IReadOnlyList<BindMount> Binds => _binds;
+
+    public IReadOnlyList<string> Variables => _environment;
+
+    public string? WorkingDirectory { get; private set; }
+
+    public UserIdentity? User { get; private set; }
+
+    public JobLimits Limits { get; private set; } = new();
+
+    public EngineKind Engine { get; private set; }
+
+    public ClockKind Clock { get; private set; }
+
+    public ulong? Seed { get; private set; }
+
+    public bool Listing { get; private set; }
+
+    /// <summary>Null: standard error.</summary>
+    public string? ListingFile { get; private set; }
+
+    public bool Summary { get; private set; }
+
+    public bool Spans { get; private set; }
+
+    public bool Statistics { get; private set; }
+
+    public bool Help { get; private set; }
+
+    private static string? Set(Action set)
+    {
+        set();
+        return null;
+    }
+
+    private string? SetRoot(string path)
+    {
+        if (!File.Exists(path) && !Directory.Exists(path))
+            return $"no such directory or archive: {path}";
+        RootFilesystem = Path.GetFullPath(path);
+        return null;
+    }
+
+    private string? AddBind(string text)
+    {
+        string[] parts = text.Split(':');
+        bool writable = parts is [_, _, "rw"];
+        if (!writable && parts is not ([_, _] or [_, _, "ro"]))
+            return $"not SRC:DST[:rw]: {text}";
+        if (!parts[1].StartsWith('/'))
+            return $"the guest's path must begin with /: {parts[1]}";
+        if (!File.Exists(parts[0]) && !Directory.Exists(parts[0]))
+            return $"no such file or directory: {parts[0]}";
+        _binds.Add(new BindMount(Path.GetFullPath(parts[0]), parts[1], writable));
+        return null;
+    }
+
+    private string? SetDirectory(string path)
+    {
+        WorkingDirectory = path;
+        return path.StartsWith('/') ? null : $"must begin with /: {path}";
+    }
+
+    private string? AddVariable(string text)
+    {
+        _environment.Add(text);
+        return text is "" or ['=', ..] ? "needs a name: K=V" : null;
+    }
+
+    private string? SetUser(string text)
+    {
+        string[] parts = text.Split(':');
+        if (parts.Length > 2 || !TryNumber(parts[0], out uint user))
+            return $"not UID[:GID] in numbers: {text}";
+        uint group = user;
+        if (parts.Length == 2 && !TryNumber(parts[1], out group))
+            return $"not UID[:GID] in numbers: {text}";
+        User = new UserIdentity(user, group);
+        return null;
+    }
+
+    private string? SetMemory(string text)
+    {
+        if (!Quantity.TryParseSize(text, out ulong bytes) || bytes == 0)
+            return $"not a size such as 512M or 4G: {text}";
+        Limits = Limits with { Memory = bytes };
+        return null;
+    }
+
+    private string? SetTimeout(string text)
+    {
+        if (!Quantity.TryParseTime(text, out TimeSpan time) || time <= TimeSpan.Zero)
+            return $"not a time such as 10, 1.5s, 200ms or 5m: {text}";
+        Limits = Limits with { Timeout = time };
+        return null;
+    }
+
+    private string? SetEngine(string text)
+    {
+        Engine = EngineKind.Interpreter;
+        return text == "interpreter" ? null : $"no such engine: {text} (there is: interpreter)";
+    }
+
+    private string? SetClock(string text)
+    {
+        Clock = text == "virtual" ? ClockKind.Virtual : ClockKind.Real;
+        return text is "real" or "virtual" ? null : $"no such clock: {text} (there are: real, virtual)";
+    }
+
+    private string? SetSeed(string text)
+    {
+        if (!ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out ulong seed))
+            return $"not a number from 0 to 18446744073709551615: {text}";
+        Seed = seed;
+        return null;
+    }
+
+    private string? SetListing(string file)
+    {
+        Listing = true;
+        ListingFile = file.Length == 0 ? null : file;
+        return null;
+    }
+
+    private static bool TryNumber(string text, out uint number) =>
+        uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+}
