@@ -66,21 +66,19 @@ internal static class X87Functions
     /// <summary>The masked response to an empty operand: indefinite in the place of each result.</summary>
     private static void Underflow(ref X87State x87, X87Function function)
     {
-        if (X87Stack.Fault(ref x87, false))
-            return;
+        var isWithheld = X87Stack.Fault(ref x87, false);
         if (function == X87Function.Test)
-        {
             SetOrder(ref x87, FloatOrder.Unordered);
+        if (function is X87Function.PartialRemainder or X87Function.NearestRemainder or X87Function.PartialTangent or X87Function.SineCosine)
+            X87Stack.SetConditions(ref x87, X87Stack.C2, 0);
+        if (isWithheld || function == X87Function.Test)
             return;
-        }
 
         if (function is X87Function.YLog2X or X87Function.YLog2XPlus1 or X87Function.PartialArctangent)
             X87Stack.Pop(ref x87);
         X87Stack.Write(ref x87, 0, X87Stack.Indefinite);
         if (Pushes(function))
             X87Stack.Push(ref x87, X87Stack.Indefinite);
-        if (function is X87Function.PartialRemainder or X87Function.NearestRemainder or X87Function.PartialTangent or X87Function.SineCosine)
-            X87Stack.SetConditions(ref x87, X87Stack.C2, 0);
     }
 
     /// <summary>C3, C2 and C0 as the comparisons set them.</summary>
@@ -100,8 +98,8 @@ internal static class X87Functions
     {
         var context = FloatContext.FromX87(x87.Control);
         var order = FloatComparison.Compare(FloatValue.Unpack(X87Stack.Register(ref x87, 0)), FloatValue.Zero(false), true, ref context);
-        if (!X87Stack.Report(ref x87, context))
-            SetOrder(ref x87, order);
+        X87Stack.Report(ref x87, context);
+        SetOrder(ref x87, order);
     }
 
     private static void Examine(ref X87State x87)
@@ -183,9 +181,15 @@ internal static class X87Functions
         var divisor = FloatValue.Unpack(X87Stack.Register(ref x87, 1));
         var exact = FloatRemainder.Remainder(dividend, divisor, nearest, ref context, out var quotient, out var isPartial);
         var result = FloatRounding.PackExtended(exact, 64, ref context);
-        if (X87Stack.Report(ref x87, context))
+        var isWithheld = X87Stack.Report(ref x87, context);
+        if (!isWithheld)
+            X87Stack.Register(ref x87, 0) = result;
+        if (isWithheld || exact.IsNaN)
+        {
+            X87Stack.SetConditions(ref x87, X87Stack.C2, 0);
             return;
-        X87Stack.Register(ref x87, 0) = result;
+        }
+
         var conditions = isPartial ? X87Stack.C2 : 0;
         if ((quotient & 4) != 0)
             conditions |= X87Stack.C0;

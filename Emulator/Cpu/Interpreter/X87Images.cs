@@ -80,6 +80,7 @@ internal static class X87Images
                 break;
             default:
                 x87.Tags = 0;
+                x87.Top = 0;
                 break;
         }
     }

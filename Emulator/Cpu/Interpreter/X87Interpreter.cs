@@ -74,8 +74,8 @@ internal static class X87Interpreter
                 break;
             case OpCode.X87Free:
                 X87Stack.Free(ref x87, op.B);
-                if (op.C == 1)
-                    x87.Top++;
+                X87Stack.SetConditions(ref x87, X87Stack.C1, 0);
+                X87Stack.Pop(ref x87, op.C);
                 break;
             default:
                 throw new InvalidOperationException($"not an x87 operation: {op.Code}");
@@ -141,16 +141,20 @@ internal static class X87Interpreter
         {
             var context = FloatContext.FromX87(x87.Control);
             order = FloatComparison.Compare(FloatValue.Unpack(X87Stack.Register(ref x87, 0)), source, (op.C & 4) == 0, ref context);
+            var previous = (ushort)(x87.Status & X87Stack.C1);
             isWithheld = X87Stack.Report(ref x87, context);
+            // FCOMI and its kin keep C1.
+            if ((op.C & 8) != 0)
+                X87Stack.SetConditions(ref x87, X87Stack.C1, previous);
         }
 
-        if (isWithheld)
-            return;
+        // Processors deliver the order in any case; an unmasked exception only keeps the stack.
         if ((op.C & 8) != 0)
             X86Flags.Replace(ref state, VectorFloatConversion.FlagsOf(order));
         else
             X87Functions.SetOrder(ref x87, order);
-        X87Stack.Pop(ref x87, op.C & 3);
+        if (!isWithheld)
+            X87Stack.Pop(ref x87, op.C & 3);
     }
 
     private static void Exchange(ref X87State x87, int index)
@@ -178,12 +182,12 @@ internal static class X87Interpreter
     {
         if (X87Stack.IsEmpty(ref x87, 0) || X87Stack.IsEmpty(ref x87, index))
         {
-            if (!X87Stack.Fault(ref x87, false) && holds)
+            // Whether the condition holds or not.
+            if (!X87Stack.Fault(ref x87, false))
                 X87Stack.Write(ref x87, 0, X87Stack.Indefinite);
             return;
         }
 
-        X87Stack.SetConditions(ref x87, X87Stack.C1, 0);
         if (holds)
             X87Stack.Register(ref x87, 0) = X87Stack.Register(ref x87, index);
     }

@@ -46,17 +46,16 @@ internal static class X87Transfers
     {
         var context = FloatContext.FromX87(x87.Control);
         var value = Read(ref x87, memory, op, address, ref context);
-        if (!X87Stack.IsEmpty(ref x87, -1))
-        {
-            PushOverflow(ref x87);
-            return;
-        }
-
         if ((X87Operand)op.Size == X87Operand.Register && X87Stack.IsEmpty(ref x87, op.B))
         {
             if (X87Stack.Fault(ref x87, false))
                 return;
             value = X87Stack.Indefinite;
+        }
+        else if (!X87Stack.IsEmpty(ref x87, -1))
+        {
+            PushOverflow(ref x87);
+            return;
         }
         else if (X87Stack.Report(ref x87, context))
         {

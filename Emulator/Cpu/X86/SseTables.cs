@@ -47,7 +47,7 @@ internal static class SseTables
     {
         // Mnemonics are given in ascending lane width.
         for (var i = 0; i < mnemonics.Length; i++)
-            table[(int)mnemonics[i]] = new Entry(shape, code, first + i);
+            table[(int)mnemonics[i]] = new Entry(shape, code, (LaneKind)((int)first + i));
     }
 
     private static void Integers(Entry[] table)
