@@ -19,20 +19,24 @@ internal static class RunCommand
             return Failure.Usage(error, "run");
         if (used == arguments.Length)
             return Failure.Usage("no program given", "run");
+        if (NodeSettings.Load(AppContext.BaseDirectory, out error) is not { } settings)
+            return Failure.Report(error!);
+        // One job can use one worker.
+        settings.Workers = 1;
         if (!TryOpenListing(options, out Stream? listing, out error))
             return Failure.Report(error!);
         using (listing)
         {
-            JobSpec spec = Describe(options, RawArguments.Last(arguments.Length - used));
+            JobSpec spec = Describe(options, settings, RawArguments.Last(arguments.Length - used));
             using Terminal? terminal = Terminal.Open();
-            JobResult result = Run(spec, terminal, listing);
+            JobResult result = Run(spec, settings, terminal, listing);
             terminal?.Dispose();
             listing?.Flush();
             return Report(result, options);
         }
     }
 
-    private static JobResult Run(JobSpec spec, Terminal? terminal, Stream? listing)
+    private static JobResult Run(JobSpec spec, NodeSettings settings, Terminal? terminal, Stream? listing)
     {
         var streams = new JobStreams(new HostInput(0, terminal), new HostOutput(1, terminal), new HostOutput(2, terminal))
         {
@@ -41,7 +45,7 @@ internal static class RunCommand
         };
         var backend = new EmulatorBackend(HostClock.Instance, _ => streams);
         var id = new JobId(Guid.NewGuid());
-        using var node = new LocalNode(backend, NodeSettings.SingleJob);
+        using var node = new LocalNode(backend, settings);
         using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
         return node.Submit(id, spec).GetAwaiter().GetResult();
     }
@@ -75,7 +79,7 @@ internal static class RunCommand
         }
     }
 
-    private static JobSpec Describe(RunOptions options, IReadOnlyList<byte[]> command) => new()
+    private static JobSpec Describe(RunOptions options, NodeSettings settings, IReadOnlyList<byte[]> command) => new()
     {
         Program = command[0],
         Arguments = command,
@@ -85,7 +89,7 @@ internal static class RunCommand
         User = options.User ?? new UserIdentity(Native.Libc.GetUid(), Native.Libc.GetGid()),
         RootFilesystem = options.RootFilesystem,
         Binds = options.Binds,
-        Limits = options.Limits,
+        Limits = new JobLimits { Memory = options.Memory ?? settings.Memory, Timeout = options.Timeout },
         Engine = options.Engine,
         Clock = options.Clock,
         Seed = options.Seed,

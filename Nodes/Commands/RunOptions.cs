@@ -40,7 +40,10 @@ internal sealed class RunOptions
 
     public UserIdentity? User { get; private set; }
 
-    public JobLimits Limits { get; private set; } = new();
+    /// <summary>Bytes; null = the node's default.</summary>
+    public ulong? Memory { get; private set; }
+
+    public TimeSpan? Timeout { get; private set; }
 
     public EngineKind Engine { get; private set; }
 
@@ -117,7 +120,7 @@ internal sealed class RunOptions
     {
         if (!Quantity.TryParseSize(text, out ulong bytes) || bytes == 0)
             return $"not a size such as 512M or 4G: {text}";
-        Limits = Limits with { Memory = bytes };
+        Memory = bytes;
         return null;
     }
 
@@ -125,7 +128,7 @@ internal sealed class RunOptions
     {
         if (!Quantity.TryParseTime(text, out TimeSpan time) || time <= TimeSpan.Zero)
             return $"not a time such as 10, 1.5s, 200ms or 5m: {text}";
-        Limits = Limits with { Timeout = time };
+        Timeout = time;
         return null;
     }
 
