@@ -1,46 +1,11 @@
-using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files;
 
-public enum FileKind : byte
-{
-    Unknown,
-    Fifo,
-    CharacterDevice,
-    Directory,
-    BlockDevice,
-    Regular,
-    SymbolicLink,
-    Socket,
-}
-
-/// <summary>What stat(2) tells. Times are nanoseconds since the epoch.</summary>
-public record struct FileStatus
-{
-    public ulong Device;
-    public ulong Inode;
-    public FileKind Kind;
-
-    /// <summary>Permission bits with set-id and sticky bits (07777).</summary>
-    public uint Mode;
-    public uint Links;
-    public uint User;
-    public uint Group;
-    public ulong RawDevice;
-    public long Size;
-    public uint BlockSize;
-
-    /// <summary>In units of 512 bytes.</summary>
-    public long Blocks;
-    public long AccessTime;
-    public long ModifyTime;
-    public long ChangeTime;
-    public long BirthTime;
-}
-
 /// <summary>
-/// A file, directory or device of some file system. Mutating operations default to EROFS/EPERM-like failures and are
-/// overridden by file systems that have them. The path walk, permission checks and caching are the caller's (<c>PathWalk</c>).
+/// A file, directory or device of some file system. Mutating operations default to failures as a read-only or foreign object
+/// gives them and are overridden by file systems that have them. The path walk, permission checks and name caching are the
+/// caller's (<see cref="PathWalk"/>, <see cref="Permission"/>, <see cref="Dentry"/>); a file system only does the work.
 /// </summary>
 public abstract class Inode
 {
@@ -48,6 +13,174 @@ public abstract class Inode
 
     public abstract FileStatus Status { get; }
 
-    /// <summary>Opens a description; permission was checked.</summary>
-    public abstract Errno Open(PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file);
+    /// <summary>The file system the inode is part of; null for anonymous objects (pipes, sockets, event files).</summary>
+    public virtual FileSystem? FileSystem => null;
+
+    /// <summary>
+    /// Opens a description; permission was checked. EAGAIN: the open blocks (a FIFO without a partner) and is tried again. The
+    /// default does what the kind asks for: content, entries, the device's driver.
+    /// </summary>
+    public virtual Errno Open(PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file)
+    {
+        file = null;
+        switch (Kind)
+        {
+            case FileKind.Regular:
+                Errno error = AcquireContent((flags & OpenFlags.Write) != 0);
+                if (error == Errno.None)
+                    file = new RegularFile(this, path, flags);
+                return error;
+            case FileKind.Directory:
+                file = new DirectoryFile(this, path, flags);
+                return Errno.None;
+            case FileKind.CharacterDevice or FileKind.BlockDevice:
+                return path.Mount.Vfs.Devices.Open(this, path, flags, call, out file);
+            case FileKind.Fifo when path.Mount.Vfs.FifoOpener is { } opener:
+                return opener(this, path, flags, call, out file);
+            default:
+                return Errno.ENXIO;
+        }
+    }
+
+    /// <summary>False for directories whose content changes behind our back (proc): each look-up asks again.</summary>
+    public virtual bool CachesNames => true;
+
+    /// <summary>The kernel object bound to this node: a listening AF_UNIX socket, the pipe of a FIFO.</summary>
+    public object? Attachment { get; set; }
+
+    /// <summary>Record and whole-file locks held on the file; null while there is none.</summary>
+    public FileLocks? Locks { get; set; }
+
+    /// <summary>Finds a name in this directory: ENOENT when there is none, ENAMETOOLONG past the file system's limit.</summary>
+    public virtual Errno Lookup(ReadOnlySpan<byte> name, out Inode? inode)
+    {
+        inode = null;
+        return Kind == FileKind.Directory ? Errno.ENOENT : Errno.ENOTDIR;
+    }
+
+    /// <summary>Creates a node of any kind under a name that is known to be free.</summary>
+    public virtual Errno Make(ReadOnlySpan<byte> name, in NodeSpec spec, out Inode? inode)
+    {
+        inode = null;
+        return Errno.EPERM;
+    }
+
+    /// <summary>Creates a regular file without a name (O_TMPFILE, memfd_create).</summary>
+    public virtual Errno MakeUnnamed(in NodeSpec spec, out Inode? inode)
+    {
+        inode = null;
+        return Errno.EOPNOTSUPP;
+    }
+
+    public virtual Errno Link(ReadOnlySpan<byte> name, Inode target) => Errno.EPERM;
+
+    public virtual Errno Unlink(ReadOnlySpan<byte> name, Inode victim) => Errno.EPERM;
+
+    /// <summary>Removes an empty directory; ENOTEMPTY when it is not.</summary>
+    public virtual Errno RemoveDirectory(ReadOnlySpan<byte> name, Inode victim) => Errno.EPERM;
+
+    /// <summary>
+    /// Moves <paramref name="moved"/> from this directory to <paramref name="target"/>, replacing or (with <paramref name="exchange"/>)
+    /// swapping <paramref name="replaced"/>. Kinds, permissions and ancestry were checked; emptiness was not.
+    /// </summary>
+    public virtual Errno Rename(ReadOnlySpan<byte> name, Inode moved, Inode target, ReadOnlySpan<byte> newName, Inode? replaced, bool exchange) =>
+        Errno.EPERM;
+
+    /// <summary>The text of a symbolic link.</summary>
+    public virtual Errno ReadLink(CallContext? call, out byte[]? target)
+    {
+        target = null;
+        return Errno.EINVAL;
+    }
+
+    /// <summary>A link that names an object rather than a path (/proc/self/fd/3): where it leads. False for ordinary links.</summary>
+    public virtual bool FollowMagic(CallContext? call, out PathEntry? target, out Errno error)
+    {
+        target = null;
+        error = Errno.None;
+        return false;
+    }
+
+    public virtual Errno SetAttributes(in AttributeChange change) => Errno.EPERM;
+
+    /// <summary>
+    /// Lists the directory from a cookie on (0 = from the start; "." and ".." are the caller's). Cookies are stable while names
+    /// come and go. Stops when the sink is full.
+    /// </summary>
+    public virtual Errno List(CallContext? call, ulong cookie, IDirectorySink sink) => Errno.ENOTDIR;
+
+    public virtual Errno GetAttribute(ReadOnlySpan<byte> name, out byte[]? value)
+    {
+        value = null;
+        return Errno.EOPNOTSUPP;
+    }
+
+    public virtual Errno SetAttribute(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, bool create, bool replace) => Errno.EOPNOTSUPP;
+
+    public virtual Errno RemoveAttribute(ReadOnlySpan<byte> name) => Errno.EOPNOTSUPP;
+
+    /// <summary>Names of the extended attributes, each ended by NUL.</summary>
+    public virtual Errno ListAttributes(out byte[] names)
+    {
+        names = [];
+        return Errno.None;
+    }
+
+    /// <summary>Reads content; 0 at or past the end.</summary>
+    public virtual IoResult ReadAt(long offset, Span<byte> destination) => Errno.EINVAL;
+
+    /// <summary>Writes content, extending the file as needed, and stamps its times.</summary>
+    public virtual IoResult WriteAt(long offset, ReadOnlySpan<byte> source) => Errno.EINVAL;
+
+    /// <summary>A read happened: the access time follows, as relatime does (mount(8)).</summary>
+    public virtual void Accessed()
+    {
+    }
+
+    /// <summary>
+    /// Makes content available to one more open description until <see cref="ReleaseContent"/>: what is opened on the host, what is kept
+    /// although the last name goes.
+    /// </summary>
+    public virtual Errno AcquireContent(bool forWriting) => Errno.None;
+
+    public virtual void ReleaseContent()
+    {
+    }
+
+    /// <summary>
+    /// The bytes of a regular file as a mappable object; ENODEV when it cannot be mapped. An object handed out for writing is the
+    /// file's own; otherwise it may be a lower layer's that a later write replaces.
+    /// </summary>
+    public virtual Errno MapContent(bool forWriting, out MemoryObject? content)
+    {
+        content = null;
+        return Errno.ENODEV;
+    }
+
+    /// <summary>Reserves or punches a range (fallocate(2)): EOPNOTSUPP for modes the file system lacks.</summary>
+    public virtual Errno Allocate(long offset, long length, bool keepSize, bool zero) => Errno.EOPNOTSUPP;
+
+    /// <summary>Makes content durable as far as the file system can.</summary>
+    public virtual Errno Synchronize() => Errno.None;
+}
+
+/// <summary>What a new node is. Mode holds permission and set-id bits, after the umask.</summary>
+public readonly record struct NodeSpec(FileKind Kind, uint Mode, uint User, uint Group, ulong Device = 0, byte[]? Target = null);
+
+/// <summary>A change of attributes; null fields stay. Times are nanoseconds since the epoch.</summary>
+public record struct AttributeChange
+{
+    public uint? Mode;
+    public uint? User;
+    public uint? Group;
+    public long? Size;
+    public long? AccessTime;
+    public long? ModifyTime;
+}
+
+/// <summary>Takes directory entries.</summary>
+public interface IDirectorySink
+{
+    /// <summary>False when there is no room: the entry was not taken. <paramref name="next"/> is the cookie to go on from after it.</summary>
+    bool Add(ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next);
 }

@@ -1,0 +1,47 @@
+using Vivarium.Emulator.Memory.Host;
+
+namespace Vivarium.Emulator.Kernel.Files.HostTrees;
+
+/// <summary>A directory of the host as a file system: numbers, owners, modes and times are the host's.</summary>
+public sealed class HostFileSystem : FileSystem
+{
+    private HostFileSystem(IClock clock, HostTree tree, bool readOnly, FileStatus root)
+        : base(clock)
+    {
+        Tree = tree;
+        IsReadOnly = readOnly;
+        Root = HostInode.Create(this, [], root);
+    }
+
+    public override string TypeName => "host";
+
+    public override Inode Root { get; }
+
+    public override bool IsReadOnly { get; }
+
+    internal HostTree Tree { get; }
+
+    public override FileSystemStatus Status
+    {
+        get
+        {
+            Tree.FileSystemStatus([], out HostFileSystemStatus host);
+            return new FileSystemStatus
+            {
+                Magic = host.Magic, BlockSize = host.BlockSize, Blocks = host.Blocks, FreeBlocks = host.FreeBlocks,
+                AvailableBlocks = host.AvailableBlocks, Files = host.Files, FreeFiles = host.FreeFiles, Id = host.Id, NameLength = host.NameLength,
+            };
+        }
+    }
+
+    /// <summary>Opens a host directory (or single file, for a bind); null with the error when it cannot be.</summary>
+    public static HostFileSystem? Open(IClock clock, string path, bool readOnly, out Errno error)
+    {
+        HostTree? tree = HostTree.Open(path, out int failure);
+        HostStatus status = default;
+        if (tree is not null)
+            failure = tree.Status([], out status);
+        error = (Errno)failure;
+        return failure != 0 ? null : new HostFileSystem(clock, tree!, readOnly, HostInode.Convert(status));
+    }
+}

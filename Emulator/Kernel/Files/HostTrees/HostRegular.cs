@@ -1,0 +1,83 @@
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Memory.Host;
+
+namespace Vivarium.Emulator.Kernel.Files.HostTrees;
+
+/// <summary>A regular file of the host, open there while it is open here.</summary>
+public sealed class HostRegular : HostInode
+{
+    private HostFile? _file;
+    private bool _writable;
+    private int _opens;
+
+    internal HostRegular(HostFileSystem owner, byte[] path, in FileStatus status)
+        : base(owner, path, status)
+    {
+    }
+
+    public override FileStatus Status
+    {
+        get
+        {
+            if (_file is null || Owner.IsReadOnly)
+                return base.Status;
+            if (_file.Status(out HostStatus status) == 0)
+                Last = Convert(status);
+            return Last;
+        }
+    }
+
+    public override Errno AcquireContent(bool forWriting)
+    {
+        if (forWriting && Owner.IsReadOnly)
+            return Errno.EROFS;
+        if (_file is null || (forWriting && !_writable))
+        {
+            int failure = Tree.OpenFile(Path, forWriting, out HostFile? file);
+            if (failure != 0)
+                return (Errno)failure;
+            // Mappings made through the old handle have their own hold on the file.
+            _file?.Dispose();
+            _file = file;
+            _writable = forWriting;
+        }
+        _opens++;
+        return Errno.None;
+    }
+
+    public override void ReleaseContent()
+    {
+        if (--_opens != 0)
+            return;
+        _file!.Dispose();
+        _file = null;
+        _writable = false;
+    }
+
+    public override IoResult ReadAt(long offset, Span<byte> destination) =>
+        _file is null ? Errno.EBADF : Result(_file.Read(offset, destination));
+
+    public override IoResult WriteAt(long offset, ReadOnlySpan<byte> source) =>
+        _file is null || !_writable ? Errno.EBADF : Result(_file.Write(offset, source));
+
+    private protected override Errno Resize(long size)
+    {
+        Errno error = AcquireContent(forWriting: true);
+        if (error != Errno.None)
+            return error;
+        error = (Errno)(-_file!.SetLength(size));
+        ReleaseContent();
+        return error;
+    }
+
+    public override Errno Allocate(long offset, long length, bool keepSize, bool zero)
+    {
+        const int KeepSize = 1;
+        const int ZeroRange = 0x10;
+        return (Errno)(-_file!.Allocate((keepSize ? KeepSize : 0) | (zero ? ZeroRange : 0), offset, length));
+    }
+
+    public override Errno Synchronize() => _file is null ? Errno.None : (Errno)(-_file.Synchronize());
+
+    private static IoResult Result(int value) => value < 0 ? (Errno)(-value) : value;
+}

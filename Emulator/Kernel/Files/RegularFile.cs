@@ -1,0 +1,81 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Files;
+
+/// <summary>An open regular file: a position over the inode's content.</summary>
+public sealed class RegularFile : OpenFile
+{
+    private readonly Inode _inode;
+
+    /// <summary>Content must have been acquired; it is released with the last reference.</summary>
+    public RegularFile(Inode inode, PathEntry path, OpenFlags flags)
+        : base(flags)
+    {
+        _inode = inode;
+        Path = path;
+    }
+
+    public override Inode Inode => _inode;
+
+    public override PathEntry? Path { get; }
+
+    public override bool CanSeek => true;
+
+    public override IoResult Read(Span<byte> destination)
+    {
+        IoResult result = ReadAt(Position, destination);
+        Position += result.Count;
+        return result;
+    }
+
+    public override IoResult Write(ReadOnlySpan<byte> source)
+    {
+        long offset = (Flags & OpenFlags.Append) != 0 ? _inode.Status.Size : Position;
+        IoResult result = WriteContent(offset, source);
+        if (result.Error == Errno.None)
+            Position = offset + result.Count;
+        return result;
+    }
+
+    public override IoResult ReadAt(long offset, Span<byte> destination)
+    {
+        IoResult result = _inode.ReadAt(offset, destination);
+        if ((Flags & OpenFlags.NoAccessTime) == 0 && !destination.IsEmpty)
+            _inode.Accessed();
+        return result;
+    }
+
+    /// <summary>On Linux a file opened for appending appends here too, whatever the offset (pwrite(2), BUGS).</summary>
+    public override IoResult WriteAt(long offset, ReadOnlySpan<byte> source) =>
+        WriteContent((Flags & OpenFlags.Append) != 0 ? _inode.Status.Size : offset, source);
+
+    private IoResult WriteContent(long offset, ReadOnlySpan<byte> source)
+    {
+        if (source.IsEmpty)
+            return 0;
+        if (offset > long.MaxValue - source.Length)
+            return Errno.EFBIG;
+        return _inode.WriteAt(offset, source);
+    }
+
+    public override MemoryObject? MapObject() =>
+        _inode.MapContent(CanWrite, out MemoryObject? content) == Errno.None ? content : null;
+
+    protected override void OnLastClose()
+    {
+        _inode.Locks?.ReleaseOpenFile(this);
+        _inode.ReleaseContent();
+    }
+}
+
+/// <summary>A file opened with O_PATH: only a name; all I/O fails with EBADF, which the calls check.</summary>
+public sealed class PathFile(Inode inode, PathEntry path, OpenFlags flags)
+    : OpenFile(flags & (OpenFlags.PathOnly | OpenFlags.Directory | OpenFlags.NoFollow))
+{
+    public override Inode Inode => inode;
+
+    public override PathEntry? Path => path;
+
+    public override Readiness Poll() => Readiness.Invalid;
+}

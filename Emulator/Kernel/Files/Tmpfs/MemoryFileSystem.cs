@@ -1,0 +1,126 @@
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Files.Tmpfs;
+
+/// <summary>
+/// A file system in memory. Alone it is a tmpfs. Over a lower tree it is an overlay: nodes start as views of lower ones and
+/// take over what is changed, attributes at once, content at the first write, names as entries and whiteouts. A lower node
+/// keeps its device, inode number and identity whatever happens to it, also when it is renamed or hard-linked, which a
+/// copying overlay cannot offer.
+/// </summary>
+public sealed class MemoryFileSystem : FileSystem
+{
+    public const uint TmpfsMagic = 0x01021994;
+    public const uint OverlayMagic = 0x794C7630;
+
+    // Far above what a lower file system uses, so that new numbers do not meet lower ones.
+    private const ulong FirstOverlayInode = 1UL << 40;
+
+    private readonly Func<MemoryObject> _newContent;
+    private readonly Dictionary<(ulong Device, ulong Inode), MemoryNode> _linked = [];
+    private readonly Inode? _lower;
+    private ulong _nextInode;
+
+    /// <param name="device">The device number of new nodes without a lower parent.</param>
+    /// <param name="newContent">Makes an empty object for a file's bytes, charged to the world.</param>
+    /// <param name="lower">The directory to lie over, or null.</param>
+    public MemoryFileSystem(IClock clock, ulong device, Func<MemoryObject> newContent, Inode? lower = null, uint rootMode = 0x3FF)
+        : base(clock)
+    {
+        _newContent = newContent;
+        _lower = lower;
+        Device = device;
+        _nextInode = lower is null ? 1 : FirstOverlayInode;
+        Root = lower is null
+            ? new MemoryDirectory(this, NewStatus(new NodeSpec(FileKind.Directory, rootMode, 0, 0), device), null)
+            : Wrap(lower);
+    }
+
+    public override string TypeName => _lower is null ? "tmpfs" : "overlay";
+
+    public override Inode Root { get; }
+
+    /// <summary>Nodes live over a lower tree: directories then look as a disk's do.</summary>
+    public bool IsOverlay => _lower is not null;
+
+    public ulong Device { get; }
+
+    /// <summary>Size as statfs tells it, bytes.</summary>
+    public ulong Capacity { get; init; } = 8UL << 30;
+
+    public override FileSystemStatus Status
+    {
+        get
+        {
+            if (_lower?.FileSystem is { } lower)
+                return lower.Status with { Magic = OverlayMagic };
+            ulong blocks = Capacity / 4096;
+            return new FileSystemStatus
+            {
+                Magic = TmpfsMagic,
+                BlockSize = 4096,
+                Blocks = blocks,
+                FreeBlocks = blocks,
+                AvailableBlocks = blocks,
+                Files = 1 << 20,
+                FreeFiles = (1 << 20) - Math.Min(_nextInode, 1 << 20),
+                Id = Device,
+                NameLength = 255,
+            };
+        }
+    }
+
+    internal MemoryObject NewContent() => _newContent();
+
+    internal FileStatus NewStatus(in NodeSpec spec, ulong device)
+    {
+        long now = Clock.Realtime;
+        return new FileStatus
+        {
+            Device = device,
+            Inode = _nextInode++,
+            Kind = spec.Kind,
+            Mode = spec.Kind == FileKind.SymbolicLink ? 0x1FF : spec.Mode & 0xFFF,
+            Links = spec.Kind == FileKind.Directory ? 2u : 1,
+            User = spec.User,
+            Group = spec.Group,
+            RawDevice = spec.Device,
+            BlockSize = 4096,
+            AccessTime = now,
+            ModifyTime = now,
+            ChangeTime = now,
+            BirthTime = now,
+        };
+    }
+
+    internal MemoryNode NewNode(in NodeSpec spec, ulong device)
+    {
+        FileStatus status = NewStatus(spec, device);
+        return spec.Kind switch
+        {
+            FileKind.Directory => new MemoryDirectory(this, status, null),
+            FileKind.Regular => new MemoryFile(this, status, null),
+            FileKind.SymbolicLink => new MemoryLink(this, status with { Size = spec.Target!.Length }, spec.Target),
+            _ => new MemorySpecial(this, status),
+        };
+    }
+
+    /// <summary>The node over a lower one. Lower files with several names get one node for all of them.</summary>
+    internal MemoryNode Wrap(Inode lower)
+    {
+        FileStatus status = lower.Status;
+        bool shared = status.Links > 1 && status.Kind != FileKind.Directory;
+        if (shared && _linked.TryGetValue((status.Device, status.Inode), out MemoryNode? known))
+            return known;
+        MemoryNode node = status.Kind switch
+        {
+            FileKind.Directory => new MemoryDirectory(this, status, lower),
+            FileKind.Regular => new MemoryFile(this, status, lower),
+            FileKind.SymbolicLink => new MemoryLink(this, status, lower),
+            _ => new MemorySpecial(this, status, lower),
+        };
+        if (shared)
+            _linked.Add((status.Device, status.Inode), node);
+        return node;
+    }
+}

@@ -1,0 +1,171 @@
+namespace Vivarium.Emulator.Kernel.Files.Tmpfs;
+
+/// <summary>What all nodes of a <see cref="MemoryFileSystem"/> share: attributes, and the lower node they started as.</summary>
+public abstract class MemoryNode : Inode
+{
+    private const long DayInNanoseconds = 86_400_000_000_000;
+
+    private protected FileStatus _status;
+    private SortedDictionary<string, byte[]>? _attributes;
+
+    private protected MemoryNode(MemoryFileSystem fileSystem, in FileStatus status, Inode? lower)
+    {
+        Owner = fileSystem;
+        _status = status;
+        Lower = lower;
+    }
+
+    public override FileKind Kind => _status.Kind;
+
+    public override FileStatus Status => _status;
+
+    public override FileSystem FileSystem => Owner;
+
+    private protected MemoryFileSystem Owner { get; }
+
+    /// <summary>The lower node this one is a view of, or null for a new one.</summary>
+    private protected Inode? Lower { get; }
+
+    /// <summary>Names this node still has.</summary>
+    internal uint Links => _status.Links;
+
+    public override Errno SetAttributes(in AttributeChange change)
+    {
+        if (change.Size is { } size)
+        {
+            Errno error = Resize(size);
+            if (error != Errno.None)
+                return error;
+        }
+        _status.Mode = change.Mode ?? _status.Mode;
+        _status.User = change.User ?? _status.User;
+        _status.Group = change.Group ?? _status.Group;
+        _status.AccessTime = change.AccessTime ?? _status.AccessTime;
+        _status.ModifyTime = change.ModifyTime ?? _status.ModifyTime;
+        _status.ChangeTime = Owner.Clock.Realtime;
+        return Errno.None;
+    }
+
+    private protected virtual Errno Resize(long size) => Errno.EINVAL;
+
+    /// <summary>Stamps a change of content.</summary>
+    private protected void Modified() => _status.ModifyTime = _status.ChangeTime = Owner.Clock.Realtime;
+
+    public override void Accessed()
+    {
+        // relatime: once after each change, and once a day (mount(8)). Lower files stay as they are.
+        if (Lower is not null)
+            return;
+        long now = Owner.Clock.Realtime;
+        if (_status.AccessTime <= _status.ModifyTime || _status.AccessTime <= _status.ChangeTime || now - _status.AccessTime >= DayInNanoseconds)
+            _status.AccessTime = now;
+    }
+
+    internal void AddLink(int count)
+    {
+        _status.Links = (uint)(_status.Links + count);
+        _status.ChangeTime = Owner.Clock.Realtime;
+        if (_status.Links == 0)
+            OnUnlinked();
+    }
+
+    private protected virtual void OnUnlinked()
+    {
+    }
+
+    public override Errno GetAttribute(ReadOnlySpan<byte> name, out byte[]? value)
+    {
+        value = null;
+        if (_attributes is null && Lower is not null)
+            return Lower.GetAttribute(name, out value);
+        return _attributes is not null && _attributes.TryGetValue(Key(name), out value) ? Errno.None : Errno.ENODATA;
+    }
+
+    public override Errno SetAttribute(ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, bool create, bool replace)
+    {
+        SortedDictionary<string, byte[]> attributes = OwnAttributes();
+        bool exists = attributes.ContainsKey(Key(name));
+        if (create && exists)
+            return Errno.EEXIST;
+        if (replace && !exists)
+            return Errno.ENODATA;
+        attributes[Key(name)] = value.ToArray();
+        _status.ChangeTime = Owner.Clock.Realtime;
+        return Errno.None;
+    }
+
+    public override Errno RemoveAttribute(ReadOnlySpan<byte> name)
+    {
+        if (!OwnAttributes().Remove(Key(name)))
+            return Errno.ENODATA;
+        _status.ChangeTime = Owner.Clock.Realtime;
+        return Errno.None;
+    }
+
+    public override Errno ListAttributes(out byte[] names)
+    {
+        if (_attributes is null)
+        {
+            names = [];
+            return Lower?.ListAttributes(out names) ?? Errno.None;
+        }
+        List<byte> all = [];
+        foreach (string name in _attributes.Keys)
+        {
+            all.AddRange(System.Text.Encoding.Latin1.GetBytes(name));
+            all.Add(0);
+        }
+        names = [.. all];
+        return Errno.None;
+    }
+
+    private static string Key(ReadOnlySpan<byte> name) => System.Text.Encoding.Latin1.GetString(name);
+
+    /// <summary>The node's own attributes, copied from the lower node at the first change.</summary>
+    private SortedDictionary<string, byte[]> OwnAttributes()
+    {
+        if (_attributes is not null)
+            return _attributes;
+        _attributes = new SortedDictionary<string, byte[]>(StringComparer.Ordinal);
+        if (Lower is null || Lower.ListAttributes(out byte[] names) != Errno.None)
+            return _attributes;
+        ReadOnlySpan<byte> rest = names;
+        for (int end = rest.IndexOf((byte)0); end >= 0; end = rest.IndexOf((byte)0))
+        {
+            if (Lower.GetAttribute(rest[..end], out byte[]? value) == Errno.None)
+                _attributes[Key(rest[..end])] = value!;
+            rest = rest[(end + 1)..];
+        }
+        return _attributes;
+    }
+}
+
+/// <summary>A symbolic link.</summary>
+public sealed class MemoryLink : MemoryNode
+{
+    private byte[]? _target;
+
+    internal MemoryLink(MemoryFileSystem fileSystem, in FileStatus status, byte[] target)
+        : base(fileSystem, status, null) => _target = target;
+
+    internal MemoryLink(MemoryFileSystem fileSystem, in FileStatus status, Inode lower)
+        : base(fileSystem, status, lower)
+    {
+    }
+
+    public override Errno ReadLink(CallContext? call, out byte[]? target)
+    {
+        Errno error = _target is null ? Lower!.ReadLink(call, out _target) : Errno.None;
+        target = _target;
+        return error;
+    }
+}
+
+/// <summary>A device node, FIFO or socket: attributes only; opening goes to the driver or owner.</summary>
+public sealed class MemorySpecial : MemoryNode
+{
+    internal MemorySpecial(MemoryFileSystem fileSystem, in FileStatus status, Inode? lower = null)
+        : base(fileSystem, status, lower)
+    {
+    }
+}

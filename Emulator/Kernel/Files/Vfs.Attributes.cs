@@ -1,0 +1,79 @@
+namespace Vivarium.Emulator.Kernel.Files;
+
+public sealed partial class Vfs
+{
+    /// <summary>chmod(2): only the owner; set-group-ID is lost for a group one is not in.</summary>
+    public static Errno ChangeMode(FileCredentials credentials, Inode inode, bool readOnly, uint mode)
+    {
+        if (readOnly)
+            return Errno.EROFS;
+        FileStatus status = inode.Status;
+        if (!Permission.IsOwner(status, credentials))
+            return Errno.EPERM;
+        if (inode.Kind == FileKind.SymbolicLink)
+            return Errno.EOPNOTSUPP;
+        mode &= 0xFFF;
+        if (!credentials.IsInGroup(status.Group) && !credentials.Has(FilePrivileges.KeepSetId))
+            mode &= ~Permission.SetGroup;
+        return inode.SetAttributes(new AttributeChange { Mode = mode });
+    }
+
+    /// <summary>chown(2): null keeps an owner. An unprivileged owner may give the file to a group of its own; set-id bits go.</summary>
+    public static Errno ChangeOwner(FileCredentials credentials, Inode inode, bool readOnly, uint? user, uint? group)
+    {
+        if (readOnly)
+            return Errno.EROFS;
+        FileStatus status = inode.Status;
+        if (!credentials.Has(FilePrivileges.ChangeOwner))
+        {
+            if (user is { } newUser && (credentials.User != status.User || newUser != status.User))
+                return Errno.EPERM;
+            if (group is { } newGroup && (credentials.User != status.User || (newGroup != status.Group && !credentials.IsInGroup(newGroup))))
+                return Errno.EPERM;
+        }
+        uint? mode = null;
+        if (inode.Kind != FileKind.Directory && (status.Mode & (Permission.SetUser | Permission.SetGroup)) != 0)
+        {
+            mode = status.Mode & ~Permission.SetUser;
+            if ((status.Mode & 8) != 0)
+                mode &= ~Permission.SetGroup;
+        }
+        return inode.SetAttributes(new AttributeChange { User = user, Group = group, Mode = mode });
+    }
+
+    /// <summary>
+    /// utimensat(2): null keeps a time. Explicit times need ownership; <paramref name="bothNow"/> only needs write permission.
+    /// </summary>
+    public static Errno ChangeTimes(FileCredentials credentials, Inode inode, bool readOnly, long? access, long? modify, bool bothNow)
+    {
+        if (access is null && modify is null)
+            return Errno.None;
+        if (readOnly)
+            return Errno.EROFS;
+        if (!Permission.IsOwner(inode.Status, credentials))
+        {
+            if (!bothNow)
+                return Errno.EPERM;
+            Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
+            if (error != Errno.None)
+                return error;
+        }
+        return inode.SetAttributes(new AttributeChange { AccessTime = access, ModifyTime = modify });
+    }
+
+    /// <summary>truncate(2) by name: write permission, regular files only.</summary>
+    public static Errno Truncate(FileCredentials credentials, PathEntry entry, long length)
+    {
+        Inode inode = entry.Inode;
+        if (inode.Kind == FileKind.Directory)
+            return Errno.EISDIR;
+        if (inode.Kind != FileKind.Regular)
+            return Errno.EINVAL;
+        if (entry.Mount.IsReadOnly)
+            return Errno.EROFS;
+        Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
+        if (error != Errno.None)
+            return error;
+        return inode.SetAttributes(new AttributeChange { Size = length, Mode = DropSetId(inode.Status, credentials) });
+    }
+}

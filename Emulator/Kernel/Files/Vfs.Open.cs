@@ -1,0 +1,201 @@
+namespace Vivarium.Emulator.Kernel.Files;
+
+public sealed partial class Vfs
+{
+    /// <summary>open(2): <paramref name="mode"/> is masked by the caller's creation mask.</summary>
+    public Errno Open(
+        in FileCaller caller, PathEntry @base, ReadOnlySpan<byte> path, OpenFlags flags, uint mode, WalkFlags walkFlags, out OpenFile? file)
+    {
+        Errno error = OpenPath(caller, @base, path, flags, mode, walkFlags, out file);
+        if (error == Errno.None)
+            file!.Flags &= ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate | OpenFlags.NoControllingTty | OpenFlags.CloseOnExec);
+        return error;
+    }
+
+    private static Errno OpenPath(
+        in FileCaller caller, PathEntry @base, ReadOnlySpan<byte> path, OpenFlags flags, uint mode, WalkFlags walkFlags, out OpenFile? file)
+    {
+        file = null;
+        bool follow = (flags & OpenFlags.NoFollow) == 0 && (flags & (OpenFlags.Create | OpenFlags.Exclusive)) != (OpenFlags.Create | OpenFlags.Exclusive);
+        PathWalk walk = new(caller, @base, follow ? walkFlags | WalkFlags.Follow : walkFlags);
+        if ((flags & OpenFlags.Temporary) != 0)
+            return OpenTemporary(caller, ref walk, path, flags, mode, out file);
+        if ((flags & OpenFlags.Create) != 0)
+            return OpenOrCreate(caller, ref walk, path, flags, mode, follow, out file);
+        Errno error = walk.Resolve(path);
+        return error != Errno.None ? error : OpenEntry(caller, walk.Entry, flags, out file);
+    }
+
+    private static Errno OpenOrCreate(
+        in FileCaller caller, ref PathWalk walk, ReadOnlySpan<byte> path, OpenFlags flags, uint mode, bool follow, out OpenFile? file)
+    {
+        file = null;
+        Errno error = walk.ToParent(path);
+        while (error == Errno.None)
+        {
+            if (walk.LastKind != LastKind.Normal)
+            {
+                error = walk.Finish(follow: false);
+                break;
+            }
+            if (walk.TrailingSlash)
+                return Errno.EISDIR;
+            error = walk.FindLast(out Dentry entry);
+            if (error == Errno.ENOENT && entry.Inode is null && !ReferenceEquals(entry, walk.Dentry))
+                return CreateAndOpen(caller, walk.Mount, walk.Dentry, entry, flags, mode, out file);
+            if (error != Errno.None)
+                return error;
+            if (entry.Inode!.Kind != FileKind.SymbolicLink || !follow)
+            {
+                error = walk.Descend(entry);
+                break;
+            }
+            error = walk.FollowLast(entry, out bool jumped);
+            if (jumped)
+                break;
+        }
+        if (error != Errno.None)
+            return error;
+        if ((flags & OpenFlags.Exclusive) != 0)
+            return Errno.EEXIST;
+        return walk.Dentry.IsDirectory ? Errno.EISDIR : OpenEntry(caller, walk.Entry, flags, out file);
+    }
+
+    private static Errno CreateAndOpen(
+        in FileCaller caller, Mount mount, Dentry parent, Dentry entry, OpenFlags flags, uint mode, out OpenFile? file)
+    {
+        file = null;
+        if (mount.IsReadOnly || parent.Inode!.FileSystem is { IsReadOnly: true })
+            return Errno.EROFS;
+        Errno error = MakeNode(caller, parent, entry, NewNode(caller, parent.Inode!, FileKind.Regular, mode));
+        if (error != Errno.None)
+            return error;
+        // A new file is opened with whatever access was asked for, its mode does not matter yet (open(2)).
+        return entry.Inode!.Open(new PathEntry(mount, entry), flags & ~OpenFlags.Truncate, caller.Call!, out file);
+    }
+
+    private static Errno OpenTemporary(
+        in FileCaller caller, ref PathWalk walk, ReadOnlySpan<byte> path, OpenFlags flags, uint mode, out OpenFile? file)
+    {
+        file = null;
+        Errno error = walk.Resolve(path);
+        if (error != Errno.None)
+            return error;
+        if (!walk.Dentry.IsDirectory)
+            return Errno.ENOTDIR;
+        if (walk.Mount.IsReadOnly)
+            return Errno.EROFS;
+        Inode directory = walk.Dentry.Inode!;
+        error = Permission.MayCreate(directory, caller.Credentials);
+        if (error != Errno.None)
+            return error;
+        error = directory.MakeUnnamed(NewNode(caller, directory, FileKind.Regular, mode), out Inode? inode);
+        if (error != Errno.None)
+            return error;
+        Dentry name = new(walk.Dentry, [.. "#"u8, .. System.Text.Encoding.ASCII.GetBytes(inode!.Status.Inode.ToString())], inode);
+        name.Remove();
+        return inode.Open(new PathEntry(walk.Mount, name), flags, caller.Call!, out file);
+    }
+
+    /// <summary>Opens an existing object after all checks (may_open of open(2)): kind, read-only mount, permission.</summary>
+    public static Errno OpenEntry(in FileCaller caller, PathEntry entry, OpenFlags flags, out OpenFile? file)
+    {
+        file = null;
+        Inode inode = entry.Inode;
+        FileKind kind = inode.Kind;
+        if ((flags & OpenFlags.Directory) != 0 && kind != FileKind.Directory)
+            return Errno.ENOTDIR;
+        if ((flags & OpenFlags.PathOnly) != 0)
+        {
+            file = new PathFile(inode, entry, flags);
+            return Errno.None;
+        }
+        Errno error = MayOpen(caller, entry, flags);
+        if (error != Errno.None)
+            return error;
+        error = inode.Open(entry, flags, caller.Call!, out file);
+        if (error != Errno.None || (flags & OpenFlags.Truncate) == 0 || kind != FileKind.Regular)
+            return error;
+        error = inode.SetAttributes(new AttributeChange { Size = 0, Mode = DropSetId(inode.Status, caller.Credentials) });
+        if (error != Errno.None)
+        {
+            file!.Release();
+            file = null;
+        }
+        return error;
+    }
+
+    private static Errno MayOpen(in FileCaller caller, PathEntry entry, OpenFlags flags)
+    {
+        FileKind kind = entry.Inode.Kind;
+        bool truncates = (flags & OpenFlags.Truncate) != 0;
+        switch (kind)
+        {
+            case FileKind.SymbolicLink:
+                return Errno.ELOOP;
+            case FileKind.Directory when (flags & OpenFlags.Write) != 0 || truncates:
+                return Errno.EISDIR;
+            case FileKind.CharacterDevice or FileKind.BlockDevice when entry.Mount.NoDevices:
+                return Errno.EACCES;
+            case FileKind.Regular when truncates && entry.Mount.IsReadOnly:
+                return Errno.EROFS;
+        }
+        FileAccessKind wanted = FileAccessKind.None;
+        if ((flags & OpenFlags.Read) != 0)
+            wanted |= FileAccessKind.Read;
+        if ((flags & OpenFlags.Write) != 0 || (truncates && kind == FileKind.Regular))
+            wanted |= FileAccessKind.Write;
+        Errno error = Permission.Check(entry.Inode, wanted, caller.Credentials);
+        if (error != Errno.None)
+            return error;
+        if ((flags & OpenFlags.NoAccessTime) != 0 && !Permission.IsOwner(entry.Inode.Status, caller.Credentials))
+            return Errno.EPERM;
+        return kind == FileKind.Regular && (flags & OpenFlags.Write) != 0 && entry.Mount.IsReadOnly ? Errno.EROFS : Errno.None;
+    }
+
+    /// <summary>The mode without set-id bits that a change of content takes away (inode(7)), or null when nothing changes.</summary>
+    internal static uint? DropSetId(in FileStatus status, FileCredentials credentials)
+    {
+        if ((status.Mode & (Permission.SetUser | Permission.SetGroup)) == 0 || credentials.Has(FilePrivileges.KeepSetId))
+            return null;
+        uint mode = status.Mode & ~Permission.SetUser;
+        if ((mode & 8) != 0)
+            mode &= ~Permission.SetGroup;
+        return mode == status.Mode ? null : mode;
+    }
+
+    /// <summary>Attributes of a new node: the creation mask, and group and set-group-ID from a set-group-ID directory (inode(7)).</summary>
+    private static NodeSpec NewNode(in FileCaller caller, Inode directory, FileKind kind, uint mode, ulong device = 0, byte[]? target = null)
+    {
+        FileCredentials credentials = caller.Credentials;
+        uint group = credentials.Group;
+        if (kind != FileKind.SymbolicLink)
+            mode &= ~caller.Context.CreationMask;
+        FileStatus parent = directory.Status;
+        if ((parent.Mode & Permission.SetGroup) != 0)
+        {
+            group = parent.Group;
+            if (kind == FileKind.Directory)
+                mode |= Permission.SetGroup;
+            else if ((mode & (Permission.SetGroup | 8)) == (Permission.SetGroup | 8) && !credentials.IsInGroup(group) && !credentials.Has(FilePrivileges.KeepSetId))
+                mode &= ~Permission.SetGroup;
+        }
+        return new NodeSpec(kind, mode, credentials.User, group, device, target);
+    }
+
+    /// <summary>Creates a node after the permission check and makes its cached name positive.</summary>
+    private static Errno MakeNode(in FileCaller caller, Dentry parent, Dentry entry, in NodeSpec spec)
+    {
+        Errno error = Permission.MayCreate(parent.Inode!, caller.Credentials);
+        if (error != Errno.None)
+            return error;
+        if (parent.IsRemoved)
+            return Errno.ENOENT;
+        if (spec.Kind is FileKind.CharacterDevice or FileKind.BlockDevice && !caller.Credentials.Has(FilePrivileges.MakeDevice))
+            return Errno.EPERM;
+        error = parent.Inode!.Make(entry.Name, spec, out Inode? inode);
+        if (error == Errno.None)
+            entry.Inode = inode;
+        return error;
+    }
+}

@@ -1,0 +1,61 @@
+namespace Vivarium.Emulator.Kernel.Files;
+
+/// <summary>Opens a special node: a device's driver, a FIFO's pipe. EAGAIN: the open blocks.</summary>
+public delegate Errno NodeOpener(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file);
+
+/// <summary>
+/// The tree of a world: its mounts, and the operations on names with the checks and the order of errors that the manual pages of
+/// the calls give. Cut by verb: opening, changing names, changing attributes, mounting.
+/// </summary>
+public sealed partial class Vfs
+{
+    private uint _nextDevice = 0x20;
+    private int _nextMount = 20;
+
+    public Vfs(FileSystem root, string source = "root")
+    {
+        RootMount = new Mount(this, _nextMount++, root, root.RootName, source);
+        Root = new PathEntry(RootMount, RootMount.Root);
+        Anonymous = new Mount(this, 0, root, root.RootName, "anon");
+    }
+
+    public Mount RootMount { get; }
+
+    public PathEntry Root { get; }
+
+    /// <summary>Character and block device drivers.</summary>
+    public DeviceTable Devices { get; } = new();
+
+    /// <summary>Opens FIFOs; set by whoever has pipes.</summary>
+    public NodeOpener? FifoOpener { get; set; }
+
+    /// <summary>Holds regular files without a name (memfd_create).</summary>
+    public FileSystem? UnnamedFiles { get; set; }
+
+    /// <summary>Where objects without a name hang, so that a path entry can name them (/proc/self/fd/3 of a pipe).</summary>
+    private Mount Anonymous { get; }
+
+    /// <summary>A device number for a file system without a device (major 0), unique in the world.</summary>
+    public ulong NewDevice() => DeviceNumber.Make(0, _nextDevice++);
+
+    /// <summary>A path entry for an object without a name.</summary>
+    public PathEntry Unnamed(Inode inode, byte[] description) => new(Anonymous, new Dentry(null, description, inode));
+
+    /// <summary>Finds what a path names.</summary>
+    public Errno Resolve(in FileCaller caller, PathEntry @base, ReadOnlySpan<byte> path, WalkFlags flags, out PathEntry? entry)
+    {
+        PathWalk walk = new(caller, @base, flags);
+        Errno error = walk.Resolve(path);
+        entry = error == Errno.None ? walk.Entry : null;
+        return error;
+    }
+
+    /// <summary>Finds the inode that a path names, for calls that need no name.</summary>
+    public Errno ResolveInode(in FileCaller caller, PathEntry @base, ReadOnlySpan<byte> path, WalkFlags flags, out Inode? inode)
+    {
+        PathWalk walk = new(caller, @base, flags);
+        Errno error = walk.Resolve(path);
+        inode = error == Errno.None ? walk.Dentry.Inode : null;
+        return error;
+    }
+}

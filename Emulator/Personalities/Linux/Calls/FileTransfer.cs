@@ -1,0 +1,254 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>
+/// Moves bytes between files and guest memory, without a buffer between: partial results, EFAULT and blocking as read(2) and write(2)
+/// have them. An offset below 0 means the file's own position.
+/// </summary>
+internal static class FileTransfer
+{
+    /// <summary>MAX_RW_COUNT: no call moves more.</summary>
+    public const ulong MaxCount = 0x7FFFF000;
+
+    private const ulong UserEnd = 0x7FFF_FFFF_F000;
+    private const int GatherLimit = 1 << 20;
+
+    public static CallResult Read(CallContext call, OpenFile file, GuestAddress buffer, ulong count, long offset = -1)
+    {
+        if (!IsUserRange(buffer, count))
+            return Errno.EFAULT;
+        count = Math.Min(count, MaxCount);
+        Span<byte> view = count == 0 ? default : call.Memory.View(buffer, count, MemoryAccess.Write);
+        if (view.IsEmpty && count != 0)
+            return FaultUnlessAtEnd(file, offset);
+        IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset, view);
+        return result.IsBlocked ? Block(call, file) : Finish(result);
+    }
+
+    public static CallResult Write(CallContext call, OpenFile file, GuestAddress buffer, ulong count, long offset = -1)
+    {
+        if (!IsUserRange(buffer, count))
+            return Errno.EFAULT;
+        count = Math.Min(count, MaxCount);
+        // A blocking writer goes on where an earlier run of the call stopped.
+        while (true)
+        {
+            ulong done = (ulong)call.Progress;
+            ReadOnlySpan<byte> view = count == done ? default : call.Memory.View(buffer + done, count - done, MemoryAccess.Read);
+            if (view.IsEmpty && count != done)
+                return call.Progress != 0 ? call.Progress : Errno.EFAULT;
+            IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + call.Progress, view);
+            if (result.IsBlocked)
+                return Block(call, file);
+            if (result.Error != Errno.None)
+                return call.Progress != 0 ? call.Progress : Finish(result);
+            call.Progress += result.Count;
+            if ((ulong)call.Progress >= count || result.Count == 0)
+                return call.Progress;
+        }
+    }
+
+    /// <summary>Reads the vectors of a call: EINVAL for too many or too long, EFAULT. The array is pooled.</summary>
+    public static Errno ReadVectors(CallContext call, GuestAddress address, int count, out IoVector[] vectors, out ulong total)
+    {
+        total = 0;
+        vectors = [];
+        if ((uint)count > IoVector.MaxCount)
+            return Errno.EINVAL;
+        if (count == 0)
+            return Errno.None;
+        vectors = ArrayPool<IoVector>.Shared.Rent(count);
+        Errno error = call.Memory.TryRead(address, MemoryMarshal.AsBytes(vectors.AsSpan(0, count))) ? Errno.None : Errno.EFAULT;
+        for (int i = 0; i < count && error == Errno.None; i++)
+        {
+            if ((long)vectors[i].Length < 0)
+                error = Errno.EINVAL;
+            else if (!IsUserRange(new GuestAddress(vectors[i].Base), vectors[i].Length))
+                error = Errno.EFAULT;
+            vectors[i].Length = Math.Min(vectors[i].Length, MaxCount - total);
+            total += vectors[i].Length;
+        }
+        if (error != Errno.None)
+            Return(vectors);
+        return error;
+    }
+
+    public static void Return(IoVector[] vectors)
+    {
+        if (vectors.Length != 0)
+            ArrayPool<IoVector>.Shared.Return(vectors);
+    }
+
+    public static CallResult ReadVector(CallContext call, OpenFile file, GuestAddress address, int count, long offset = -1)
+    {
+        Errno error = ReadVectors(call, address, count, out IoVector[] vectors, out ulong total);
+        if (error != Errno.None)
+            return error;
+        Span<IoVector> used = vectors.AsSpan(0, count);
+        CallResult result = total == 0 ? CallResult.Ok()
+            : file.CanSeek ? ReadEach(call, file, used, offset)
+            : ReadGathered(call, file, used, (int)Math.Min(total, GatherLimit));
+        Return(vectors);
+        return result;
+    }
+
+    public static CallResult WriteVector(CallContext call, OpenFile file, GuestAddress address, int count, long offset = -1)
+    {
+        Errno error = ReadVectors(call, address, count, out IoVector[] vectors, out ulong total);
+        if (error != Errno.None)
+            return error;
+        Span<IoVector> used = vectors.AsSpan(0, count);
+        CallResult result = total == 0 ? CallResult.Ok()
+            : file.CanSeek ? WriteEach(call, file, used, offset)
+            : WriteGathered(call, file, used, total);
+        Return(vectors);
+        return result;
+    }
+
+    private static CallResult ReadEach(CallContext call, OpenFile file, ReadOnlySpan<IoVector> vectors, long offset)
+    {
+        long done = 0;
+        foreach (IoVector vector in vectors)
+        {
+            if (vector.Length == 0)
+                continue;
+            Span<byte> view = call.Memory.View(new GuestAddress(vector.Base), vector.Length, MemoryAccess.Write);
+            if (view.IsEmpty)
+                return done != 0 ? done : FaultUnlessAtEnd(file, offset);
+            IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset + done, view);
+            if (result.Error != Errno.None)
+                return done != 0 ? done : result.IsBlocked ? Block(call, file) : result.Error;
+            done += result.Count;
+            if ((ulong)result.Count < vector.Length)
+                break;
+        }
+        return done;
+    }
+
+    private static CallResult WriteEach(CallContext call, OpenFile file, ReadOnlySpan<IoVector> vectors, long offset)
+    {
+        long done = 0;
+        foreach (IoVector vector in vectors)
+        {
+            if (vector.Length == 0)
+                continue;
+            ReadOnlySpan<byte> view = call.Memory.View(new GuestAddress(vector.Base), vector.Length, MemoryAccess.Read);
+            if (view.IsEmpty)
+                return done != 0 ? done : Errno.EFAULT;
+            IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + done, view);
+            if (result.Error != Errno.None)
+                return done != 0 ? done : result.IsBlocked ? Block(call, file) : Finish(result);
+            done += result.Count;
+            if ((ulong)result.Count < vector.Length)
+                break;
+        }
+        return done;
+    }
+
+    /// <summary>Streams and messages are read in one piece: what comes is one message, however many vectors it is scattered over.</summary>
+    private static CallResult ReadGathered(CallContext call, OpenFile file, ReadOnlySpan<IoVector> vectors, int total)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(total);
+        try
+        {
+            IoResult result = file.Read(buffer.AsSpan(0, total));
+            if (result.IsBlocked)
+                return Block(call, file);
+            if (result.Error != Errno.None)
+                return result.Error;
+            ReadOnlySpan<byte> rest = buffer.AsSpan(0, (int)result.Count);
+            foreach (IoVector vector in vectors)
+            {
+                ReadOnlySpan<byte> part = rest[..(int)Math.Min((ulong)rest.Length, vector.Length)];
+                if (!call.Memory.TryWrite(new GuestAddress(vector.Base), part))
+                    return rest.Length != (int)result.Count ? result.Count - rest.Length : Errno.EFAULT;
+                rest = rest[part.Length..];
+            }
+            return result.Count;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static CallResult WriteGathered(CallContext call, OpenFile file, ReadOnlySpan<IoVector> vectors, ulong total)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(total, GatherLimit));
+        try
+        {
+            while ((ulong)call.Progress < total)
+            {
+                int length = Gather(call, vectors, (ulong)call.Progress, buffer);
+                if (length == 0)
+                    return call.Progress != 0 ? call.Progress : Errno.EFAULT;
+                IoResult result = file.Write(buffer.AsSpan(0, length));
+                if (result.IsBlocked)
+                    return Block(call, file);
+                if (result.Error != Errno.None)
+                    return call.Progress != 0 ? call.Progress : Finish(result);
+                call.Progress += result.Count;
+                if (result.Count == 0)
+                    break;
+            }
+            return call.Progress;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    /// <summary>Copies the bytes of the vectors after the first <paramref name="skip"/>; stops at unreadable memory.</summary>
+    private static int Gather(CallContext call, ReadOnlySpan<IoVector> vectors, ulong skip, Span<byte> buffer)
+    {
+        int length = 0;
+        foreach (IoVector vector in vectors)
+        {
+            if (skip >= vector.Length)
+            {
+                skip -= vector.Length;
+                continue;
+            }
+            ulong wanted = Math.Min(vector.Length - skip, (ulong)(buffer.Length - length));
+            if (wanted == 0)
+                break;
+            ReadOnlySpan<byte> view = call.Memory.View(new GuestAddress(vector.Base + skip), wanted, MemoryAccess.Read);
+            view.CopyTo(buffer[length..]);
+            length += view.Length;
+            if ((ulong)view.Length < wanted)
+                break;
+            skip = 0;
+        }
+        return length;
+    }
+
+    /// <summary>Nothing was moved and nothing can be now: EAGAIN for non-blocking files, else wait.</summary>
+    public static CallResult Block(CallContext call, OpenFile file)
+    {
+        if (!file.IsNonBlocking)
+            return call.Wait(file.Source);
+        return call.Progress != 0 ? call.Progress : Errno.EAGAIN;
+    }
+
+    private static CallResult Finish(IoResult result) => result.Error != Errno.None ? result.Error : result.Count;
+
+    /// <summary>A bad buffer only matters when there are bytes to put there.</summary>
+    private static CallResult FaultUnlessAtEnd(OpenFile file, long offset)
+    {
+        if (!file.CanSeek || file.Inode.Kind != FileKind.Regular)
+            return Errno.EFAULT;
+        Span<byte> probe = stackalloc byte[1];
+        IoResult result = file.ReadAt(offset < 0 ? file.Position : offset, probe);
+        return result.Error != Errno.None ? result.Error : result.Count == 0 ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    private static bool IsUserRange(GuestAddress address, ulong count) =>
+        count <= UserEnd && address.Value <= UserEnd - Math.Min(count, UserEnd);
+}

@@ -1,0 +1,141 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>open(2) and its kin, close(2), close_range(2), memfd_create(2).</summary>
+public static class OpenCalls
+{
+    private const uint ModeMask = 0xFFF;
+
+    public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) =>
+        Openat(call, Fcntl.AtCurrentDirectory, path, flags, mode);
+
+    public static CallResult Creat(CallContext call, GuestAddress path, uint mode) =>
+        Openat(call, Fcntl.AtCurrentDirectory, path, Fcntl.Create | Fcntl.Truncate | 1, mode);
+
+    public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode)
+    {
+        // Unknown flags are ignored here, unlike in openat2 (open(2), "NOTES").
+        return OpenAt(call, dirfd, path, flags & Fcntl.Known, mode & ModeMask, WalkFlags.None);
+    }
+
+    public static CallResult Openat2(CallContext call, int dirfd, GuestAddress path, GuestAddress how, ulong size)
+    {
+        const ulong KnownResolve = 0x3F;
+        const ulong OldSize = 24;
+        if (size < OldSize)
+            return Errno.EINVAL;
+        if (size > GuestAddress.PageSize)
+            return Errno.E2BIG;
+        if (!call.Memory.TryRead(how, out OpenHow request))
+            return Errno.EFAULT;
+        Span<byte> rest = stackalloc byte[(int)(size - OldSize)];
+        if (!call.Memory.TryRead(how + OldSize, rest))
+            return Errno.EFAULT;
+        if (rest.ContainsAnyExcept((byte)0))
+            return Errno.E2BIG;
+        if ((request.Flags & ~(ulong)Fcntl.Known) != 0 || (request.Resolve & ~KnownResolve) != 0)
+            return Errno.EINVAL;
+        uint flags = (uint)request.Flags;
+        bool creates = (flags & (Fcntl.Create | Fcntl.TemporaryBit)) != 0;
+        if (creates ? (request.Mode & ~(ulong)ModeMask) != 0 : request.Mode != 0)
+            return Errno.EINVAL;
+        if ((flags & Fcntl.PathOnly) != 0 && (flags & ~(Fcntl.PathOnly | Fcntl.Directory | Fcntl.NoFollow | Fcntl.CloseOnExec)) != 0)
+            return Errno.EINVAL;
+        if ((request.Resolve & 0x18) == 0x18)
+            return Errno.EINVAL;
+        return OpenAt(call, dirfd, path, flags, (uint)request.Mode, DecodeResolve(request.Resolve));
+    }
+
+    /// <summary>RESOLVE_ flags of openat2(2): NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT; CACHED changes nothing here.</summary>
+    private static WalkFlags DecodeResolve(ulong resolve)
+    {
+        WalkFlags flags = WalkFlags.None;
+        if ((resolve & 1) != 0)
+            flags |= WalkFlags.OneMount;
+        if ((resolve & 2) != 0)
+            flags |= WalkFlags.NoMagicLinks;
+        if ((resolve & 4) != 0)
+            flags |= WalkFlags.NoLinks | WalkFlags.NoMagicLinks;
+        if ((resolve & 8) != 0)
+            flags |= WalkFlags.Beneath;
+        if ((resolve & 0x10) != 0)
+            flags |= WalkFlags.InRoot;
+        return flags;
+    }
+
+    private static CallResult OpenAt(CallContext call, int dirfd, GuestAddress address, uint flags, uint mode, WalkFlags walk)
+    {
+        bool isTemporary = (flags & Fcntl.TemporaryBit) != 0 && (flags & Fcntl.PathOnly) == 0;
+        if (isTemporary && ((flags & Fcntl.Directory) == 0 || (flags & Fcntl.AccessMode) == 0 || (flags & Fcntl.Create) != 0))
+            return Errno.EINVAL;
+        if ((flags & (Fcntl.Create | Fcntl.Directory | Fcntl.PathOnly)) == (Fcntl.Create | Fcntl.Directory))
+            return Errno.EINVAL;
+        Errno error = call.ReadPathAt(dirfd, address, out PathEntry @base, out byte[] path);
+        if (error != Errno.None)
+            return error;
+        if (path.Length == 0)
+            return Errno.ENOENT;
+        OpenFlags decoded = Fcntl.Decode(flags);
+        error = call.World.Vfs.Open(call.Caller(), @base, path, decoded, mode, walk, out OpenFile? file);
+        if (error == Errno.EAGAIN && call.State is Kernel.Events.Source source && (flags & Fcntl.NonBlocking) == 0)
+            return call.Wait(source);
+        return error != Errno.None ? error : Install(call, file!, (decoded & OpenFlags.CloseOnExec) != 0);
+    }
+
+    public static CallResult Close(CallContext call, int fd) => call.Process.Files.Close(fd);
+
+    public static CallResult CloseRange(CallContext call, uint first, uint last, uint flags)
+    {
+        const uint Unshare = 2;
+        const uint CloseOnExec = 4;
+        if ((flags & ~(Unshare | CloseOnExec)) != 0 || first > last)
+            return Errno.EINVAL;
+        FileTable table = call.Process.Files;
+        for (int fd = (int)Math.Min(first, int.MaxValue); fd < table.End && (uint)fd <= last; fd++)
+        {
+            if (table.Get(fd) is null)
+                continue;
+            if ((flags & CloseOnExec) != 0)
+                table.SetCloseOnExec(fd, true);
+            else
+                table.Close(fd);
+        }
+        return 0;
+    }
+
+    public static CallResult MemfdCreate(CallContext call, GuestAddress name, uint flags)
+    {
+        const uint CloseOnExec = 1;
+        const uint AllowSealing = 2;
+        const uint Known = CloseOnExec | AllowSealing | 8 | 16;
+        const int MaxName = 249;
+        if ((flags & ~Known) != 0)
+            return Errno.EINVAL;
+        byte[]? text = call.Memory.ReadCString(name, MaxName, out bool tooLong);
+        if (tooLong)
+            return Errno.EINVAL;
+        if (text is null)
+            return Errno.EFAULT;
+        Vfs vfs = call.World.Vfs;
+        FileCredentials credentials = call.Thread.FileCredentials;
+        Errno error = vfs.UnnamedFiles!.Root.MakeUnnamed(new NodeSpec(FileKind.Regular, 0x1FF, credentials.User, credentials.Group), out Inode? inode);
+        OpenFile? file = null;
+        if (error == Errno.None)
+            error = inode!.Open(vfs.Unnamed(inode, [.. "memfd:"u8, .. text]), OpenFlags.ReadWrite, call, out file);
+        return error != Errno.None ? error : Install(call, file!, (flags & CloseOnExec) != 0);
+    }
+
+    /// <summary>Gives a new description the lowest free number, or drops it (EMFILE).</summary>
+    internal static CallResult Install(CallContext call, OpenFile file, bool closeOnExec)
+    {
+        Errno error = call.Process.Files.Add(file, closeOnExec, out int fd);
+        if (error == Errno.None)
+            return fd;
+        file.Release();
+        return error;
+    }
+}

@@ -1,0 +1,141 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>read(2), write(2) and their vector and positioned forms; lseek(2).</summary>
+public static class ReadWriteCalls
+{
+    // RWF_ flags of preadv2(2): HIPRI, DSYNC, SYNC, NOWAIT, APPEND.
+    private const uint NoWait = 8;
+    private const uint AppendFlag = 0x10;
+    private const uint KnownFlags = 0x1F;
+
+    public static CallResult Read(CallContext call, int fd, GuestAddress buffer, ulong count) =>
+        Readable(call, fd, out OpenFile file) ? FileTransfer.Read(call, file, buffer, count) : Errno.EBADF;
+
+    public static CallResult Write(CallContext call, int fd, GuestAddress buffer, ulong count) =>
+        Writable(call, fd, out OpenFile file) ? FileTransfer.Write(call, file, buffer, count) : Errno.EBADF;
+
+    public static CallResult Readv(CallContext call, int fd, GuestAddress vectors, int count) =>
+        Readable(call, fd, out OpenFile file) ? FileTransfer.ReadVector(call, file, vectors, count) : Errno.EBADF;
+
+    public static CallResult Writev(CallContext call, int fd, GuestAddress vectors, int count) =>
+        Writable(call, fd, out OpenFile file) ? FileTransfer.WriteVector(call, file, vectors, count) : Errno.EBADF;
+
+    public static CallResult Pread64(CallContext call, int fd, GuestAddress buffer, ulong count, long offset)
+    {
+        if (offset < 0)
+            return Errno.EINVAL;
+        Errno error = Positioned(call, fd, forWriting: false, out OpenFile file);
+        return error != Errno.None ? error : FileTransfer.Read(call, file, buffer, count, offset);
+    }
+
+    public static CallResult Pwrite64(CallContext call, int fd, GuestAddress buffer, ulong count, long offset)
+    {
+        if (offset < 0)
+            return Errno.EINVAL;
+        Errno error = Positioned(call, fd, forWriting: true, out OpenFile file);
+        return error != Errno.None ? error : FileTransfer.Write(call, file, buffer, count, offset);
+    }
+
+    /// <summary>The offset comes in two halves of which 64-bit systems use the first alone.</summary>
+    public static CallResult Preadv(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh)
+    {
+        if ((long)offset < 0)
+            return Errno.EINVAL;
+        Errno error = Positioned(call, fd, forWriting: false, out OpenFile file);
+        return error != Errno.None ? error : FileTransfer.ReadVector(call, file, vectors, count, (long)offset);
+    }
+
+    public static CallResult Pwritev(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh)
+    {
+        if ((long)offset < 0)
+            return Errno.EINVAL;
+        Errno error = Positioned(call, fd, forWriting: true, out OpenFile file);
+        return error != Errno.None ? error : FileTransfer.WriteVector(call, file, vectors, count, (long)offset);
+    }
+
+    /// <summary>Offset -1 means the file's position.</summary>
+    public static CallResult Preadv2(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh, uint flags)
+    {
+        if ((flags & ~KnownFlags) != 0)
+            return Errno.EOPNOTSUPP;
+        if ((long)offset != -1)
+            return Preadv(call, fd, vectors, count, offset, offsetHigh);
+        if ((flags & NoWait) == 0 || !Readable(call, fd, out OpenFile file) || file.Inode.Kind == FileKind.Regular)
+            return Readv(call, fd, vectors, count);
+        return (file.Poll() & Kernel.Events.Readiness.In) == 0 ? Errno.EAGAIN : Readv(call, fd, vectors, count);
+    }
+
+    public static CallResult Pwritev2(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh, uint flags)
+    {
+        if ((flags & ~KnownFlags) != 0)
+            return Errno.EOPNOTSUPP;
+        if ((flags & AppendFlag) != 0 && Writable(call, fd, out OpenFile file) && file.CanSeek)
+            return FileTransfer.WriteVector(call, file, vectors, count, file.Inode.Status.Size);
+        return (long)offset == -1 ? Writev(call, fd, vectors, count) : Pwritev(call, fd, vectors, count, offset, offsetHigh);
+    }
+
+    public static CallResult Lseek(CallContext call, int fd, long offset, uint whence)
+    {
+        Errno error = call.UsableFile(fd, out OpenFile file);
+        if (error != Errno.None)
+            return error;
+        if (whence > 4)
+            return Errno.EINVAL;
+        if (!file.CanSeek)
+            return Errno.ESPIPE;
+        if (file.Inode.Kind == FileKind.CharacterDevice)
+            return 0;
+        long size = file.Inode.Status.Size;
+        long position;
+        switch (whence)
+        {
+            case 0:
+                position = offset;
+                break;
+            case 1:
+                position = unchecked(file.Position + offset);
+                break;
+            case 2 when file.Inode.Kind == FileKind.Directory:
+                return Errno.EINVAL;
+            case 2:
+                position = unchecked(size + offset);
+                break;
+            default:
+                // Files here have no holes but the one at their end (lseek(2), SEEK_DATA and SEEK_HOLE).
+                if (offset < 0 || offset >= size)
+                    return Errno.ENXIO;
+                position = whence == 3 ? offset : size;
+                break;
+        }
+        if (position < 0)
+            return Errno.EINVAL;
+        file.Position = position;
+        return position;
+    }
+
+    private static bool Readable(CallContext call, int fd, out OpenFile file)
+    {
+        file = call.File(fd)!;
+        return file is { CanRead: true };
+    }
+
+    private static bool Writable(CallContext call, int fd, out OpenFile file)
+    {
+        file = call.File(fd)!;
+        return file is { CanWrite: true };
+    }
+
+    private static Errno Positioned(CallContext call, int fd, bool forWriting, out OpenFile file)
+    {
+        Errno error = call.UsableFile(fd, out file);
+        if (error != Errno.None)
+            return error;
+        if (!file.CanSeek)
+            return Errno.ESPIPE;
+        return forWriting ? (file.CanWrite ? Errno.None : Errno.EBADF) : file.CanRead ? Errno.None : Errno.EBADF;
+    }
+}
