@@ -69,7 +69,8 @@ internal static class X87Functions
         var isWithheld = X87Stack.Fault(ref x87, false);
         if (function == X87Function.Test)
             SetOrder(ref x87, FloatOrder.Unordered);
-        if (function is X87Function.PartialRemainder or X87Function.NearestRemainder or X87Function.PartialTangent or X87Function.SineCosine)
+        if (function is X87Function.PartialRemainder or X87Function.NearestRemainder or X87Function.PartialTangent or X87Function.SineCosine
+            or X87Function.Sine or X87Function.Cosine)
             X87Stack.SetConditions(ref x87, X87Stack.C2, 0);
         if (isWithheld || function == X87Function.Test)
             return;
