@@ -1,61 +1,130 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Vivarium.Emulator.Memory;
 
 /// <summary>
-/// One guest address space: a window of host memory (design decision 5), its areas, their protection and backing.
-/// The implementation is cut by verb into the partial files beside it.
+/// One guest address space: a window of host memory (design decision 5), its areas, their protection and backing. This file
+/// holds the engine's accesses and faults; the rest is cut by verb into the partial files beside it.
 /// </summary>
-public sealed partial class AddressSpace : IDisposable
+public sealed unsafe partial class AddressSpace : IDisposable
 {
-    // ---- engine accesses: no area look-up, precise faults ------------------------------------------------------
+    /// <summary>Non-canonical addresses differ in their top 17 bits (SDM Vol. 1, 3.3.7.1).</summary>
+    private const int CanonicalShift = 47;
+
+    private readonly AreaList _areas = new();
+    private readonly MemoryAccountant _accountant;
+    private readonly FaultRecord* _record;
+    private byte* _base;
+    private ulong _limit;
+
+    /// <summary>Creates an empty space whose commit is charged to <paramref name="accountant"/>.</summary>
+    public AddressSpace(MemoryAccountant accountant)
+        : this(accountant, FirstWindow)
+    {
+    }
+
+    private AddressSpace(MemoryAccountant accountant, ulong size)
+    {
+        _accountant = accountant;
+        _record = (FaultRecord*)NativeMemory.AllocZeroed((nuint)sizeof(FaultRecord));
+        _base = (byte*)Arena.Allocate(size, _record);
+        if (_base is null)
+            throw new InvalidOperationException("no room for another address space");
+        _limit = size;
+    }
+
+    // ---- engine accesses ----------------------------------------------------------------------------------------
 
     /// <summary>Reads a guest value as the CPU does (little endian, any alignment). Faults as described at <see cref="TakeFault"/>.</summary>
-    public T Load<T>(ulong address) where T : unmanaged => throw new NotImplementedException();
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public T Load<T>(ulong address)
+        where T : unmanaged
+    {
+        // The guard behind the window catches what only begins inside it.
+        if (address >= _limit)
+            ThrowOutside(address, MemoryAccess.Read);
+        return Unsafe.ReadUnaligned<T>(_base + address);
+    }
 
-    public void Store<T>(ulong address, T value) where T : unmanaged => throw new NotImplementedException();
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store<T>(ulong address, T value)
+        where T : unmanaged
+    {
+        if (address >= _limit)
+            ThrowOutside(address, MemoryAccess.Write);
+        Unsafe.WriteUnaligned(_base + address, value);
+    }
 
-    /// <summary>Atomic compare-exchange on guest memory, for lock-prefixed operations; sizes 1, 2, 4, 8.</summary>
-    public T CompareExchange<T>(ulong address, T value, T comparand) where T : unmanaged => throw new NotImplementedException();
+    /// <summary>Atomic compare-exchange on guest memory, for lock-prefixed operations; sizes 1, 2, 4, 8. Returns the old value.</summary>
+    public T CompareExchange<T>(ulong address, T value, T comparand)
+        where T : unmanaged
+    {
+        if (address >= _limit)
+            ThrowOutside(address, MemoryAccess.Write);
+        byte* place = _base + address;
+        if (sizeof(T) == 1)
+            return Unsafe.BitCast<byte, T>(Interlocked.CompareExchange(ref *place, Unsafe.BitCast<T, byte>(value), Unsafe.BitCast<T, byte>(comparand)));
+        if (sizeof(T) == 2)
+            return Unsafe.BitCast<ushort, T>(Interlocked.CompareExchange(ref *(ushort*)place, Unsafe.BitCast<T, ushort>(value), Unsafe.BitCast<T, ushort>(comparand)));
+        if (sizeof(T) == 4)
+            return Unsafe.BitCast<uint, T>(Interlocked.CompareExchange(ref *(uint*)place, Unsafe.BitCast<T, uint>(value), Unsafe.BitCast<T, uint>(comparand)));
+        return Unsafe.BitCast<ulong, T>(Interlocked.CompareExchange(ref *(ulong*)place, Unsafe.BitCast<T, ulong>(value), Unsafe.BitCast<T, ulong>(comparand)));
+    }
 
     /// <summary>
     /// After a <see cref="NullReferenceException"/> or <see cref="GuestFaultException"/> in an engine: the guest fault that
     /// caused it, classified against the areas. False when no guest access faulted, so the exception is a bug of ours.
     /// A fault of kind <see cref="FaultKind.Retry"/> has been resolved; the instruction is simply run again.
     /// </summary>
-    public bool TakeFault(Exception exception, out MemoryFault fault) => throw new NotImplementedException();
+    public bool TakeFault(Exception exception, out MemoryFault fault)
+    {
+        if (exception is GuestFaultException outside)
+        {
+            bool canonical = (long)outside.Address << (63 - CanonicalShift) >> (63 - CanonicalShift) == (long)outside.Address;
+            fault = new MemoryFault(new GuestAddress(outside.Address), outside.Access, canonical ? FaultKind.NotMapped : FaultKind.NonCanonical);
+            return true;
+        }
+        fault = default;
+        if (exception is not NullReferenceException || _record->Pending == 0)
+            return false;
+        _record->Pending = 0;
+        ulong address = _record->HostAddress - (ulong)_base;
+        MemoryAccess access = (_record->ErrorCode & 2) != 0 ? MemoryAccess.Write : MemoryAccess.Read;
+        fault = new MemoryFault(new GuestAddress(address), access, Classify(address, access));
+        return true;
+    }
 
-    // ---- kernel accesses: checked against the areas, never throw for guest addresses ---------------------------
+    private FaultKind Classify(ulong address, MemoryAccess access)
+    {
+        Area? area = _areas.Find(address);
+        if (area is null)
+            return TryGrowStack(address) ? FaultKind.Retry : FaultKind.NotMapped;
+        Protection needed = access == MemoryAccess.Write ? Protection.Write : Protection.Read | Protection.Write | Protection.Execute;
+        if ((area.Protection & needed) == 0)
+            return FaultKind.Protection;
+        if (access == MemoryAccess.Write && ReleaseWatch(address, 1))
+            return FaultKind.Retry;
+        return FaultKind.BeyondEnd;
+    }
 
-    public bool TryRead(GuestAddress address, Span<byte> destination) => throw new NotImplementedException();
+    [DoesNotReturn]
+    private static void ThrowOutside(ulong address, MemoryAccess access) => throw new GuestFaultException(address, access);
 
-    public bool TryWrite(GuestAddress address, ReadOnlySpan<byte> source) => throw new NotImplementedException();
-
-    public bool TryRead<T>(GuestAddress address, out T value) where T : unmanaged => throw new NotImplementedException();
-
-    public bool TryWrite<T>(GuestAddress address, in T value) where T : unmanaged => throw new NotImplementedException();
-
-    /// <summary>
-    /// A direct view of guest memory for copying without a buffer: the longest prefix of the range that is accessible (the
-    /// caller compares the length). Valid until the next change of mappings.
-    /// </summary>
-    public Span<byte> View(GuestAddress address, ulong length, MemoryAccess access) => throw new NotImplementedException();
-
-    /// <summary>Bytes up to a NUL, at most <paramref name="limit"/> (ENAMETOOLONG is the caller's); null when it faults first.</summary>
-    public byte[]? ReadCString(GuestAddress address, int limit, out bool tooLong) => throw new NotImplementedException();
-
-    // ---- code ---------------------------------------------------------------------------------------------------
-
-    /// <summary>Copies up to <paramref name="destination"/>.Length executable bytes at <paramref name="address"/>; stops at the first
-    /// non-executable page. 0 means an instruction fetch fault, described by <paramref name="fault"/>.</summary>
-    public int Fetch(ulong address, Span<byte> destination, out MemoryFault fault) => throw new NotImplementedException();
-
-    /// <summary>Marks the pages of a decoded block: any later write to them, through any mapping, raises <see cref="CodeInvalidated"/> first.</summary>
-    public void WatchCode(ulong address, int length) => throw new NotImplementedException();
-
-    /// <summary>Raised with (start, length) when watched code bytes may change or are unmapped. Engines drop their blocks in it.</summary>
-    public event Action<GuestAddress, ulong>? CodeInvalidated { add { } remove { } }
-
-    /// <summary>Creates an empty space whose commit is charged to <paramref name="accountant"/>.</summary>
-    public AddressSpace(MemoryAccountant accountant) => throw new NotImplementedException();
-
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        if (_base is null)
+            return;
+        ForgetWatches();
+        while (_areas.Count > 0)
+        {
+            _areas[0].Object?.RemoveMapper(this);
+            Drop(0);
+        }
+        Arena.Free((nint)_base, _limit);
+        NativeMemory.Free(_record);
+        _base = null;
+        _limit = 0;
+    }
 }

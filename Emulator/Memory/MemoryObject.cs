@@ -6,6 +6,9 @@ namespace Vivarium.Emulator.Memory;
 /// </summary>
 public abstract class MemoryObject : IDisposable
 {
+    private readonly List<AddressSpace> _mappers = [];
+    private readonly HashSet<ulong> _codePages = [];
+
     /// <summary>Length in bytes; accesses of a mapping beyond it (rounded up to a page) are SIGBUS.</summary>
     public abstract long Length { get; }
 
@@ -17,7 +20,48 @@ public abstract class MemoryObject : IDisposable
 
     public abstract bool SetLength(long length);
 
+    /// <summary>The host descriptor to map; its file offsets are this object's.</summary>
+    internal abstract int MapHandle();
+
     public abstract void Dispose();
+
+    internal void AddMapper(AddressSpace space)
+    {
+        if (!_mappers.Contains(space))
+            _mappers.Add(space);
+        foreach (ulong page in _codePages)
+            space.ProtectObjectPage(this, page);
+    }
+
+    internal void RemoveMapper(AddressSpace space) => _mappers.Remove(space);
+
+    /// <summary>A page now holds code that an engine decoded: writes through any mapping must be noticed.</summary>
+    internal void WatchCode(ulong page)
+    {
+        if (!_codePages.Add(page))
+            return;
+        foreach (AddressSpace space in _mappers)
+            space.ProtectObjectPage(this, page);
+    }
+
+    /// <summary>A page is about to be written: drops the code decoded from it everywhere. False when there was none.</summary>
+    internal bool ReleaseCode(ulong page)
+    {
+        if (_codePages.Count == 0 || !_codePages.Remove(page))
+            return false;
+        foreach (AddressSpace space in _mappers)
+            space.ReleaseObjectPage(this, page);
+        return true;
+    }
+
+    /// <summary>The same for a range of bytes about to be written through a descriptor.</summary>
+    protected void ReleaseCode(long offset, int length)
+    {
+        if (_codePages.Count == 0 || length == 0)
+            return;
+        for (ulong page = (ulong)offset / GuestAddress.PageSize; page <= (ulong)(offset + length - 1) / GuestAddress.PageSize; page++)
+            ReleaseCode(page);
+    }
 }
 
 /// <summary>Counts committed bytes of a world against its limit (<c>--memory</c>). One per world, single-threaded.</summary>

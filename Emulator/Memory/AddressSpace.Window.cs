@@ -1,0 +1,101 @@
+using Vivarium.Emulator.Memory.Host;
+
+namespace Vivarium.Emulator.Memory;
+
+/// <summary>The window's growth, the stack's and the break's.</summary>
+public sealed unsafe partial class AddressSpace
+{
+    /// <summary>A stack may grow to this, as RLIMIT_STACK's default lets it.</summary>
+    private const ulong StackLimit = 8ul << 20;
+
+    /// <summary>Linux keeps 256 pages between a growing stack and the mapping below it.</summary>
+    private const ulong StackGap = 256 * GuestAddress.PageSize;
+
+    private ulong _breakStart;
+    private ulong _break;
+
+    /// <summary>Highest size of the heap, kept by the caller from RLIMIT_DATA.</summary>
+    public GuestAddress BreakStart => new(_breakStart);
+
+    public void SetBreakStart(GuestAddress start) => _breakStart = _break = start.Value;
+
+    /// <summary>The program break: returns the break after the call; unchanged when it cannot be moved (brk(2), "C library/kernel differences").</summary>
+    public GuestAddress Break(GuestAddress requested)
+    {
+        ulong wanted = requested.Value;
+        if (wanted < _breakStart || wanted > _limit)
+            return new GuestAddress(_break);
+        ulong oldEnd = PageUp(_break), newEnd = PageUp(wanted);
+        if (newEnd > oldEnd && !GrowHeap(oldEnd, newEnd))
+            return new GuestAddress(_break);
+        if (newEnd < oldEnd)
+            Clear(newEnd, oldEnd);
+        _break = wanted;
+        return requested;
+    }
+
+    private bool GrowHeap(ulong from, ulong to)
+    {
+        if (!_areas.IsFree(from, to))
+            return false;
+        if (from > _breakStart && _areas.Find(from - 1) is { Name: "[heap]" } && TryExtend(from, to - from))
+            return true;
+        var request = new MapRequest(new GuestAddress(from), to - from, Protection.ReadWrite, Placement.FixedNoReplace, Name: "[heap]");
+        return Map(request, out _) == MapStatus.Ok;
+    }
+
+    private bool TryGrowStack(ulong address)
+    {
+        int index = _areas.IndexAtOrAfter(address);
+        if (index == _areas.Count || _areas[index] is not { GrowsDown: true } stack)
+            return false;
+        ulong start = address & ~(GuestAddress.PageSize - 1);
+        if (stack.End - start > StackLimit || start < Floor || !_areas.IsFree(start - StackGap, stack.Start))
+            return false;
+        Area more = stack.Slice(start, stack.Start);
+        more.Charged = false;
+        if (!TryCharge(more))
+            return false;
+        if (!MapOnHost(more))
+        {
+            Uncharge(more);
+            return false;
+        }
+        stack.GrowsDown = false;
+        _areas.Insert(more);
+        _mapped += more.Length;
+        return true;
+    }
+
+    /// <summary>Makes the window reach an address, moving all of it to a larger one when it must.</summary>
+    private bool EnsureWindow(ulong end)
+    {
+        if (end <= _limit)
+            return true;
+        foreach (ulong size in WindowSizes)
+        {
+            if (size >= end)
+                return GrowWindow(size);
+        }
+        return false;
+    }
+
+    private bool GrowWindow(ulong size)
+    {
+        ForgetWatches();
+        byte* target = (byte*)Arena.Allocate(size, _record);
+        if (target is null)
+            return false;
+        for (int i = 0; i < _areas.Count; i++)
+        {
+            Area area = _areas[i];
+            nint from = (nint)(_base + area.Start), to = (nint)(target + area.Start);
+            if (!HostMemory.Move(from, area.Length, to, area.Length) && !HostVmas.MovePieces(from, area.Length, to, area.Length))
+                throw new InvalidOperationException("cannot move guest memory to a larger window");
+        }
+        Arena.Free((nint)_base, _limit);
+        _base = target;
+        _limit = size;
+        return true;
+    }
+}

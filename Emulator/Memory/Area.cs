@@ -1,0 +1,128 @@
+namespace Vivarium.Emulator.Memory;
+
+/// <summary>A run of pages of one kind. Only split or trimmed after it is made, except that a stack grows down.</summary>
+internal sealed class Area
+{
+    public ulong Start;
+    public ulong End;
+    public Protection Protection;
+    public Protection MaxProtection;
+    public bool Shared;
+    public bool GrowsDown;
+
+    /// <summary>True when its bytes are counted by the accountant.</summary>
+    public bool Charged;
+    public bool NoReserve;
+    public MemoryObject? Object;
+
+    /// <summary>Offset of <see cref="Start"/> in the object.</summary>
+    public ulong Offset;
+
+    /// <summary>A private anonymous area's content at its last freeze (see Fork); offsets as <see cref="FrozenOffset"/>.</summary>
+    public FrozenPages? Frozen;
+    public ulong FrozenOffset;
+    public string? Name;
+
+    public ulong Length => End - Start;
+
+    /// <summary>True when a write stays in this address space.</summary>
+    public bool IsPrivate => !Shared;
+
+    public Area Slice(ulong start, ulong end)
+    {
+        var part = (Area)MemberwiseClone();
+        part.Start = start;
+        part.End = end;
+        part.Offset = Offset + (start - Start);
+        part.FrozenOffset = FrozenOffset + (start - Start);
+        return part;
+    }
+
+    public AreaInfo Describe() => new(new(Start), new(End), Protection, Shared, Object, Object is null ? 0 : Offset, Name);
+}
+
+/// <summary>The areas of a space in address order.</summary>
+internal sealed class AreaList
+{
+    private readonly List<Area> _areas = [];
+    private Area? _last;
+
+    public int Count => _areas.Count;
+
+    public Area this[int index] => _areas[index];
+
+    public Area? Find(ulong address)
+    {
+        if (_last is { } last && address - last.Start < last.Length)
+            return last;
+        int index = IndexAtOrAfter(address);
+        if (index == _areas.Count || _areas[index].Start > address)
+            return null;
+        return _last = _areas[index];
+    }
+
+    /// <summary>The index of the first area that ends behind <paramref name="address"/>.</summary>
+    public int IndexAtOrAfter(ulong address)
+    {
+        int low = 0, high = _areas.Count;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            if (_areas[middle].End <= address)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        return low;
+    }
+
+    public void Insert(Area area)
+    {
+        _last = null;
+        _areas.Insert(IndexAtOrAfter(area.Start), area);
+    }
+
+    public void RemoveAt(int index)
+    {
+        _last = null;
+        _areas.RemoveAt(index);
+    }
+
+    public bool IsFree(ulong start, ulong end)
+    {
+        int index = IndexAtOrAfter(start);
+        return index == _areas.Count || _areas[index].Start >= end;
+    }
+
+    /// <summary>Cuts areas so that no area crosses <paramref name="address"/>.</summary>
+    public void SplitAt(ulong address)
+    {
+        int index = IndexAtOrAfter(address);
+        if (index == _areas.Count || _areas[index].Start >= address)
+            return;
+        Area area = _areas[index];
+        _last = null;
+        _areas.Insert(index + 1, area.Slice(address, area.End));
+        area.End = address;
+    }
+
+    /// <summary>The highest free place of a length below a ceiling and above a floor; null when there is none.</summary>
+    public ulong? FindTopDown(ulong length, ulong floor, ulong ceiling)
+    {
+        ulong end = ceiling;
+        for (int index = IndexAtOrAfter(ceiling - 1); ; index--)
+        {
+            if (index < _areas.Count && _areas[index].Start < end && _areas[index].End > end)
+                end = _areas[index].Start;
+            else if (index < _areas.Count && _areas[index].End <= end)
+            {
+                if (end - _areas[index].End >= length && end - length >= floor)
+                    return end - length;
+                end = Math.Min(end, _areas[index].Start);
+            }
+            if (index <= 0 || end < floor)
+                break;
+        }
+        return end >= length && end - length >= floor ? end - length : null;
+    }
+}

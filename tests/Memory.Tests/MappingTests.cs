@@ -1,0 +1,92 @@
+using Xunit;
+
+namespace Vivarium.Emulator.Memory.Tests;
+
+public sealed class MappingTests
+{
+    private const ulong Page = GuestAddress.PageSize;
+
+    [Fact]
+    public void ForksShareAndSeparate()
+    {
+        var accountant = new MemoryAccountant(1 << 30);
+        using var parent = new AddressSpace(accountant);
+        const ulong start = 0x100000;
+        Assert.Equal(MapStatus.Ok, parent.Map(new MapRequest(new GuestAddress(start), 300 * Page, Protection.ReadWrite, Placement.Fixed), out _));
+        for (ulong i = 0; i < 200; i++)
+            parent.Store(start + (i * Page), i + 1);
+        for (ulong round = 0; round < 4; round++)
+        {
+            parent.Store(start + (round * Page), 1000 + round);
+            using AddressSpace child = parent.Fork()!;
+            for (ulong i = 0; i < 200; i++)
+                Assert.Equal(parent.Load<ulong>(start + (i * Page)), child.Load<ulong>(start + (i * Page)));
+            Assert.Equal(0ul, child.Load<ulong>(start + (250 * Page)));
+            child.Store(start, 7ul);
+            parent.Store(start + Page, 8ul);
+            Assert.NotEqual(7ul, parent.Load<ulong>(start));
+            Assert.NotEqual(8ul, child.Load<ulong>(start + Page));
+        }
+        parent.Dispose();
+        Assert.Equal(0ul, accountant.Used);
+    }
+
+    [Fact]
+    public void WritesToWatchedCodeAreNoticedThroughAnyMapping()
+    {
+        var accountant = new MemoryAccountant(1 << 30);
+        using var space = new AddressSpace(accountant);
+        using var content = new AnonymousObject(accountant);
+        Assert.True(content.SetLength(2 * (long)Page));
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, 2 * Page, Protection.ReadWrite, Shared: true, Object: content), out GuestAddress writable));
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, 2 * Page, Protection.Read | Protection.Execute, Shared: true, Object: content), out GuestAddress runnable));
+        var dropped = new List<ulong>();
+        space.CodeInvalidated += (address, _) => dropped.Add(address.Value);
+        space.WatchCode(runnable.Value + 16, 8);
+        try
+        {
+            space.Store(writable.Value + 100, 5);
+            Assert.Fail("the page is not protected");
+        }
+        catch (NullReferenceException exception)
+        {
+            Assert.True(space.TakeFault(exception, out MemoryFault fault));
+            Assert.Equal(FaultKind.Retry, fault.Kind);
+        }
+        space.Store(writable.Value + 100, 5);
+        Assert.Equal([runnable.Value], dropped);
+        space.WatchCode(runnable.Value, 8);
+        Assert.True(space.TryWrite(writable, 9));
+        Assert.Equal(2, dropped.Count);
+        Assert.Equal(9, space.Load<int>(runnable.Value));
+    }
+
+    [Fact]
+    public void TheWindowGrowsWithItsContent()
+    {
+        using var space = new AddressSpace(new MemoryAccountant(1ul << 40));
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, 5 * Page, Protection.ReadWrite), out GuestAddress small));
+        space.Store(small.Value + Page, 77);
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, 256ul << 30, Protection.None), out GuestAddress large));
+        Assert.True(large.Value >= 1ul << 32);
+        Assert.Equal(77, space.Load<int>(small.Value + Page));
+        Assert.Equal(MapStatus.Ok, space.Protect(large + (100ul << 30), Page, Protection.ReadWrite));
+        space.Store(large.Value + (100ul << 30), 78);
+        Assert.Equal(78, space.Load<int>(large.Value + (100ul << 30)));
+        Assert.Equal(MapStatus.NoMemory, space.Map(new MapRequest(default, 1ul << 45, Protection.None), out _));
+    }
+
+    [Fact]
+    public void CommitPastTheLimitIsRefused()
+    {
+        var accountant = new MemoryAccountant(100 * Page);
+        using var space = new AddressSpace(accountant);
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, 90 * Page, Protection.ReadWrite), out GuestAddress first));
+        Assert.Equal(MapStatus.NoMemory, space.Map(new MapRequest(default, 20 * Page, Protection.ReadWrite), out _));
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, 20 * Page, Protection.None), out GuestAddress reserved));
+        Assert.Equal(MapStatus.NoMemory, space.Protect(reserved, 20 * Page, Protection.ReadWrite));
+        Assert.Null(space.Fork());
+        Assert.Equal(MapStatus.Ok, space.Unmap(first, 90 * Page));
+        Assert.Equal(MapStatus.Ok, space.Protect(reserved, 20 * Page, Protection.ReadWrite));
+    }
+}
