@@ -22,7 +22,7 @@ internal static class X87Decimal
     {
         var trial = context;
         var integer = FloatConversion.ToInteger(value, 64, context.Rounding, ref trial, out var isValid);
-        var magnitude = (ulong)Math.Abs(isValid ? integer : 0);
+        var magnitude = integer < 0 ? 0UL - (ulong)integer : (ulong)integer;
         if (!isValid || magnitude >= Limit)
         {
             context.RoundedUp = false;

@@ -57,8 +57,9 @@ internal static class X87Transfers
             PushOverflow(ref x87);
             return;
         }
-        else if (X87Stack.Report(ref x87, context))
+        else if (X87Stack.Report(ref x87, context) && (context.Raised & context.Unmasked & FloatFlags.Invalid) != 0)
         {
+            // A denormal is loaded even when its exception is unmasked (AMD's processors; the SDM says otherwise for Intel's).
             return;
         }
 
@@ -106,6 +107,12 @@ internal static class X87Transfers
         var stops = isEmpty
             ? context.IsUnmasked(FloatFlags.Invalid)
             : (context.Raised & context.Unmasked & ~FloatFlags.Inexact) != 0;
+        if (stops)
+        {
+            context.Raised &= ~FloatFlags.Inexact;
+            context.RoundedUp = false;
+        }
+
         if (!stops && kind != X87Operand.Register)
             Write(memory, address, kind, low, high);
         if (isEmpty)

@@ -127,9 +127,33 @@ internal sealed unsafe class FloatHarness : IDisposable
                 break;
         }
 
+        if (_instruction.Mnemonic is Mnemonic.Fldenv or Mnemonic.Frstor or Mnemonic.Fxrstor or Mnemonic.Fxrstor64)
+            FillImage(operand, vectors);
         if (_instruction.Mnemonic == Mnemonic.Ldmxcsr)
             BitConverter.TryWriteBytes(operand, 0x1F80 | (uint)vectors.NextBits() & 0xE07F);
     }
+
+    /// <summary>A random state image: everything masked, so that a restored flag is not pending; MXCSR with its reserved bits clear.</summary>
+    private void FillImage(Span<byte> operand, FloatVectors vectors)
+    {
+        for (var i = 0; i < operand.Length; i += 8)
+            BitConverter.TryWriteBytes(operand[i..], vectors.NextBits());
+        BitConverter.TryWriteBytes(operand, (ushort)(vectors.NextBits() | 0x3F));
+        if (_instruction.Mnemonic is Mnemonic.Fxrstor or Mnemonic.Fxrstor64)
+            BitConverter.TryWriteBytes(operand[24..], 0x1F80 | (uint)vectors.NextBits() & 0xE07F);
+    }
+
+    /// <summary>
+    /// The bytes of the operand that are compared: not the pointers to the last instruction and operand, which tell where it ran
+    /// (and AMD's processors do not keep), nor the size of MXCSR's mask.
+    /// </summary>
+    private bool IsCompared(int index) => _instruction.Code switch
+    {
+        Code.Fnstenv_m28byte or Code.Fnsave_m108byte => index is < 12 or >= 28,
+        Code.Fnstenv_m14byte or Code.Fnsave_m94byte => index is < 6 or >= 14,
+        Code.Fxsave_m512byte or Code.Fxsave64_m512byte => index is < 6 or (>= 24 and < 28) or (>= 32 and < 416),
+        _ => true,
+    };
 
     private static ulong Decimal(FloatVectors vectors)
     {
@@ -146,7 +170,13 @@ internal sealed unsafe class FloatHarness : IDisposable
         Span<byte> guest = stackalloc byte[OperandSize];
         _memory.TryRead(new GuestAddress(_guestOperand), guest);
         var host = new Span<byte>(_hostOperand, OperandSize);
-        return guest.SequenceEqual(host) ? null : $"memory {Convert.ToHexString(host[..32])}, got {Convert.ToHexString(guest[..32])}";
+        for (var i = 0; i < OperandSize; i++)
+        {
+            if (guest[i] != host[i] && IsCompared(i))
+                return $"memory at {i}: {Convert.ToHexString(host[..128])}, got {Convert.ToHexString(guest[..128])}";
+        }
+
+        return null;
     }
 
     private string? Compare(in CpuState native, in CpuState emulated, bool isApproximation)
