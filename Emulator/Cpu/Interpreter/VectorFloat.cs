@@ -52,11 +52,12 @@ internal static class VectorFloat
     /// Moves the flags raised into MXCSR. False for an unmasked exception; when it was detected before computing, flags of
     /// rounding do not appear (SDM Vol. 1, 11.5.3).
     /// </summary>
-    public static bool Finish(ref CpuState state, in FloatContext context)
+    public static bool Finish(ref CpuState state, ref FloatContext context)
     {
         var unmasked = context.Raised & context.Unmasked;
         var visible = (unmasked & FloatFlags.PreComputation) != 0 ? context.Raised & FloatFlags.PreComputation : context.Raised;
         state.Mxcsr |= (uint)visible;
+        context.Raised = FloatFlags.None;
         return unmasked == 0;
     }
 
@@ -81,7 +82,7 @@ internal static class VectorFloat
             result = lanes.AsByte();
         }
 
-        if (!Finish(ref state, context))
+        if (!Finish(ref state, ref context))
             return false;
         state.Vectors[op.Destination] = result;
         return true;
@@ -158,6 +159,7 @@ internal static class VectorFloat
         return LaneByLane(ref state, lanes, even, odd);
     }
 
+    /// <summary>Products, then sums, each step checked for unmasked exceptions before the next.</summary>
     private static bool Dot(ref CpuState state, in MicroOp op)
     {
         var context = FloatContext.FromMxcsr(state.Mxcsr);
@@ -173,14 +175,18 @@ internal static class VectorFloat
                 : Operate(format, GetLane(a, isDouble, i), GetLane(b, isDouble, i), FloatArithmetic.Multiply, ref context);
         }
 
+        if (!Finish(ref state, ref context))
+            return false;
         var sum = Operate(format, products[0], products[1], FloatArithmetic.Add, ref context);
         if (!isDouble)
         {
             var upper = Operate(format, products[2], products[3], FloatArithmetic.Add, ref context);
+            if (!Finish(ref state, ref context))
+                return false;
             sum = Operate(format, sum, upper, FloatArithmetic.Add, ref context);
         }
 
-        if (!Finish(ref state, context))
+        if (!Finish(ref state, ref context))
             return false;
         state.Vectors[op.Destination] = Broadcast(sum, isDouble, (int)op.Immediate);
         return true;

@@ -23,7 +23,7 @@ internal static class VectorFloatConversion
         var a = Lane(state.Vectors[op.A], op.Size, 0, context);
         var b = Lane(state.Vectors[op.B], op.Size, 0, context);
         var order = FloatComparison.Compare(a, b, op.C == 1, ref context);
-        if (!VectorFloat.Finish(ref state, context))
+        if (!VectorFloat.Finish(ref state, ref context))
             return false;
         X86Flags.Replace(ref state, FlagsOf(order));
         return true;
@@ -61,7 +61,7 @@ internal static class VectorFloatConversion
             result = WithLane(result, (int)target, i, FloatRounding.Pack(Format((int)target), value, ref context));
         }
 
-        if (!VectorFloat.Finish(ref state, context))
+        if (!VectorFloat.Finish(ref state, ref context))
             return false;
         state.Vectors[op.Destination] = result;
         return true;
@@ -78,7 +78,7 @@ internal static class VectorFloatConversion
             result = WithLane(result, op.Size, i, FloatRounding.Pack(Format(op.Size), value, ref context));
         }
 
-        if (!VectorFloat.Finish(ref state, context))
+        if (!VectorFloat.Finish(ref state, ref context))
             return false;
         state.Vectors[op.Destination] = result;
         return true;
@@ -96,7 +96,7 @@ internal static class VectorFloatConversion
             result = result.WithElement(i, (int)FloatConversion.ToInteger(value, 32, mode, ref context, out _));
         }
 
-        if (!VectorFloat.Finish(ref state, context))
+        if (!VectorFloat.Finish(ref state, ref context))
             return false;
         state.Vectors[op.Destination] = result.AsByte();
         return true;
@@ -107,7 +107,7 @@ internal static class VectorFloatConversion
         var context = FloatContext.FromMxcsr(state.Mxcsr);
         var integer = op.C == 3 ? (long)state.Registers[op.B] : (int)state.Registers[op.B];
         var bits = FloatRounding.Pack(Format(op.Size), FloatValue.FromInteger(integer), ref context);
-        if (!VectorFloat.Finish(ref state, context))
+        if (!VectorFloat.Finish(ref state, ref context))
             return false;
         state.Vectors[op.Destination] = WithLane(state.Vectors[op.A], op.Size, 0, bits);
         return true;
@@ -119,7 +119,7 @@ internal static class VectorFloatConversion
         var mode = op.Immediate == 1 ? RoundingMode.TowardZero : context.Rounding;
         var value = Lane(state.Vectors[op.B], op.Size, 0, context);
         var integer = FloatConversion.ToInteger(value, op.C == 3 ? 64 : 32, mode, ref context, out _);
-        if (!VectorFloat.Finish(ref state, context))
+        if (!VectorFloat.Finish(ref state, ref context))
             return false;
         // A 32-bit destination clears the upper half.
         state.Registers[op.Destination] = op.C == 3 ? (ulong)integer : (uint)integer;

@@ -53,8 +53,7 @@ public static class FloatRounding
         if (isTiny && context.IsUnmasked(FloatFlags.Underflow))
         {
             context.Raise(FloatFlags.Underflow);
-            if (context.WrapExponent != 0)
-                return Wrap(format, biased + carry + context.WrapExponent, rounded, unboundedInexact, value.Sign, ref context);
+            return Wrap(format, biased + carry + context.WrapExponent, rounded, unboundedInexact, ref context);
         }
         else if (isTiny && context.FlushToZero)
         {
@@ -73,8 +72,8 @@ public static class FloatRounding
         FloatFormat format, bool sign, int biased, ulong significand, bool inexact, ref FloatContext context)
     {
         context.Raise(FloatFlags.Overflow);
-        if (context.IsUnmasked(FloatFlags.Overflow) && context.WrapExponent != 0)
-            return Wrap(format, biased - context.WrapExponent, significand, inexact, sign, ref context);
+        if (context.IsUnmasked(FloatFlags.Overflow))
+            return Wrap(format, biased - context.WrapExponent, significand, inexact, ref context);
         context.Raise(FloatFlags.Inexact);
         context.RoundedUp = context.Rounding switch
         {
@@ -88,11 +87,14 @@ public static class FloatRounding
             : (format.SpecialExponent - 1, ulong.MaxValue << (64 - format.Precision));
     }
 
-    /// <summary>The result of unmasked overflow or underflow: the exponent wrapped; beyond even that (FSCALE), an infinity or zero.</summary>
+    /// <summary>
+    /// The result of unmasked overflow or underflow: rounded as if exponents had no bound, then the exponent wrapped; beyond even
+    /// that (FSCALE), an infinity or zero. Without a wrap nothing is delivered; inexact tells of the rounding alone.
+    /// </summary>
     private static (int Biased, ulong Significand) Wrap(
-        FloatFormat format, int biased, ulong significand, bool inexact, bool sign, ref FloatContext context)
+        FloatFormat format, int biased, ulong significand, bool inexact, ref FloatContext context)
     {
-        if (biased >= format.SpecialExponent || biased <= 0)
+        if (context.WrapExponent != 0 && (biased >= format.SpecialExponent || biased <= 0))
         {
             context.Raise(FloatFlags.Inexact);
             context.RoundedUp = biased > 0;
@@ -101,7 +103,7 @@ public static class FloatRounding
 
         if (inexact)
             context.Raise(FloatFlags.Inexact);
-        return (biased, significand);
+        return (biased & format.SpecialExponent, significand);
     }
 
     /// <summary>
