@@ -16,6 +16,9 @@ public sealed partial class FileTable
     /// <summary>RLIMIT_NOFILE: one more than the highest number that may be handed out.</summary>
     public int Limit { get; set; } = 1024;
 
+    /// <summary>The owner of the record lock this process is waiting for, to find deadlocks.</summary>
+    public object? WaitsForLockOf { get; set; }
+
     /// <summary>One more than the highest number in use.</summary>
     public int End { get; private set; }
 

@@ -44,6 +44,15 @@ public sealed class Mount
 
     public IReadOnlyList<Mount> Children => _children;
 
+    /// <summary>Changes what the mount forbids (mount(2) with MS_REMOUNT).</summary>
+    public void SetFlags(bool readOnly, bool noSetId, bool noDevices, bool noExecute)
+    {
+        IsReadOnly = readOnly;
+        NoSetId = noSetId;
+        NoDevices = noDevices;
+        NoExecute = noExecute;
+    }
+
     internal void AttachTo(Mount parent, Dentry point)
     {
         Parent = parent;

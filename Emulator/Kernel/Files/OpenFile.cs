@@ -100,6 +100,9 @@ public abstract class OpenFile
     /// <summary>ioctl(2); arguments are read and written through the context's memory.</summary>
     public virtual CallResult Control(CallContext call, uint request, ulong argument) => Errno.ENOTTY;
 
+    /// <summary>fcntl(2) commands that depend on the kind of file: pipe sizes, seals, leases, owners for signals.</summary>
+    public virtual CallResult DescriptorControl(CallContext call, uint command, ulong argument) => Errno.EINVAL;
+
     public void AddReference() => _references++;
 
     /// <summary>Drops a reference; the last one releases the description.</summary>

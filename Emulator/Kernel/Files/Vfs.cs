@@ -29,6 +29,9 @@ public sealed partial class Vfs
     /// <summary>Opens FIFOs; set by whoever has pipes.</summary>
     public NodeOpener? FifoOpener { get; set; }
 
+    /// <summary>File systems that mount(2) can make, by type name.</summary>
+    public SortedDictionary<string, Func<FileSystem>> FileSystemTypes { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Holds regular files without a name (memfd_create).</summary>
     public FileSystem? UnnamedFiles { get; set; }
 

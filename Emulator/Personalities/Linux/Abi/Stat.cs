@@ -45,6 +45,10 @@ public struct FileTime
     public long Seconds;
     public long Nanoseconds;
 
+    /// <summary>Clamped to what 64 bits of nanoseconds hold (years 1677 to 2262).</summary>
+    public readonly long TotalNanoseconds =>
+        (long)Int128.Clamp(((Int128)Seconds * NanosecondsPerSecond) + Nanoseconds, long.MinValue, long.MaxValue);
+
     public static FileTime From(long nanoseconds)
     {
         long seconds = Math.DivRem(nanoseconds, NanosecondsPerSecond, out long rest);

@@ -1,0 +1,67 @@
+using System.Globalization;
+using System.Text;
+
+namespace Vivarium.Emulator.Kernel.Files.Proc;
+
+/// <summary>/proc/PID/mounts and mountinfo (proc(5)): what lies under the process's root.</summary>
+internal static class MountText
+{
+    internal static string Mounts(FileContext? context)
+    {
+        StringBuilder text = new();
+        foreach ((Mount mount, string point) in Visible(context))
+            text.Append(CultureInfo.InvariantCulture, $"{Escape(mount.Source)} {point} {mount.FileSystem.TypeName} {Options(mount)} 0 0\n");
+        return text.ToString();
+    }
+
+    internal static string MountInfo(FileContext? context)
+    {
+        StringBuilder text = new();
+        foreach ((Mount mount, string point) in Visible(context))
+        {
+            ulong device = mount.Root.Inode!.Status.Device;
+            string root = Escape(Encoding.UTF8.GetString(PathInFileSystem(mount.Root)));
+            text.Append(CultureInfo.InvariantCulture,
+                $"{mount.Id} {mount.Parent?.Id ?? 1} {DeviceNumber.Major(device)}:{DeviceNumber.Minor(device)} {root} {point} {Options(mount)} - "
+                + $"{mount.FileSystem.TypeName} {Escape(mount.Source)} {(mount.FileSystem.IsReadOnly ? "ro" : "rw")}\n");
+        }
+        return text.ToString();
+    }
+
+    private static IEnumerable<(Mount Mount, string Point)> Visible(FileContext? context)
+    {
+        if (context is null)
+            yield break;
+        foreach (Mount mount in context.Root.Mount.Vfs.Mounts())
+        {
+            byte[] path = new PathEntry(mount, mount.Root).PathFrom(context.Root, out bool reachable);
+            if (reachable)
+                yield return (mount, Escape(Encoding.UTF8.GetString(path)));
+        }
+    }
+
+    private static byte[] PathInFileSystem(Dentry dentry)
+    {
+        List<byte> path = [];
+        for (Dentry? name = dentry; name?.Parent is not null; name = name.Parent)
+            path.InsertRange(0, [(byte)'/', .. name.Name]);
+        return path.Count == 0 ? "/"u8.ToArray() : [.. path];
+    }
+
+    private static string Options(Mount mount)
+    {
+        string options = mount.IsReadOnly || mount.FileSystem.IsReadOnly ? "ro" : "rw";
+        if (mount.NoSetId)
+            options += ",nosuid";
+        if (mount.NoDevices)
+            options += ",nodev";
+        if (mount.NoExecute)
+            options += ",noexec";
+        return options + ",relatime";
+    }
+
+    /// <summary>Blanks and backslashes are octal, so that lines stay fields.</summary>
+    private static string Escape(string text) =>
+        text.Replace("\\", "\\134", StringComparison.Ordinal).Replace(" ", "\\040", StringComparison.Ordinal)
+            .Replace("\t", "\\011", StringComparison.Ordinal).Replace("\n", "\\012", StringComparison.Ordinal);
+}

@@ -1,0 +1,157 @@
+using System.Globalization;
+using System.Text;
+using Vivarium.Emulator.Kernel.Files.Devices;
+
+namespace Vivarium.Emulator.Kernel.Files.Proc;
+
+/// <summary>proc(5): the world's processes and settings as files.</summary>
+public sealed class ProcFileSystem : FileSystem
+{
+    private const uint Magic = 0x9FA0;
+    private const ulong Kilobyte = 1024;
+
+    private readonly IProcessSource _processes;
+    private readonly SystemInfo _system;
+    private readonly RandomBytes _random;
+    private readonly string _bootId;
+    private ulong _nextInode = 0xF0000000;
+
+    public ProcFileSystem(IClock clock, ulong device, IProcessSource processes, SystemInfo system, RandomBytes random)
+        : base(clock)
+    {
+        Device = device;
+        _processes = processes;
+        _system = system;
+        _random = random;
+        _bootId = RandomId();
+        ProcNumbers root = new(this, _ => processes.ProcessIds, id => processes.Find(id) is null ? null : ProcessDirectory.Create(this, processes, id));
+        Root = root;
+        AddSystem(root);
+        root.Add("self", new ProcLink(this, static call => call is null ? null : Ascii(call.Process.Id)));
+        root.Add("thread-self", new ProcLink(this, static call => call is null ? null : Encoding.ASCII.GetBytes($"{call.Process.Id}/task/{call.Thread.Id}")));
+        root.Add("mounts", new ProcLink(this, static _ => "self/mounts"u8.ToArray()));
+        root.Add("net", new ProcLink(this, static _ => "self/net"u8.ToArray()));
+        root.Add("sys", Settings());
+    }
+
+    public override string TypeName => "proc";
+
+    public override Inode Root { get; }
+
+    public ulong Device { get; }
+
+    public override FileSystemStatus Status => new() { Magic = Magic, BlockSize = 4096, NameLength = 255, Id = Device };
+
+    internal ulong NextInode() => _nextInode++;
+
+    private static byte[] Ascii(int value) => Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
+
+    private void AddSystem(ProcDirectory root)
+    {
+        root.AddText("cpuinfo", () => _system.ProcessorText)
+            .AddText("meminfo", MemoryText)
+            .AddText("uptime", UptimeText)
+            .AddText("loadavg", LoadText)
+            .AddText("stat", StatText)
+            .AddText("version", () => $"{_system.SystemName} version {_system.Release} (vivarium@vivarium) {_system.Version}\n")
+            .AddText("filesystems", static () => "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\toverlay\n")
+            .AddText("cmdline", static () => "quiet\n")
+            .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n")
+            .AddText("swaps", static () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+            .AddText("modules", static () => "")
+            .AddText("partitions", static () => "major minor  #blocks  name\n\n")
+            .AddText("diskstats", static () => "")
+            .AddText("vmstat", () => $"nr_free_pages {(_system.TotalMemory - _system.UsedMemory()) / 4096}\npgfault 0\npgmajfault 0\n");
+    }
+
+    private string MemoryText()
+    {
+        ulong total = _system.TotalMemory / Kilobyte;
+        ulong free = total - Math.Min(total, _system.UsedMemory() / Kilobyte);
+        StringBuilder text = new();
+        void Line(string name, ulong kilobytes) => text.Append(CultureInfo.InvariantCulture, $"{name + ":",-16}{kilobytes,8} kB\n");
+        Line("MemTotal", total);
+        Line("MemFree", free);
+        Line("MemAvailable", free);
+        foreach (string name in (string[])["Buffers", "Cached", "SwapCached", "Active", "Inactive", "SwapTotal", "SwapFree", "Dirty", "Writeback"])
+            Line(name, 0);
+        Line("AnonPages", total - free);
+        foreach (string name in (string[])["Mapped", "Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"])
+            Line(name, 0);
+        Line("CommitLimit", total);
+        Line("Committed_AS", total - free);
+        Line("VmallocTotal", 34359738367);
+        Line("VmallocUsed", 0);
+        return text.Append("HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n").ToString();
+    }
+
+    private string UptimeText()
+    {
+        decimal seconds = Clock.Monotonic / 1_000_000_000m;
+        return string.Create(CultureInfo.InvariantCulture, $"{seconds:F2} {0m:F2}\n");
+    }
+
+    private string LoadText() => string.Create(
+        CultureInfo.InvariantCulture, $"0.00 0.00 0.00 {_system.RunningThreads()}/{_processes.ProcessIds.Count} {_system.LastProcessId()}\n");
+
+    private string StatText()
+    {
+        StringBuilder text = new();
+        long ticks = Clock.Monotonic / 10_000_000;
+        text.Append(CultureInfo.InvariantCulture, $"cpu  {ticks * _system.Processors} 0 0 0 0 0 0 0 0 0\n");
+        for (int i = 0; i < _system.Processors; i++)
+            text.Append(CultureInfo.InvariantCulture, $"cpu{i} {ticks} 0 0 0 0 0 0 0 0 0\n");
+        long bootTime = (Clock.Realtime - Clock.Monotonic) / 1_000_000_000;
+        return text.Append(CultureInfo.InvariantCulture,
+            $"intr 0\nctxt 0\nbtime {bootTime}\nprocesses {_system.LastProcessId()}\nprocs_running {_system.RunningThreads()}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n").ToString();
+    }
+
+    private ProcDirectory Settings()
+    {
+        ProcDirectory random = new ProcDirectory(this)
+            .AddText("uuid", () => RandomId() + "\n")
+            .AddText("boot_id", () => _bootId + "\n")
+            .AddText("entropy_avail", static () => "256\n")
+            .AddText("poolsize", static () => "256\n");
+        ProcDirectory kernel = new ProcDirectory(this)
+            .AddText("ostype", () => _system.SystemName + "\n")
+            .AddText("osrelease", () => _system.Release + "\n")
+            .AddText("version", () => _system.Version + "\n")
+            .AddText("hostname", () => _system.HostName + "\n")
+            .AddText("domainname", static () => "(none)\n")
+            .Add("random", random);
+        AddValues(kernel, ("pid_max", "4194304"), ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("threads-max", "96000"),
+            ("randomize_va_space", "2"), ("core_pattern", "core"), ("shmmax", "18446744073692774399"), ("shmall", "18446744073692774399"),
+            ("shmmni", "4096"), ("msgmax", "8192"), ("msgmnb", "16384"), ("msgmni", "32000"), ("sem", "32000\t1024000000\t500\t32000"),
+            ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
+        ProcDirectory memory = new(this);
+        AddValues(memory, ("overcommit_memory", "0"), ("overcommit_ratio", "50"), ("max_map_count", "65530"), ("swappiness", "60"), ("mmap_min_addr", "65536"));
+        ProcDirectory inotify = new(this);
+        AddValues(inotify, ("max_user_watches", "65536"), ("max_user_instances", "128"), ("max_queued_events", "16384"));
+        ProcDirectory files = new ProcDirectory(this).Add("inotify", inotify);
+        AddValues(files, ("file-max", "9223372036854775807"), ("nr_open", "1048576"), ("pipe-max-size", "1048576"), ("aio-max-nr", "65536"),
+            ("protected_hardlinks", "1"), ("protected_symlinks", "0"), ("file-nr", "0\t0\t9223372036854775807"), ("lease-break-time", "45"));
+        ProcDirectory core = new(this);
+        AddValues(core, ("somaxconn", "4096"), ("rmem_default", "212992"), ("wmem_default", "212992"), ("rmem_max", "212992"), ("wmem_max", "212992"));
+        ProcDirectory ipv4 = new(this);
+        AddValues(ipv4, ("ip_local_port_range", "32768\t60999"), ("ip_unprivileged_port_start", "1024"), ("tcp_fin_timeout", "60"));
+        ProcDirectory net = new ProcDirectory(this).Add("core", core).Add("ipv4", ipv4);
+        return new ProcDirectory(this).Add("kernel", kernel).Add("vm", memory).Add("fs", files).Add("net", net);
+    }
+
+    private static void AddValues(ProcDirectory directory, params (string Name, string Value)[] values)
+    {
+        foreach ((string name, string value) in values)
+            directory.AddText(name, () => value + "\n");
+    }
+
+    /// <summary>A random UUID, version 4 (RFC 9562).</summary>
+    private string RandomId()
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        _random(bytes);
+        bytes[6] = (byte)((bytes[6] & 0x0F) | 0x40);
+        bytes[8] = (byte)((bytes[8] & 0x3F) | 0x80);
+        return new Guid(bytes, bigEndian: true).ToString("D", CultureInfo.InvariantCulture);
+    }
+}

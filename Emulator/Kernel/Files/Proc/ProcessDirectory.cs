@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Text;
+
+namespace Vivarium.Emulator.Kernel.Files.Proc;
+
+/// <summary>/proc/PID and /proc/PID/task/TID: files about one process or thread.</summary>
+internal static class ProcessDirectory
+{
+    private const uint OwnerOnly = 0x100;
+    private const uint OwnerSearch = 0x140;
+
+    private static readonly byte[] DeletedSuffix = " (deleted)"u8.ToArray();
+
+    internal static Inode Create(ProcFileSystem owner, IProcessSource processes, int id)
+    {
+        ProcessInfo info = processes.Find(id)!.Info;
+        ProcDirectory directory = new(owner, info.User.Effective, info.GroupIds.Effective);
+        Fill(owner, directory, () => processes.Find(id), () => processes.Find(id)?.Info, info);
+        ProcNumbers tasks = new(owner, _ => processes.Find(id)?.ThreadIds ?? [], thread => CreateThread(owner, processes, id, thread), info.User.Effective, info.GroupIds.Effective);
+        return directory.Add("task", tasks);
+    }
+
+    private static ProcDirectory? CreateThread(ProcFileSystem owner, IProcessSource processes, int id, int thread)
+    {
+        if (processes.Find(id)?.Thread(thread) is not { } info)
+            return null;
+        ProcDirectory directory = new(owner, info.User.Effective, info.GroupIds.Effective);
+        Fill(owner, directory, () => processes.Find(id), () => processes.Find(id)?.Thread(thread), info);
+        return directory;
+    }
+
+    private static void Fill(ProcFileSystem owner, ProcDirectory directory, Func<IProcessView?> view, Func<ProcessInfo?> info, ProcessInfo first)
+    {
+        uint user = first.User.Effective;
+        uint group = first.GroupIds.Effective;
+        ProcText Text(Func<IProcessView, ProcessInfo, string> make, uint mode = 0x124) =>
+            new(owner, _ => view() is { } process && info() is { } about ? Encoding.Latin1.GetBytes(make(process, about)) : null, null, mode, user, group);
+        ProcText Bytes(Func<IProcessView, ProcessInfo, byte[]> make, uint mode = 0x124) =>
+            new(owner, _ => view() is { } process && info() is { } about ? make(process, about) : null, null, mode, user, group);
+        ProcLink Link(Func<IProcessView, PathEntry?> find) => new(
+            owner, call => view() is { } process && find(process) is { } entry ? LinkText(entry, call) : null, _ => view() is { } process ? find(process) : null, 0x1FF, user, group);
+
+        directory
+            .Add("stat", Text(static (process, about) => ProcessText.Stat(process, about)))
+            .Add("status", Text(static (process, about) => ProcessText.Status(process, about)))
+            .Add("statm", Text(static (process, _) => ProcessText.MemorySizes(process)))
+            .Add("maps", Text(static (process, _) => ProcessText.Maps(process, detailed: false)))
+            .Add("smaps", Text(static (process, _) => ProcessText.Maps(process, detailed: true)))
+            .Add("limits", Text(static (_, about) => ProcessText.Limits(about)))
+            .Add("cgroup", Text(static (_, _) => "0::/\n"))
+            .Add("io", Text(static (_, _) => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", OwnerOnly))
+            .Add("mounts", Text(static (process, _) => MountText.Mounts(process.Context)))
+            .Add("mountinfo", Text(static (process, _) => MountText.MountInfo(process.Context)))
+            .Add("uid_map", Text(static (_, _) => "         0          0 4294967295\n"))
+            .Add("gid_map", Text(static (_, _) => "         0          0 4294967295\n"))
+            .Add("setgroups", Text(static (_, _) => "allow\n"))
+            .Add("wchan", Text(static (_, _) => "0"))
+            .Add("schedstat", Text(static (_, about) => $"{about.UserTime + about.SystemTime} 0 0\n"))
+            .Add("loginuid", Text(static (_, _) => "4294967295"))
+            .Add("sessionid", Text(static (_, _) => "4294967295"))
+            .Add("oom_score", Text(static (_, _) => "0\n"))
+            .Add("cmdline", Bytes(static (process, about) => ProcessText.Strings(process, about.ArgumentStart, about.ArgumentEnd)))
+            .Add("environ", Bytes(static (process, about) => ProcessText.Strings(process, about.EnvironmentStart, about.EnvironmentEnd), OwnerOnly))
+            .Add("auxv", Bytes(static (process, _) => process.AuxiliaryVector, OwnerOnly))
+            .Add("comm", new ProcText(owner, _ => info() is { } about ? [.. about.Name, (byte)'\n'] : null, name => SetName(view, name), 0x1A4, user, group))
+            .Add("oom_score_adj", new ProcText(
+                owner, _ => info() is { } about ? Encoding.ASCII.GetBytes($"{about.OutOfMemoryScoreAdjustment}\n") : null, value => SetScore(view, value), 0x1A4, user, group))
+            .Add("exe", Link(static process => process.Executable))
+            .Add("cwd", Link(static process => process.Context?.WorkingDirectory))
+            .Add("root", Link(static process => process.Context?.Root))
+            .Add("net", NetDirectory.Create(owner))
+            .Add("ns", new ProcDirectory(owner, user, group))
+            .Add("fd", Descriptors(owner, view, user, group))
+            .Add("fdinfo", DescriptorTexts(owner, view, user, group));
+    }
+
+    private static Errno SetName(Func<IProcessView?> view, byte[] name)
+    {
+        int end = Array.IndexOf(name, (byte)'\n');
+        view()?.SetName(end < 0 ? name : name.AsSpan(0, end));
+        return Errno.None;
+    }
+
+    private static Errno SetScore(Func<IProcessView?> view, byte[] text)
+    {
+        if (!int.TryParse(Encoding.ASCII.GetString(text).Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) || value is < -1000 or > 1000)
+            return Errno.EINVAL;
+        view()?.SetOutOfMemoryScoreAdjustment(value);
+        return Errno.None;
+    }
+
+    private static ProcNumbers Descriptors(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group) => new(
+        owner, _ => DescriptorNumbers(view()), number => view()?.Files?.Get(number) is null ? null : DescriptorLink(owner, view, number, user, group), user, group, OwnerSearch);
+
+    private static ProcLink DescriptorLink(ProcFileSystem owner, Func<IProcessView?> view, int number, uint user, uint group)
+    {
+        uint mode = 0;
+        if (view()!.Files!.Get(number) is { } opened)
+            mode = (opened.CanRead ? 0x140u : 0) | (opened.CanWrite ? 0xC0u : 0);
+        return new ProcLink(
+            owner,
+            call => view()?.Files?.Get(number) is not { } file ? null : file.Path is { } path ? LinkText(path, call) : Encoding.UTF8.GetBytes(file.Description),
+            call => view()?.Files?.Get(number) is not { } file ? null : file.Path ?? Unnamed(call, file),
+            mode, user, group);
+    }
+
+    /// <summary>Objects without a name get an entry of their own to walk on, so that opening the link opens the object.</summary>
+    private static PathEntry? Unnamed(CallContext? call, OpenFile file) =>
+        call?.World.Vfs.Unnamed(file.Inode, Encoding.UTF8.GetBytes(file.Description));
+
+    private static ProcNumbers DescriptorTexts(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group) => new(
+        owner,
+        _ => DescriptorNumbers(view()),
+        number => new ProcText(owner, _ => view()?.Files?.Get(number) is { } file ? Encoding.UTF8.GetBytes(ProcessText.Descriptor(file)) : null, null, OwnerOnly, user, group),
+        user, group, OwnerSearch);
+
+    private static List<int> DescriptorNumbers(IProcessView? process)
+    {
+        List<int> numbers = [];
+        for (int fd = 0; process?.Files is { } files && fd < files.End; fd++)
+        {
+            if (files.Get(fd) is not null)
+                numbers.Add(fd);
+        }
+        return numbers;
+    }
+
+    /// <summary>The path of an object as the reader's root shows it, marked when its name is gone.</summary>
+    private static byte[] LinkText(PathEntry entry, CallContext? call)
+    {
+        byte[] path = entry.PathFrom(call?.Process.FileContext.Root, out bool reachable);
+        if (!reachable && entry.Dentry.Parent is null && entry.Dentry.Name.Length != 0)
+            path = [(byte)'/', .. entry.Dentry.Name];
+        bool isRemoved = entry.Dentry.IsRemoved || (!reachable && entry.Dentry.Name.AsSpan().StartsWith("memfd:"u8));
+        return isRemoved ? [.. path, .. DeletedSuffix] : path;
+    }
+}

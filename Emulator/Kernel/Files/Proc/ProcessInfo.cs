@@ -1,0 +1,147 @@
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Files.Proc;
+
+/// <summary>What /proc tells of a process or thread beyond its files and memory. Times are nanoseconds.</summary>
+public sealed record ProcessInfo
+{
+    public int Id { get; init; }
+
+    public int Parent { get; init; }
+
+    public int Group { get; init; }
+
+    public int Session { get; init; }
+
+    /// <summary>Device number of the controlling terminal, 0 for none.</summary>
+    public ulong Terminal { get; init; }
+
+    public int TerminalGroup { get; init; } = -1;
+
+    /// <summary>The command name, at most 15 bytes.</summary>
+    public byte[] Name { get; init; } = [];
+
+    /// <summary>The letter of ps: R, S, D, T, t, Z.</summary>
+    public char State { get; init; } = 'R';
+
+    public int Nice { get; init; }
+
+    public int Priority { get; init; } = 20;
+
+    public long UserTime { get; init; }
+
+    public long SystemTime { get; init; }
+
+    /// <summary>Monotonic world time at which it began.</summary>
+    public long StartTime { get; init; }
+
+    /// <summary>Real, effective, saved and file-system ids.</summary>
+    public (uint Real, uint Effective, uint Saved, uint FileSystem) User { get; init; }
+
+    public (uint Real, uint Effective, uint Saved, uint FileSystem) GroupIds { get; init; }
+
+    public uint[] Groups { get; init; } = [];
+
+    public ulong PendingSignals { get; init; }
+
+    public ulong SharedPendingSignals { get; init; }
+
+    public ulong BlockedSignals { get; init; }
+
+    public ulong IgnoredSignals { get; init; }
+
+    public ulong CaughtSignals { get; init; }
+
+    public ulong Capabilities { get; init; }
+
+    public ulong EffectiveCapabilities { get; init; }
+
+    public bool NoNewPrivileges { get; init; }
+
+    public int ExitSignal { get; init; } = 17;
+
+    public int ExitStatus { get; init; }
+
+    public ulong StackStart { get; init; }
+
+    public ulong BreakStart { get; init; }
+
+    public ulong CodeStart { get; init; }
+
+    public ulong CodeEnd { get; init; }
+
+    public ulong ArgumentStart { get; init; }
+
+    public ulong ArgumentEnd { get; init; }
+
+    public ulong EnvironmentStart { get; init; }
+
+    public ulong EnvironmentEnd { get; init; }
+
+    public int OutOfMemoryScoreAdjustment { get; init; }
+
+    /// <summary>Soft and hard limits in the order of Linux's RLIMIT_ numbers; ulong.MaxValue is unlimited.</summary>
+    public IReadOnlyList<(ulong Soft, ulong Hard)> Limits { get; init; } = [];
+}
+
+/// <summary>The processes of a world, as /proc shows them. Ids come in ascending order.</summary>
+public interface IProcessSource
+{
+    IReadOnlyList<int> ProcessIds { get; }
+
+    /// <summary>Null when the process is gone.</summary>
+    IProcessView? Find(int id);
+}
+
+/// <summary>One process, looked at from /proc.</summary>
+public interface IProcessView
+{
+    ProcessInfo Info { get; }
+
+    /// <summary>Ids of its threads, ascending.</summary>
+    IReadOnlyList<int> ThreadIds { get; }
+
+    ProcessInfo? Thread(int id);
+
+    /// <summary>Null for a zombie.</summary>
+    AddressSpace? Memory { get; }
+
+    FileTable? Files { get; }
+
+    FileContext? Context { get; }
+
+    PathEntry? Executable { get; }
+
+    /// <summary>The auxiliary vector's bytes.</summary>
+    byte[] AuxiliaryVector { get; }
+
+    void SetName(ReadOnlySpan<byte> name);
+
+    void SetOutOfMemoryScoreAdjustment(int value);
+}
+
+/// <summary>Facts of the machine and the system that /proc tells.</summary>
+public sealed record SystemInfo
+{
+    public string SystemName { get; init; } = "Linux";
+
+    public string Release { get; init; } = "6.12.0";
+
+    public string Version { get; init; } = "#1 SMP Vivarium";
+
+    public string HostName { get; init; } = "vivarium";
+
+    public int Processors { get; init; } = 1;
+
+    /// <summary>The whole text of /proc/cpuinfo, as the guest's CPU is described.</summary>
+    public string ProcessorText { get; init; } = "";
+
+    public ulong TotalMemory { get; init; } = 1UL << 32;
+
+    /// <summary>Bytes in use, asked when needed.</summary>
+    public Func<ulong> UsedMemory { get; init; } = static () => 0;
+
+    public Func<int> RunningThreads { get; init; } = static () => 1;
+
+    public Func<int> LastProcessId { get; init; } = static () => 1;
+}

@@ -1,0 +1,112 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>dup(2), fcntl(2), ioctl(2): what is done to descriptors and descriptions whatever is behind them.</summary>
+public static class DescriptorCalls
+{
+    public static CallResult Dup(CallContext call, int fd) => Duplicate(call, fd, 0, closeOnExec: false);
+
+    public static CallResult Dup2(CallContext call, int oldFd, int newFd)
+    {
+        if (call.File(oldFd) is null)
+            return Errno.EBADF;
+        return oldFd == newFd ? newFd : DuplicateTo(call, oldFd, newFd, closeOnExec: false);
+    }
+
+    public static CallResult Dup3(CallContext call, int oldFd, int newFd, uint flags)
+    {
+        if ((flags & ~Abi.Fcntl.CloseOnExec) != 0 || oldFd == newFd)
+            return Errno.EINVAL;
+        return DuplicateTo(call, oldFd, newFd, flags != 0);
+    }
+
+    private static CallResult DuplicateTo(CallContext call, int oldFd, int newFd, bool closeOnExec)
+    {
+        FileTable table = call.Process.Files;
+        if (!table.IsInRange(newFd) || table.Get(oldFd) is not { } file)
+            return Errno.EBADF;
+        file.AddReference();
+        table.Replace(newFd, file, closeOnExec);
+        return newFd;
+    }
+
+    private static CallResult Duplicate(CallContext call, int fd, int minimum, bool closeOnExec)
+    {
+        if (call.File(fd) is not { } file)
+            return Errno.EBADF;
+        file.AddReference();
+        Errno error = call.Process.Files.Add(file, closeOnExec, out int copy, minimum);
+        if (error == Errno.None)
+            return copy;
+        file.Release();
+        return error;
+    }
+
+    public static CallResult Fcntl(CallContext call, int fd, uint command, ulong argument)
+    {
+        const uint CloseOnExec = 1;
+        FileTable table = call.Process.Files;
+        if (table.Get(fd) is not { } file)
+            return Errno.EBADF;
+        bool isPath = (file.Flags & OpenFlags.PathOnly) != 0;
+        switch (command)
+        {
+            case 0 or 1030: // F_DUPFD, F_DUPFD_CLOEXEC
+                return table.IsInRange((int)argument) ? Duplicate(call, fd, (int)argument, command != 0) : Errno.EINVAL;
+            case 1: // F_GETFD
+                return table.IsCloseOnExec(fd) ? CloseOnExec : 0;
+            case 2: // F_SETFD
+                table.SetCloseOnExec(fd, (argument & CloseOnExec) != 0);
+                return 0;
+            case 3: // F_GETFL
+                return Abi.Fcntl.Encode(file);
+            case var _ when isPath:
+                return Errno.EBADF;
+            case 4: // F_SETFL
+                return SetStatus(call, file, (uint)argument);
+            case 5 or 6 or 7 or 36 or 37 or 38: // F_GETLK … F_OFD_SETLKW
+                return LockCalls.Control(call, file, command, new GuestAddress(argument));
+            default:
+                return file.DescriptorControl(call, command, argument);
+        }
+    }
+
+    private static CallResult SetStatus(CallContext call, OpenFile file, uint flags)
+    {
+        OpenFlags changed = Abi.Fcntl.SetStatus(file.Flags, flags);
+        bool gainsNoAccessTime = (changed & ~file.Flags & OpenFlags.NoAccessTime) != 0;
+        if (gainsNoAccessTime && !Permission.IsOwner(file.Inode.Status, call.Thread.FileCredentials))
+            return Errno.EPERM;
+        file.Flags = changed;
+        return 0;
+    }
+
+    public static CallResult Ioctl(CallContext call, int fd, uint request, ulong argument)
+    {
+        const uint SetCloseOnExec = 0x5451;
+        const uint ClearCloseOnExec = 0x5450;
+        const uint NonBlocking = 0x5421;
+        const uint Asynchronous = 0x5452;
+        Errno error = call.UsableFile(fd, out OpenFile file);
+        if (error != Errno.None)
+            return error;
+        switch (request)
+        {
+            case SetCloseOnExec or ClearCloseOnExec:
+                call.Process.Files.SetCloseOnExec(fd, request == SetCloseOnExec);
+                return 0;
+            case NonBlocking or Asynchronous:
+                if (!call.Memory.TryRead(new GuestAddress(argument), out int on))
+                    return Errno.EFAULT;
+                OpenFlags flag = request == NonBlocking ? OpenFlags.NonBlocking : OpenFlags.Async;
+                file.Flags = on != 0 ? file.Flags | flag : file.Flags & ~flag;
+                return 0;
+            default:
+                return file.Control(call, request, argument);
+        }
+    }
+}

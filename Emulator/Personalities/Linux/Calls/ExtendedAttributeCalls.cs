@@ -1,0 +1,141 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>getxattr(2), setxattr(2), listxattr(2), removexattr(2) and their l and f forms.</summary>
+public static class ExtendedAttributeCalls
+{
+    private const int MaxName = 255;
+    private const ulong MaxValue = 65536;
+    private const int Here = Fcntl.AtCurrentDirectory;
+
+    public static CallResult Getxattr(CallContext call, GuestAddress path, GuestAddress name, GuestAddress value, ulong size) =>
+        call.Locate(Here, path, 0, out PathEntry entry) is var error and not Errno.None ? error : Get(call, entry.Inode, name, value, size);
+
+    public static CallResult Lgetxattr(CallContext call, GuestAddress path, GuestAddress name, GuestAddress value, ulong size) =>
+        call.Locate(Here, path, Fcntl.AtSymlinkNoFollow, out PathEntry entry) is var error and not Errno.None ? error : Get(call, entry.Inode, name, value, size);
+
+    public static CallResult Fgetxattr(CallContext call, int fd, GuestAddress name, GuestAddress value, ulong size) =>
+        call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : Get(call, file.Inode, name, value, size);
+
+    public static CallResult Setxattr(CallContext call, GuestAddress path, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
+        SetAt(call, path, 0, name, value, size, flags);
+
+    public static CallResult Lsetxattr(CallContext call, GuestAddress path, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
+        SetAt(call, path, Fcntl.AtSymlinkNoFollow, name, value, size, flags);
+
+    public static CallResult Fsetxattr(CallContext call, int fd, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
+        call.UsableFile(fd, out OpenFile file) is var error and not Errno.None
+            ? error
+            : Set(call, file.Inode, file.IsOnReadOnlyMount(), name, value, size, flags);
+
+    public static CallResult Listxattr(CallContext call, GuestAddress path, GuestAddress list, ulong size) =>
+        call.Locate(Here, path, 0, out PathEntry entry) is var error and not Errno.None ? error : List(call, entry.Inode, list, size);
+
+    public static CallResult Llistxattr(CallContext call, GuestAddress path, GuestAddress list, ulong size) =>
+        call.Locate(Here, path, Fcntl.AtSymlinkNoFollow, out PathEntry entry) is var error and not Errno.None ? error : List(call, entry.Inode, list, size);
+
+    public static CallResult Flistxattr(CallContext call, int fd, GuestAddress list, ulong size) =>
+        call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : List(call, file.Inode, list, size);
+
+    public static CallResult Removexattr(CallContext call, GuestAddress path, GuestAddress name) =>
+        call.Locate(Here, path, 0, out PathEntry entry) is var error and not Errno.None ? error : Remove(call, entry.Inode, entry.IsReadOnly(), name);
+
+    public static CallResult Lremovexattr(CallContext call, GuestAddress path, GuestAddress name) =>
+        call.Locate(Here, path, Fcntl.AtSymlinkNoFollow, out PathEntry entry) is var error and not Errno.None
+            ? error
+            : Remove(call, entry.Inode, entry.IsReadOnly(), name);
+
+    public static CallResult Fremovexattr(CallContext call, int fd, GuestAddress name) =>
+        call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : Remove(call, file.Inode, file.IsOnReadOnlyMount(), name);
+
+    private static CallResult SetAt(CallContext call, GuestAddress path, uint walk, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
+        call.Locate(Here, path, walk, out PathEntry entry) is var error and not Errno.None
+            ? error
+            : Set(call, entry.Inode, entry.IsReadOnly(), name, value, size, flags);
+
+    private static CallResult Get(CallContext call, Inode inode, GuestAddress address, GuestAddress value, ulong size)
+    {
+        Errno error = ReadName(call, address, out byte[] name);
+        if (error == Errno.None)
+            error = MayAccess(call, inode, name, forWriting: false);
+        if (error != Errno.None)
+            return error;
+        error = inode.GetAttribute(name, out byte[]? found);
+        return error != Errno.None ? error : Store(call, found, value, size);
+    }
+
+    private static CallResult List(CallContext call, Inode inode, GuestAddress list, ulong size)
+    {
+        Errno error = inode.ListAttributes(out byte[] names);
+        return error != Errno.None ? error : Store(call, names, list, size);
+    }
+
+    /// <summary>Size 0 asks for the size.</summary>
+    private static CallResult Store(CallContext call, byte[]? bytes, GuestAddress address, ulong size)
+    {
+        if (size == 0)
+            return bytes!.Length;
+        if ((ulong)bytes!.Length > size)
+            return Errno.ERANGE;
+        return call.Memory.TryWrite(address, bytes) ? bytes.Length : Errno.EFAULT;
+    }
+
+    private static CallResult Set(CallContext call, Inode inode, bool readOnly, GuestAddress address, GuestAddress value, ulong size, uint flags)
+    {
+        const uint Create = 1;
+        const uint Replace = 2;
+        if ((flags & ~(Create | Replace)) != 0)
+            return Errno.EINVAL;
+        Errno error = ReadName(call, address, out byte[] name);
+        if (error != Errno.None)
+            return error;
+        if (size > MaxValue)
+            return Errno.E2BIG;
+        byte[] bytes = new byte[(int)size];
+        if (!call.Memory.TryRead(value, bytes))
+            return Errno.EFAULT;
+        error = readOnly ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
+        return error != Errno.None ? error : inode.SetAttribute(name, bytes, (flags & Create) != 0, (flags & Replace) != 0);
+    }
+
+    private static CallResult Remove(CallContext call, Inode inode, bool readOnly, GuestAddress address)
+    {
+        Errno error = ReadName(call, address, out byte[] name);
+        if (error == Errno.None)
+            error = readOnly ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
+        return error != Errno.None ? error : inode.RemoveAttribute(name);
+    }
+
+    private static Errno ReadName(CallContext call, GuestAddress address, out byte[] name)
+    {
+        byte[]? text = call.Memory.ReadCString(address, MaxName, out bool tooLong);
+        name = text ?? [];
+        if (tooLong)
+            return Errno.ERANGE;
+        if (text is null)
+            return Errno.EFAULT;
+        return text.Length == 0 ? Errno.ERANGE : Errno.None;
+    }
+
+    /// <summary>Rules of the name spaces (xattr(7)): user attributes follow the mode bits and exist on files and directories only.</summary>
+    private static Errno MayAccess(CallContext call, Inode inode, ReadOnlySpan<byte> name, bool forWriting)
+    {
+        FileCredentials credentials = call.Thread.FileCredentials;
+        if (name.StartsWith("trusted."u8))
+            return credentials.Has(FilePrivileges.Administer) ? Errno.None : forWriting ? Errno.EPERM : Errno.ENODATA;
+        if (name.StartsWith("user."u8))
+        {
+            if (inode.Kind is not (FileKind.Regular or FileKind.Directory))
+                return forWriting ? Errno.EPERM : Errno.ENODATA;
+            return Permission.Check(inode, forWriting ? FileAccessKind.Write : FileAccessKind.Read, credentials);
+        }
+        if (name.StartsWith("security."u8))
+            return !forWriting || credentials.Has(FilePrivileges.Administer) ? Errno.None : Errno.EPERM;
+        // POSIX ACLs ("system.") are not kept.
+        return Errno.EOPNOTSUPP;
+    }
+}

@@ -1,0 +1,91 @@
+using System.Text;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>mount(2) and umount2(2): memory file systems, binds, and changes of a mount's flags.</summary>
+public static class MountCalls
+{
+    private const ulong ReadOnly = 1;
+    private const ulong NoSetId = 2;
+    private const ulong NoDevices = 4;
+    private const ulong NoExecute = 8;
+    private const ulong Remount = 32;
+    private const ulong Bind = 4096;
+    private const ulong Move = 8192;
+
+    // MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: there is one name space, so propagation changes nothing.
+    private const ulong Propagation = 0x1E0000;
+
+    public static CallResult Mount(CallContext call, GuestAddress source, GuestAddress target, GuestAddress type, ulong flags, GuestAddress data)
+    {
+        Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, 0, out PathEntry point);
+        if (error != Errno.None)
+            return error;
+        if (!call.Thread.FileCredentials.Has(FilePrivileges.Administer))
+            return Errno.EPERM;
+        if ((flags & Remount) != 0)
+            return Change(point, flags);
+        if ((flags & Bind) != 0)
+            return BindAt(call, source, point, flags);
+        if ((flags & Propagation) != 0)
+            return 0;
+        if ((flags & Move) != 0)
+            return Errno.EINVAL;
+        return MountNew(call, source, point, type, flags);
+    }
+
+    private static CallResult Change(PathEntry point, ulong flags)
+    {
+        if (!ReferenceEquals(point.Dentry, point.Mount.Root))
+            return Errno.EINVAL;
+        point.Mount.SetFlags((flags & ReadOnly) != 0, (flags & NoSetId) != 0, (flags & NoDevices) != 0, (flags & NoExecute) != 0);
+        return 0;
+    }
+
+    private static CallResult BindAt(CallContext call, GuestAddress source, PathEntry point, ulong flags)
+    {
+        Errno error = call.Locate(Fcntl.AtCurrentDirectory, source, 0, out PathEntry from);
+        if (error != Errno.None)
+            return error;
+        if (from.Inode.Kind == FileKind.Directory != (point.Inode.Kind == FileKind.Directory))
+            return Errno.ENOTDIR;
+        call.World.Vfs.MountAt(point, from.Mount.FileSystem, from.Mount.Source, from.Dentry, from.Mount.IsReadOnly);
+        return 0;
+    }
+
+    private static CallResult MountNew(CallContext call, GuestAddress source, PathEntry point, GuestAddress type, ulong flags)
+    {
+        Errno error = call.ReadPath(type, out byte[] typeName);
+        if (error != Errno.None)
+            return error;
+        byte[] sourceName = "none"u8.ToArray();
+        if (!source.IsNull && (error = call.ReadPath(source, out sourceName)) != Errno.None)
+            return error;
+        Vfs vfs = call.World.Vfs;
+        if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out Func<FileSystem>? make))
+            return Errno.ENODEV;
+        if (point.Inode.Kind != FileKind.Directory)
+            return Errno.ENOTDIR;
+        Mount mount = vfs.MountAt(point, make(), Encoding.Latin1.GetString(sourceName));
+        mount.SetFlags((flags & ReadOnly) != 0, (flags & NoSetId) != 0, (flags & NoDevices) != 0, (flags & NoExecute) != 0);
+        return 0;
+    }
+
+    public static CallResult Umount2(CallContext call, GuestAddress target, uint flags)
+    {
+        const uint Detach = 2;
+        const uint NoFollow = 8;
+        if ((flags & ~0xFu) != 0)
+            return Errno.EINVAL;
+        Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, (flags & NoFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out PathEntry point);
+        if (error != Errno.None)
+            return error;
+        if (!call.Thread.FileCredentials.Has(FilePrivileges.Administer))
+            return Errno.EPERM;
+        return call.World.Vfs.Unmount(point, (flags & Detach) != 0);
+    }
+}
