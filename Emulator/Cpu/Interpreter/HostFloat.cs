@@ -8,14 +8,13 @@ namespace Vivarium.Emulator.Cpu.Interpreter;
 /// operands that are normal or zero, a result that is normal (so that no flag but inexact can be raised), and inexact already
 /// raised or provably absent.
 /// </summary>
-internal static class HostFloat
+internal static partial class HostFloat
 {
     private const uint Inexact = 0x20;
 
     public static bool TryArithmetic(ref CpuState state, in MicroOp op)
     {
-        // All but the flags themselves must be as after reset.
-        if ((state.Mxcsr & 0xFFC0) != 0x1F80)
+        if (!IsDefault(state))
             return false;
         var mayBeInexact = (state.Mxcsr & Inexact) != 0;
         if (op.C == 1)
@@ -29,6 +28,9 @@ internal static class HostFloat
             ? TryDoubles(ref state, op, mayBeInexact)
             : TrySingles(ref state, op, mayBeInexact);
     }
+
+    /// <summary>Whether all of MXCSR but the flags is as after reset.</summary>
+    private static bool IsDefault(in CpuState state) => (state.Mxcsr & 0xFFC0) == 0x1F80;
 
     private static bool TryDouble(ref CpuState state, in MicroOp op, bool mayBeInexact)
     {

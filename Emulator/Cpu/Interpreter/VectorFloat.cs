@@ -23,11 +23,14 @@ internal static class VectorFloat
             case OpCode.FloatMin:
             case OpCode.FloatMax:
             case OpCode.FloatCompare:
+                if (HostFloat.TryOrder(ref state, op))
+                    return true;
+                return LaneByLane(ref state, op, state.Vectors[op.A], state.Vectors[op.B]);
             case OpCode.FloatRound:
             case OpCode.FloatAddSubtract:
                 return LaneByLane(ref state, op, state.Vectors[op.A], state.Vectors[op.B]);
             case OpCode.FloatCompareFlags:
-                return VectorFloatConversion.CompareFlags(ref state, op);
+                return HostFloat.TryCompareFlags(ref state, op) || VectorFloatConversion.CompareFlags(ref state, op);
             case OpCode.FloatHorizontalAdd:
             case OpCode.FloatHorizontalSubtract:
                 return Horizontal(ref state, op);
@@ -44,7 +47,7 @@ internal static class VectorFloat
                 state.Registers[op.Destination] = state.Mxcsr;
                 return true;
             default:
-                return VectorFloatConversion.Execute(ref state, op);
+                return HostFloat.TryConvert(ref state, op) || VectorFloatConversion.Execute(ref state, op);
         }
     }
 

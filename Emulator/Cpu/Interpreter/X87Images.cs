@@ -244,7 +244,8 @@ internal static class X87Images
 
     public static void ReadMmx(ref CpuState state, in MicroOp op)
     {
-        EnterMmx(ref state.X87);
+        if (op.C == 0)
+            EnterMmx(ref state.X87);
         state.Vectors[op.Destination] = Vector128.CreateScalar(state.X87.Registers[op.A & 7].Significand).AsByte();
     }
 

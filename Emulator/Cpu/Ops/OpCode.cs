@@ -249,7 +249,7 @@ public enum OpCode : ushort
     /// <summary>The control operation C, an X87Control, on Address; never checks for pending exceptions.</summary>
     X87Control,
 
-    /// <summary>Vector D = MMX register A, zero-extended; checks as X87Wait does.</summary>
+    /// <summary>Vector D = MMX register A, zero-extended; checks as X87Wait does, and enters MMX state as MmxWrite does unless C = 1.</summary>
     MmxRead,
 
     /// <summary>MMX register D = low 64 bits of vector A; the unit goes into MMX state (top 0, all valid, exponent ones).</summary>

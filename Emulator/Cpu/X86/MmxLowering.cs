@@ -15,6 +15,13 @@ internal static partial class SseLowering
     private static void ReadMmx(IX86Emitter emitter, byte into, Register register) =>
         emitter.Emit(new MicroOp { Code = OpCode.MmxRead, Destination = into, A = MmxNumber(register) });
 
+    /// <summary>Reads without entering MMX state, for stores, which may fault; the read after the store enters it.</summary>
+    private static byte PeekMmx(IX86Emitter emitter, byte into, Register register)
+    {
+        emitter.Emit(new MicroOp { Code = OpCode.MmxRead, Destination = into, A = MmxNumber(register), C = 1 });
+        return into;
+    }
+
     private static void WriteMmx(IX86Emitter emitter, Register register, byte from) =>
         emitter.Emit(new MicroOp { Code = OpCode.MmxWrite, Destination = MmxNumber(register), A = from });
 
@@ -164,16 +171,22 @@ internal static partial class SseLowering
                 ReadMmx(emitter, Vector(i.Op0Register), i.Op1Register);
                 return true;
             case Mnemonic.Movntq:
-                ReadMmx(emitter, MmxSource, i.Op1Register);
-                Store(emitter, i, 3, MmxSource, isAligned: false);
+                StoreMmx(emitter, i, 3);
                 return true;
             case Mnemonic.Maskmovq:
-                ReadMmx(emitter, MmxSource, i.Op1Register);
-                ReadMmx(emitter, MmxDestination, i.Op2Register);
+                PeekMmx(emitter, MmxSource, i.Op1Register);
+                PeekMmx(emitter, MmxDestination, i.Op2Register);
                 StoreMasked(emitter, i, 3, MmxSource, MmxDestination);
+                ReadMmx(emitter, MmxSource, i.Op1Register);
                 return true;
             default:
                 return false;
         }
+    }
+
+    private static void StoreMmx(IX86Emitter emitter, in Instruction i, int size)
+    {
+        Store(emitter, i, size, PeekMmx(emitter, MmxSource, i.Op1Register), isAligned: false);
+        ReadMmx(emitter, MmxSource, i.Op1Register);
     }
 }

@@ -101,9 +101,13 @@ internal static partial class SseLowering
     /// <summary>MOVD, MOVQ between a vector and an integer register, memory or (MOVQ) another vector, whose rest is cleared.</summary>
     private static void MoveInteger(IX86Emitter emitter, in Instruction i, int size)
     {
-        if (i.Op0Kind != OpKind.Register)
+        if (i.Op0Kind != OpKind.Register && i.Op1Register.IsMM())
         {
-            Store(emitter, i, size, VectorOrMmx(emitter, i.Op1Register), isAligned: false);
+            StoreMmx(emitter, i, size);
+        }
+        else if (i.Op0Kind != OpKind.Register)
+        {
+            Store(emitter, i, size, Vector(i.Op1Register), isAligned: false);
         }
         else if (i.Op0Register.IsGPR())
         {
