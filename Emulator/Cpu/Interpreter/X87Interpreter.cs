@@ -6,7 +6,8 @@ namespace Vivarium.Emulator.Cpu.Interpreter;
 
 /// <summary>
 /// Executes the x87 micro-ops, one for each instruction. Memory is read and written before any register changes, so that a
-/// faulting instruction can be run again.
+/// faulting instruction can be run again. Known deviation: the pointers to the last instruction and its operand (SDM Vol. 1,
+/// 8.1.8) stay as they were loaded; they serve debuggers of the 8087's asynchronous faults only.
 /// </summary>
 internal static class X87Interpreter
 {
@@ -37,9 +38,6 @@ internal static class X87Interpreter
 
         var address = state.Registers[op.A] + (ulong)op.Immediate;
         Compute(ref state, memory, op, address);
-        x87.LastInstruction = state.Pc;
-        if (op.Code <= OpCode.X87Compare && (X87Operand)op.Size != X87Operand.Register)
-            x87.LastOperand = address;
         return true;
     }
 

@@ -128,10 +128,19 @@ internal static partial class SseLowering
                 FromInteger(emitter, Temporary, control, 2);
                 Store(emitter, i, 2, Temporary, isAligned: false);
                 return true;
+            case Mnemonic.Movnti:
+                var size = i.Op1Register.IsGPR64() ? 3 : 2;
+                FromInteger(emitter, Temporary, emitter.IntegerRegister(i.Op1Register), size);
+                Store(emitter, i, size, Temporary, isAligned: false);
+                return true;
             default:
-                return TryLowerString(emitter, i);
+                return IsHint(i.Mnemonic) || TryLowerString(emitter, i);
         }
     }
+
+    /// <summary>Prefetches, fences and cache control: nothing to do, as a world runs on one worker at a time.</summary>
+    private static bool IsHint(Mnemonic mnemonic) => mnemonic is Mnemonic.Prefetchnta or Mnemonic.Prefetcht0 or Mnemonic.Prefetcht1
+        or Mnemonic.Prefetcht2 or Mnemonic.Prefetchw or Mnemonic.Sfence or Mnemonic.Lfence or Mnemonic.Mfence or Mnemonic.Clflush;
 
     private static void CompareFlags(IX86Emitter emitter, in Instruction i, LaneKind kind, bool isSignaling)
     {
