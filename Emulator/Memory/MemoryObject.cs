@@ -9,6 +9,11 @@ public abstract class MemoryObject : IDisposable
     private readonly List<AddressSpace> _mappers = [];
     private readonly HashSet<ulong> _codePages = [];
 
+    private int _holds = 1;
+
+    /// <summary>The last holder is gone; the object is not usable any more.</summary>
+    public bool IsReleased { get; private set; }
+
     /// <summary>Length in bytes; accesses of a mapping beyond it (rounded up to a page) are SIGBUS.</summary>
     public abstract long Length { get; }
 
@@ -25,15 +30,37 @@ public abstract class MemoryObject : IDisposable
 
     public abstract void Dispose();
 
+    /// <summary>
+    /// One holder more. Whoever made the object holds it once, and each address space that maps it once more: a file that is deleted
+    /// stays while it is mapped.
+    /// </summary>
+    public void Hold() => _holds++;
+
+    /// <summary>One holder less; the last one disposes the object.</summary>
+    public void Release()
+    {
+        if (--_holds != 0)
+            return;
+        IsReleased = true;
+        Dispose();
+    }
+
     internal void AddMapper(AddressSpace space)
     {
         if (!_mappers.Contains(space))
+        {
             _mappers.Add(space);
+            Hold();
+        }
         foreach (ulong page in _codePages)
             space.ProtectObjectPage(this, page);
     }
 
-    internal void RemoveMapper(AddressSpace space) => _mappers.Remove(space);
+    internal void RemoveMapper(AddressSpace space)
+    {
+        if (_mappers.Remove(space))
+            Release();
+    }
 
     /// <summary>A page now holds code that an engine decoded: writes through any mapping must be noticed.</summary>
     internal void WatchCode(ulong page)

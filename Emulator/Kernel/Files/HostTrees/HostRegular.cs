@@ -10,6 +10,11 @@ public sealed class HostRegular : HostInode
     private bool _writable;
     private int _opens;
 
+    // The object behind mappings: one for all of them, with a host handle of its own, kept while the file is open or mapped.
+    private HostFileObject? _object;
+    private bool _holdsObject;
+    private bool _objectWritable;
+
     internal HostRegular(HostFileSystem owner, byte[] path, in FileStatus status)
         : base(owner, path, status)
     {
@@ -52,6 +57,31 @@ public sealed class HostRegular : HostInode
         _file!.Dispose();
         _file = null;
         _writable = false;
+        if (_holdsObject)
+            _object!.Release();
+        _holdsObject = false;
+    }
+
+    public override Errno MapContent(bool forWriting, out MemoryObject? content)
+    {
+        content = null;
+        if (_object is null || _object.IsReleased || (forWriting && !_objectWritable))
+        {
+            int failure = Tree.OpenFile(Path, forWriting, out HostFile? file);
+            if (failure != 0)
+                return (Errno)failure;
+            if (_holdsObject)
+                _object!.Release();
+            _object = new HostFileObject(file!);
+            _objectWritable = forWriting;
+        }
+        else if (!_holdsObject)
+        {
+            _object.Hold();
+        }
+        _holdsObject = true;
+        content = _object;
+        return Errno.None;
     }
 
     public override IoResult ReadAt(long offset, Span<byte> destination) =>

@@ -133,7 +133,7 @@ public sealed class MemoryFile : MemoryNode
         Errno error = Lower is null || keep == 0 ? Errno.None : CopyLower(content, keep);
         if (error != Errno.None)
         {
-            content.Dispose();
+            content.Release();
             return error;
         }
         _content = content;
@@ -171,7 +171,7 @@ public sealed class MemoryFile : MemoryNode
     {
         if (_opens != 0 || _content is null)
             return;
-        _content.Dispose();
+        _content.Release();
         _content = null;
     }
 }

@@ -1,0 +1,250 @@
+using System.IO.Compression;
+using System.Text;
+using Vivarium.Emulator.Kernel.Files.Devices;
+using Vivarium.Emulator.Kernel.Files.HostTrees;
+using Vivarium.Emulator.Kernel.Files.Proc;
+using Vivarium.Emulator.Kernel.Files.Tar;
+using Vivarium.Emulator.Kernel.Files.Tmpfs;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Files;
+
+/// <summary>What a world's tree is made of.</summary>
+public sealed record WorldTree
+{
+    private const uint OpenMode = 0x1B6; // 0666
+    private const uint DirectoryMode = 0x1ED; // 0755
+    private const uint SharedMode = 0x3FF; // 01777
+    private const ulong TemporaryCapacity = 4UL << 30;
+
+    public required IClock Clock { get; init; }
+
+    /// <summary>Charged for everything the guest writes.</summary>
+    public required MemoryAccountant Accountant { get; init; }
+
+    public required RandomBytes Random { get; init; }
+
+    public required IProcessSource Processes { get; init; }
+
+    public required SystemInfo System { get; init; }
+
+    /// <summary>A directory of the host, or an archive (.tar, .tar.gz, .tgz). It lies read-only under an in-memory layer.</summary>
+    public string RootPath { get; init; } = "/";
+
+    /// <summary>Host paths shown at places of the guest's tree.</summary>
+    public IReadOnlyList<(string Source, string Target, bool Writable)> Binds { get; init; } = [];
+
+    /// <summary>Builds the tree; null with one sentence for the user when a root or bind cannot be used.</summary>
+    public Vfs? Build(out string? problem)
+    {
+        Inode? lower = OpenRoot(out problem);
+        if (lower is null)
+            return null;
+        MemoryFileSystem root = new(Clock, lower.Status.Device, NewContent, lower);
+        Vfs vfs = new(root, "overlay");
+        vfs.UnnamedFiles = NewTemporary(vfs);
+        vfs.FileSystemTypes["tmpfs"] = () => NewTemporary(vfs);
+        vfs.FileSystemTypes["ramfs"] = () => NewTemporary(vfs);
+        vfs.FileSystemTypes["proc"] = () => NewProc(vfs);
+        vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
+        MemoryDevices.Register(vfs.Devices, Random);
+        foreach ((string place, FileSystem fileSystem, string source) in ((string, FileSystem, string)[])
+            [("/proc", NewProc(vfs), "proc"), ("/sys", NewSystem(vfs), "sysfs"), ("/dev", NewDevices(vfs), "udev")])
+        {
+            problem = Attach(vfs, place, fileSystem, source, readOnly: false);
+            if (problem is not null)
+                return null;
+        }
+        Attach(vfs, "/dev/shm", NewTemporary(vfs), "tmpfs", readOnly: false);
+        foreach ((string source, string target, bool writable) in Binds)
+        {
+            HostFileSystem? bind = HostFileSystem.Open(Clock, source, !writable, out Errno error);
+            problem = bind is null ? $"cannot bind {source}: {Describe(error)}" : Attach(vfs, target, bind, source, !writable);
+            if (problem is not null)
+                return null;
+        }
+        return vfs;
+    }
+
+    private MemoryObject NewContent() => new AnonymousObject(Accountant);
+
+    private MemoryFileSystem NewTemporary(Vfs vfs) => new(Clock, vfs.NewDevice(), NewContent) { Capacity = TemporaryCapacity };
+
+    private ProcFileSystem NewProc(Vfs vfs) => new(Clock, vfs.NewDevice(), Processes, System, Random);
+
+    private Inode? OpenRoot(out string? problem)
+    {
+        HostFileSystem? host = HostFileSystem.Open(Clock, RootPath, readOnly: true, out Errno error);
+        problem = host is null ? $"cannot open root {RootPath}: {Describe(error)}" : null;
+        if (host is null || host.Root.Kind == FileKind.Directory)
+            return host?.Root;
+        if (host.Root.Kind != FileKind.Regular)
+        {
+            problem = $"root {RootPath} is neither a directory nor an archive";
+            return null;
+        }
+        return OpenArchive(host.Root, out problem);
+    }
+
+    private Inode? OpenArchive(Inode file, out string? problem)
+    {
+        const uint AnyDevice = 0x1F;
+        if (file.MapContent(forWriting: false, out MemoryObject? content) != Errno.None)
+        {
+            problem = $"cannot read archive {RootPath}";
+            return null;
+        }
+        MemoryObject? archive = Decompress(content!, out problem);
+        if (archive is null)
+            return null;
+        TarFileSystem? tar = TarFileSystem.Open(Clock, DeviceNumber.Make(0, AnyDevice), archive, NewContent, out string? damage);
+        problem = damage is null ? null : $"cannot use archive {RootPath}: {damage}";
+        return tar?.Root;
+    }
+
+    /// <summary>A gzip file is held decompressed, outside the guest's limit: it is not the guest's doing.</summary>
+    private MemoryObject? Decompress(MemoryObject content, out string? problem)
+    {
+        problem = null;
+        Span<byte> magic = stackalloc byte[2];
+        if (content.Read(0, magic) != 2 || magic is not [0x1F, 0x8B])
+            return content;
+        AnonymousObject plain = new(new MemoryAccountant(ulong.MaxValue), "archive");
+        byte[] buffer = new byte[1 << 16];
+        try
+        {
+            using GZipStream stream = new(new ContentStream(content), CompressionMode.Decompress);
+            for (int count; (count = stream.Read(buffer)) > 0;)
+                plain.Write(plain.Length, buffer.AsSpan(0, count));
+            return plain;
+        }
+        catch (InvalidDataException)
+        {
+            problem = $"cannot use archive {RootPath}: its compression is damaged";
+            plain.Release();
+            return null;
+        }
+    }
+
+    /// <summary>Mounts at a place that is made when the root lacks it.</summary>
+    private static string? Attach(Vfs vfs, string place, FileSystem fileSystem, string source, bool readOnly)
+    {
+        FileCaller caller = new(new FileContext(vfs.Root, vfs.Root) { CreationMask = 0 }, FileCredentials.Root);
+        byte[] path = Encoding.UTF8.GetBytes(place);
+        if (path.Length == 0 || path[0] != (byte)'/')
+            return $"cannot mount at {place}: the path is not absolute";
+        for (int end = 1; end <= path.Length; end++)
+        {
+            bool isLast = end == path.Length;
+            if (!isLast && path[end] != (byte)'/')
+                continue;
+            FileKind kind = isLast ? fileSystem.Root.Kind : FileKind.Directory;
+            Errno made = vfs.Make(caller, vfs.Root, path.AsSpan(0, end), kind, kind == FileKind.Directory ? DirectoryMode : OpenMode, 0, null, out _);
+            if (made is not (Errno.None or Errno.EEXIST))
+                return $"cannot mount at {place}: {Describe(made)}";
+        }
+        Errno error = vfs.Resolve(caller, vfs.Root, path, WalkFlags.Follow, out PathEntry? point);
+        if (error != Errno.None)
+            return $"cannot mount at {place}: {Describe(error)}";
+        if ((point!.Inode.Kind == FileKind.Directory) != (fileSystem.Root.Kind == FileKind.Directory))
+            return $"cannot mount at {place}: one is a directory, the other is not";
+        vfs.MountAt(point, fileSystem, source, readOnly: readOnly);
+        return null;
+    }
+
+    private MemoryFileSystem NewDevices(Vfs vfs)
+    {
+        MemoryFileSystem devices = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode);
+        Inode root = devices.Root;
+        foreach ((string name, uint major, uint minor) in ((string, uint, uint)[])
+            [("null", 1, MemoryDevices.Null), ("zero", 1, MemoryDevices.Zero), ("full", 1, MemoryDevices.Full), ("random", 1, MemoryDevices.Random),
+             ("urandom", 1, MemoryDevices.UnlimitedRandom), ("tty", 5, 0), ("ptmx", 5, 2)])
+        {
+            Add(root, name, new NodeSpec(FileKind.CharacterDevice, OpenMode, 0, 0, DeviceNumber.Make(major, minor)));
+        }
+        foreach ((string name, string target) in ((string, string)[])
+            [("fd", "/proc/self/fd"), ("stdin", "/proc/self/fd/0"), ("stdout", "/proc/self/fd/1"), ("stderr", "/proc/self/fd/2")])
+        {
+            Add(root, name, new NodeSpec(FileKind.SymbolicLink, 0x1FF, 0, 0, Target: Encoding.UTF8.GetBytes(target)));
+        }
+        Add(root, "shm", new NodeSpec(FileKind.Directory, SharedMode, 0, 0));
+        Add(root, "pts", new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0));
+        return devices;
+    }
+
+    private static void Add(Inode directory, string name, in NodeSpec spec) => directory.Make(Encoding.UTF8.GetBytes(name), spec, out _);
+
+    /// <summary>The few places of sysfs that C libraries and run-times read to count processors.</summary>
+    private MemoryFileSystem NewSystem(Vfs vfs)
+    {
+        MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode);
+        string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
+        AddText(system.Root, "devices/system/cpu/online", last);
+        AddText(system.Root, "devices/system/cpu/possible", last);
+        AddText(system.Root, "devices/system/cpu/present", last);
+        AddText(system.Root, "devices/system/node/online", "0\n");
+        AddText(system.Root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
+        AddText(system.Root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
+        for (int i = 0; i < System.Processors; i++)
+            AddText(system.Root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
+        return system;
+    }
+
+    private static void AddText(Inode directory, string path, string text)
+    {
+        string[] names = path.Split('/');
+        for (int i = 0; i < names.Length; i++)
+        {
+            byte[] name = Encoding.UTF8.GetBytes(names[i]);
+            bool isLast = i == names.Length - 1;
+            if (directory.Lookup(name, out Inode? next) != Errno.None)
+                directory.Make(name, isLast ? new NodeSpec(FileKind.Regular, 0x124, 0, 0) : new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0), out next);
+            if (isLast)
+                next!.WriteAt(0, Encoding.UTF8.GetBytes(text));
+            directory = next!;
+        }
+    }
+
+    private static string Describe(Errno error) => error switch
+    {
+        Errno.ENOENT => "no such file or directory",
+        Errno.EACCES or Errno.EPERM => "permission denied",
+        Errno.ENOTDIR => "not a directory",
+        _ => error.ToString(),
+    };
+
+    /// <summary>A file's content as a stream, for decompression.</summary>
+    private sealed class ContentStream(MemoryObject content) : Stream
+    {
+        private long _position;
+
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => content.Length;
+
+        public override long Position { get => _position; set => throw new NotSupportedException(); }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override int Read(Span<byte> buffer)
+        {
+            int count = content.Read(_position, buffer);
+            _position += count;
+            return count;
+        }
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}
