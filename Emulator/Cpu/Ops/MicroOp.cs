@@ -9,6 +9,9 @@ namespace Vivarium.Emulator.Cpu.Ops;
 [StructLayout(LayoutKind.Sequential)]
 public struct MicroOp
 {
+    /// <summary>The destination of results that nobody reads.</summary>
+    public const byte Discard = 255;
+
     public OpCode Code;
 
     /// <summary>Operand size of the operation as log2 of bytes, or the element kind of a vector operation.</summary>

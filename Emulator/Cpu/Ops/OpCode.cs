@@ -5,6 +5,170 @@ public enum OpCode : ushort
 {
     Nop,
 
+    // ---- integers: 0x001.. --------------------------------------------------------------------------------------
+    // Registers number CpuState.Registers. Size is log2 of the operand's bytes; results are zero-extended from it. "Address"
+    // is register A + Immediate. Codes named ...Immediate take Immediate in place of register B.
+
+    /// <summary>D = A.</summary>
+    Move,
+
+    /// <summary>D = Immediate.</summary>
+    MoveImmediate,
+
+    /// <summary>D = the low 1 &lt;&lt; Size bytes of A.</summary>
+    ZeroExtend,
+
+    /// <summary>D = the low 1 &lt;&lt; Size bytes of A, sign-extended to 64 bits.</summary>
+    SignExtend,
+
+    /// <summary>The low 1 &lt;&lt; Size bytes of D (Size 0 or 1) = A.</summary>
+    Insert,
+
+    /// <summary>Bits 8..15 of D = the low byte of A.</summary>
+    InsertHigh,
+
+    /// <summary>D = bits 8..15 of A.</summary>
+    ExtractHigh,
+
+    /// <summary>D = A + (B &lt;&lt; C) + Immediate, 64 bits.</summary>
+    AddressOf,
+
+    /// <summary>D = A + the thread base: Immediate 0 is FS, 1 is GS.</summary>
+    AddThreadBase,
+
+    // D = A op B, setting Flags as x86's instructions do (SDM Vol. 2).
+    Add,
+    AddImmediate,
+    Subtract,
+    SubtractImmediate,
+    And,
+    AndImmediate,
+    Or,
+    OrImmediate,
+    Xor,
+    XorImmediate,
+    AddCarry,
+    AddCarryImmediate,
+    SubtractBorrow,
+    SubtractBorrowImmediate,
+
+    // D = A + 1, A - 1 (carry kept), -A, ~A (no flags).
+    Increment,
+    Decrement,
+    Negate,
+    Not,
+
+    // D = A shifted by B or Immediate, masked to 5 bits (6 for Size 3); a count of 0 leaves the flags.
+    ShiftLeft,
+    ShiftLeftImmediate,
+    ShiftRight,
+    ShiftRightImmediate,
+    ShiftRightArithmetic,
+    ShiftRightArithmeticImmediate,
+    RotateLeft,
+    RotateLeftImmediate,
+    RotateRight,
+    RotateRightImmediate,
+    RotateCarryLeft,
+    RotateCarryLeftImmediate,
+    RotateCarryRight,
+    RotateCarryRightImmediate,
+
+    /// <summary>D = A shifted left, filled from the top of B, by register C.</summary>
+    ShiftDoubleLeft,
+
+    /// <summary>D = A shifted right, filled from the bottom of B, by register C.</summary>
+    ShiftDoubleRight,
+
+    /// <summary>D = the low half of A × B, signed; carry and overflow say whether it was cut.</summary>
+    Multiply,
+
+    /// <summary>D = the low, register C = the high half of A × B. Size 0: D = the 16-bit product.</summary>
+    MultiplyWide,
+    MultiplyWideSigned,
+
+    /// <summary>C:A divided by B: D = quotient, register C = remainder; exits with DivideError. Size 0: A is the 16-bit dividend.</summary>
+    Divide,
+    DivideSigned,
+
+    // Bit B (or Immediate) modulo the width, of A, goes to carry; D = A with the bit left, set, cleared, inverted.
+    BitTest,
+    BitSet,
+    BitReset,
+    BitComplement,
+
+    /// <summary>D = index of the lowest set bit of A; zero is set and D kept when A is 0.</summary>
+    BitScanForward,
+    BitScanReverse,
+    PopulationCount,
+    ByteSwap,
+
+    /// <summary>D = CRC-32C of A (32 bits) with 1 &lt;&lt; Size bytes of B.</summary>
+    Crc32,
+
+    /// <summary>D = condition C holds ? 1 : 0.</summary>
+    SetCondition,
+
+    /// <summary>D = condition C holds ? A : B.</summary>
+    Select,
+
+    /// <summary>D = the flags register.</summary>
+    GetFlags,
+
+    /// <summary>The flags register's bits in Immediate = those of A.</summary>
+    SetFlags,
+
+    /// <summary>Flips carry.</summary>
+    ComplementCarry,
+
+    // Memory at Address.
+    Load,
+    LoadSigned,
+
+    /// <summary>Stores B.</summary>
+    Store,
+
+    /// <summary>Stores B if memory still holds register C, atomically; else the instruction runs again.</summary>
+    StoreIfUnchanged,
+
+    /// <summary>A 16-byte compare-exchange (CMPXCHG16B, and CMPXCHG8B with Size 2): registers 0, 2 against memory, 3, 1 in.</summary>
+    CompareExchangePair,
+
+    /// <summary>Exits with GeneralProtection when Address is not a multiple of 1 &lt;&lt; Size.</summary>
+    CheckAlignment,
+
+    /// <summary>String instruction Immediate (StringOperation) of Size; C = repeat prefix (1 REP/REPE, 2 REPNE), B = thread base of the source (0 none, 1 FS, 2 GS).</summary>
+    String,
+
+    /// <summary>CPUID of registers 0 and 1 (RAX, RCX).</summary>
+    CpuId,
+
+    /// <summary>Register D = the time stamp counter: instructions retired.</summary>
+    TimeStamp,
+
+    // ---- ends of blocks: 0x100.. ---------------------------------------------------------------------------------
+
+    /// <summary>Goes to Immediate.</summary>
+    Jump = 0x100,
+
+    /// <summary>Goes to Immediate when condition C holds, else on behind the block.</summary>
+    Branch,
+
+    /// <summary>Goes to Immediate when register A is zero, else on.</summary>
+    BranchIfZero,
+
+    /// <summary>Goes to Immediate when register A is not zero, else on.</summary>
+    BranchIfNotZero,
+
+    /// <summary>Goes to register A. C: 0 jump, 1 call, 2 return (hints for return prediction).</summary>
+    JumpRegister,
+
+    /// <summary>Exits with SystemCall, behind the instruction.</summary>
+    SystemCall,
+
+    /// <summary>Exits with ExitReason C; at the instruction, or behind it when Immediate is 1.</summary>
+    Trap,
+
     // ---- vectors: 0x200.. ---------------------------------------------------------------------------------------
     // Registers number CpuState.Vectors, except where an operand is said to be an integer register. Size is a LaneKind
     // unless said otherwise. Lanes are little endian, lane 0 lowest. "Address" is integer register A + Immediate.

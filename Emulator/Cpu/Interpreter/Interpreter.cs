@@ -1,0 +1,121 @@
+using System.Runtime.CompilerServices;
+using Vivarium.Emulator.Cpu.Blocks;
+using Vivarium.Emulator.Cpu.Ops;
+using Vivarium.Emulator.Cpu.X86;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Cpu.Interpreter;
+
+/// <summary>
+/// Executes micro-ops in portable C#: the reference the translator is checked against, and the engine of hosts it knows not.
+/// Simple on purpose: one switch for each family, blocks found by address, the budget looked at between blocks.
+/// </summary>
+public sealed partial class Interpreter(BlockCache cache) : IEngine
+{
+    /// <summary>Longest run of guest bytes looked at for one block.</summary>
+    private const int FetchLength = 1024;
+
+    /// <summary>The state of one <see cref="Run"/>: what the exception handler needs after a fault.</summary>
+    private struct Progress
+    {
+        public Block Block;
+        public int Op;
+    }
+
+    public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
+    {
+        CodeMap map = CodeMap.Of(memory);
+        Progress progress = default;
+        long left = budget;
+        try
+        {
+            while (true)
+            {
+                try
+                {
+                    EngineExit exit = RunBlocks(cpu, memory, map, ref left, ref progress);
+                    return exit;
+                }
+                catch (Exception exception) when (exception is NullReferenceException or GuestFaultException)
+                {
+                    if (!memory.TakeFault(exception, out MemoryFault fault))
+                        throw;
+                    StopAt(cpu, ref progress, ref left);
+                    if (fault.Kind != FaultKind.Retry)
+                        return new EngineExit(ExitReason.MemoryFault, fault);
+                }
+            }
+        }
+        finally
+        {
+            cpu.Instructions += (ulong)(budget - left);
+            budget = left;
+        }
+    }
+
+    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap map, ref long left, ref Progress progress)
+    {
+        ref CpuState state = ref cpu.State;
+        while (left > 0)
+        {
+            Block? block = map.Find(state.Pc);
+            if (block is null)
+            {
+                block = Lower(memory, map, state.Pc, out MemoryFault fault);
+                if (block is null)
+                    return new EngineExit(ExitReason.MemoryFault, fault);
+            }
+            progress.Block = block;
+            left -= block.Instructions.Length;
+            ExitReason exit = Execute(ref state, memory, block, ref progress.Op, cpu.Instructions);
+            if (exit == ExitReason.Budget)
+                continue;
+            if (exit == Restart)
+            {
+                StopAt(cpu, ref progress, ref left);
+                // A string instruction's turn counts, so that an endless one cannot outrun the budget.
+                left--;
+                continue;
+            }
+            if (exit == ExitReason.SystemCall || (exit == ExitReason.Breakpoint && block.Ops[progress.Op].Immediate == 1))
+                return new EngineExit(exit);
+            StopAt(cpu, ref progress, ref left);
+            return new EngineExit(exit);
+        }
+        return new EngineExit(ExitReason.Budget);
+    }
+
+    /// <summary>Not an exit: run the instruction of the current micro-op again.</summary>
+    private const ExitReason Restart = (ExitReason)255;
+
+    /// <summary>Puts the program counter at the instruction under way, and gives back the budget of those behind it.</summary>
+    private static void StopAt(GuestCpu cpu, ref Progress progress, ref long left)
+    {
+        int instruction = progress.Block.InstructionOf(progress.Op);
+        cpu.State.Pc = progress.Block.Instructions[instruction].Pc;
+        left += progress.Block.Instructions.Length - instruction;
+    }
+
+    private Block? Lower(AddressSpace memory, CodeMap map, ulong pc, out MemoryFault fault)
+    {
+        Span<byte> code = stackalloc byte[FetchLength];
+        int length = memory.Fetch(pc, code, out fault);
+        if (length == 0)
+            return null;
+        code = code[..length];
+        Block? block = cache.Find(pc, code);
+        if (block is null)
+        {
+            block = X86BlockBuilder.Lower(pc, code);
+            if (block is null)
+            {
+                // The first instruction continues on a page that cannot be fetched.
+                memory.Fetch(pc + (ulong)length, code[..1], out fault);
+                return null;
+            }
+            cache.Add(block);
+        }
+        map.Add(block);
+        return block;
+    }
+}

@@ -1,0 +1,54 @@
+namespace Vivarium.Emulator.Cpu.Ops;
+
+/// <summary>
+/// Removes the production of flags that nothing can see: overwritten before a reader, a fault or the block's end. An op that
+/// may exit counts as a reader of all flags, so that they are precise in a signal frame.
+/// </summary>
+public static class FlagUse
+{
+    public static void RemoveDead(Span<MicroOp> ops)
+    {
+        FlagMask live = FlagMask.All;
+        for (int i = ops.Length - 1; i >= 0; i--)
+        {
+            ref MicroOp op = ref ops[i];
+            FlagMask written = op.Flags;
+            op.Flags &= live;
+            if (op.Flags == FlagMask.None && written != FlagMask.None && op.Destination == MicroOp.Discard && !MayExit(op.Code))
+            {
+                op.Code = OpCode.Nop;
+                continue;
+            }
+            if (!WritesConditionally(op.Code))
+                live &= ~written;
+            live |= MayExit(op.Code) ? FlagMask.All : Reads(op);
+        }
+    }
+
+    /// <summary>Shifts by a register leave the flags when the count is 0; scans and rotates keep some.</summary>
+    private static bool WritesConditionally(OpCode code) => code is >= OpCode.ShiftLeft and <= OpCode.ShiftDoubleRight;
+
+    private static bool MayExit(OpCode code) =>
+        code is >= OpCode.Load and <= OpCode.Trap or OpCode.Divide or OpCode.DivideSigned or >= OpCode.VectorLoad;
+
+    private static FlagMask Reads(in MicroOp op) => op.Code switch
+    {
+        OpCode.AddCarry or OpCode.AddCarryImmediate or OpCode.SubtractBorrow or OpCode.SubtractBorrowImmediate or OpCode.ComplementCarry => FlagMask.Carry,
+        >= OpCode.RotateCarryLeft and <= OpCode.RotateCarryRightImmediate => FlagMask.Carry,
+        OpCode.SetCondition or OpCode.Select => Reads((Condition)op.C),
+        OpCode.GetFlags => FlagMask.All,
+        _ => FlagMask.None,
+    };
+
+    private static FlagMask Reads(Condition condition) => (Condition)((int)condition & ~1) switch
+    {
+        Condition.Overflow => FlagMask.Overflow,
+        Condition.Below => FlagMask.Carry,
+        Condition.Equal => FlagMask.Zero,
+        Condition.BelowOrEqual => FlagMask.Carry | FlagMask.Zero,
+        Condition.Sign => FlagMask.Sign,
+        Condition.Parity => FlagMask.Parity,
+        Condition.Less => FlagMask.Sign | FlagMask.Overflow,
+        _ => FlagMask.Zero | FlagMask.Sign | FlagMask.Overflow,
+    };
+}

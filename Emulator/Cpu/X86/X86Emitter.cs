@@ -1,0 +1,162 @@
+using Iced.Intel;
+using Vivarium.Emulator.Cpu.Ops;
+
+namespace Vivarium.Emulator.Cpu.X86;
+
+/// <summary>Collects a block's micro-ops; knows x86's registers and addresses.</summary>
+internal sealed class X86Emitter : IX86Emitter
+{
+    public const byte Rsp = 4;
+    private const byte FirstTemporary = 64;
+
+    private readonly List<MicroOp> _ops = [];
+    private byte _next;
+
+    public int Count => _ops.Count;
+
+    /// <summary>Starts an instruction: its temporaries are fresh.</summary>
+    public void Begin() => _next = FirstTemporary;
+
+    public MicroOp[] Take() => [.. _ops];
+
+    public void Emit(in MicroOp op) => _ops.Add(op);
+
+    public void Emit(OpCode code, int size, byte destination, byte a, byte b = 0, FlagMask flags = FlagMask.None, long immediate = 0, byte c = 0) =>
+        _ops.Add(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Flags = flags, Immediate = immediate });
+
+    public byte IntegerTemporary() => _next++;
+
+    public byte Constant(ulong value)
+    {
+        byte temporary = IntegerTemporary();
+        Emit(OpCode.MoveImmediate, 3, temporary, 0, immediate: (long)value);
+        return temporary;
+    }
+
+    public byte IntegerRegister(Register register) => (byte)(register.GetFullRegister() - Register.RAX);
+
+    public void WriteLow16(Register register, byte value) => Emit(OpCode.Insert, 1, IntegerRegister(register), value);
+
+    public byte Condition(ConditionCode condition)
+    {
+        byte temporary = IntegerTemporary();
+        Emit(OpCode.SetCondition, 0, temporary, 0, c: (byte)(condition - ConditionCode.o));
+        return temporary;
+    }
+
+    public (byte Register, long Displacement) Address(in Instruction instruction)
+    {
+        if (instruction.IsIPRelativeMemoryOperand)
+            return WithBase(instruction, Constant(instruction.IPRelativeMemoryAddress), 0);
+        long displacement = (long)instruction.MemoryDisplacement64;
+        bool narrow = instruction.MemoryBase.IsGPR32() || instruction.MemoryIndex.IsGPR32();
+        if (narrow || instruction.MemoryDisplSize == 4)
+            displacement = (int)displacement;
+        if (instruction.MemoryIndex == Register.None && instruction.MemoryBase != Register.None && !narrow)
+            return WithBase(instruction, IntegerRegister(instruction.MemoryBase), displacement);
+        byte address = Sum(instruction, displacement);
+        if (narrow)
+            Emit(OpCode.ZeroExtend, 2, address, address);
+        return WithBase(instruction, address, 0);
+    }
+
+    /// <summary>The effective address, without the segment's base (LEA).</summary>
+    public byte EffectiveAddress(in Instruction instruction)
+    {
+        if (instruction.IsIPRelativeMemoryOperand)
+            return Constant(instruction.IPRelativeMemoryAddress);
+        long displacement = (long)instruction.MemoryDisplacement64;
+        bool narrow = instruction.MemoryBase.IsGPR32() || instruction.MemoryIndex.IsGPR32();
+        byte address = Sum(instruction, narrow ? (int)displacement : displacement);
+        if (narrow)
+            Emit(OpCode.ZeroExtend, 2, address, address);
+        return address;
+    }
+
+    /// <summary>base + index × scale + displacement in a fresh temporary.</summary>
+    private byte Sum(in Instruction instruction, long displacement)
+    {
+        byte first = instruction.MemoryBase == Register.None ? Constant(0) : IntegerRegister(instruction.MemoryBase);
+        byte sum = IntegerTemporary();
+        if (instruction.MemoryIndex == Register.None)
+            Emit(OpCode.AddImmediate, 3, sum, first, immediate: displacement);
+        else
+            Emit(OpCode.AddressOf, 3, sum, first, IntegerRegister(instruction.MemoryIndex), immediate: displacement, c: (byte)System.Numerics.BitOperations.Log2((uint)instruction.MemoryIndexScale));
+        return sum;
+    }
+
+    private (byte Register, long Displacement) WithBase(in Instruction instruction, byte address, long displacement)
+    {
+        if (ThreadBase(instruction) is not (> 0 and int segment))
+            return (address, displacement);
+        byte sum = IntegerTemporary();
+        Emit(OpCode.AddThreadBase, 3, sum, address, immediate: segment - 1);
+        return (sum, displacement);
+    }
+
+    /// <summary>0 none, 1 FS, 2 GS; other segments have no base in 64-bit mode.</summary>
+    public static int ThreadBase(in Instruction instruction) => instruction.SegmentPrefix switch
+    {
+        Register.FS => 1,
+        Register.GS => 2,
+        _ => 0,
+    };
+
+    // ---- operands of the integer instructions ---------------------------------------------------------------------
+
+    /// <summary>log2 of the bytes of an operand.</summary>
+    public static int SizeOf(in Instruction instruction, int operand)
+    {
+        int bytes = instruction.GetOpKind(operand) == OpKind.Register ? instruction.GetOpRegister(operand).GetSize() : instruction.MemorySize.GetSize();
+        return System.Numerics.BitOperations.Log2((uint)bytes);
+    }
+
+    /// <summary>A register that holds an operand's value; upper bits may be anything.</summary>
+    public byte Read(in Instruction instruction, int operand)
+    {
+        switch (instruction.GetOpKind(operand))
+        {
+            case OpKind.Register:
+                return ReadRegister(instruction.GetOpRegister(operand));
+            case OpKind.Memory:
+                (byte register, long displacement) = Address(instruction);
+                return Load(register, displacement, SizeOf(instruction, operand));
+            default:
+                return Constant(instruction.GetImmediate(operand));
+        }
+    }
+
+    public byte Load(byte register, long displacement, int size)
+    {
+        byte value = IntegerTemporary();
+        Emit(OpCode.Load, size, value, register, immediate: displacement);
+        return value;
+    }
+
+    public byte ReadRegister(Register register)
+    {
+        byte slot = IntegerRegister(register);
+        if (!IsHighByte(register))
+            return slot;
+        byte value = IntegerTemporary();
+        Emit(OpCode.ExtractHigh, 0, value, slot);
+        return value;
+    }
+
+    /// <summary>Writes a value as instructions of the register's size do: 32 bits clear the upper half, 8 and 16 merge.</summary>
+    public void WriteRegister(Register register, byte value)
+    {
+        byte slot = IntegerRegister(register);
+        if (IsHighByte(register))
+            Emit(OpCode.InsertHigh, 0, slot, value);
+        else if (register.GetSize() <= 2)
+            Emit(OpCode.Insert, register.GetSize() - 1, slot, value);
+        else
+            Emit(register.GetSize() == 4 ? OpCode.ZeroExtend : OpCode.Move, 2, slot, value);
+    }
+
+    /// <summary>True when a result may be computed into the register's slot, since no part of it must be kept.</summary>
+    public static bool IsWhole(Register register) => register.GetSize() >= 4;
+
+    private static bool IsHighByte(Register register) => register is Register.AH or Register.BH or Register.CH or Register.DH;
+}
