@@ -10,13 +10,6 @@ internal static class X87Images
 {
     private const ushort InitialControl = 0x037F;
 
-    // Bit 6 reads as one, 7 and 13..15 as zeros.
-    private const ushort ControlWritable = 0x1F3F;
-    private const ushort ControlOnes = 0x0040;
-
-    /// <summary>MXCSR bits that exist; LDMXCSR and FXRSTOR refuse others.</summary>
-    private const uint MxcsrMask = 0xFFFF;
-
     public static bool Execute(ref CpuState state, AddressSpace memory, in MicroOp op, ref ExitReason exit)
     {
         ref var x87 = ref state.X87;
@@ -66,7 +59,7 @@ internal static class X87Images
         switch (control)
         {
             case X87Control.LoadControl:
-                x87.Control = LegalControl(memory.Load<ushort>(address));
+                x87.Control = X87Stack.LegalControl(memory.Load<ushort>(address));
                 X87Stack.Summarize(ref x87);
                 break;
             case X87Control.LoadEnvironment:
@@ -84,8 +77,6 @@ internal static class X87Images
                 break;
         }
     }
-
-    private static ushort LegalControl(ushort value) => (ushort)((value & ControlWritable) | ControlOnes);
 
     private static void Initialize(ref X87State x87)
     {
@@ -128,20 +119,13 @@ internal static class X87Images
         ulong operand = isNarrow ? memory.Load<ushort>(address + 10) : memory.Load<uint>(address + 20);
         x87.LastInstruction = instruction;
         x87.LastOperand = operand;
-        SetWords(ref x87, control, status);
+        X87Stack.SetWords(ref x87, control, status);
         x87.Tags = 0;
         for (var i = 0; i < 8; i++)
         {
             if ((tags >> (2 * i) & 3) != 3)
                 x87.Tags |= (byte)(1 << i);
         }
-    }
-
-    private static void SetWords(ref X87State x87, ushort control, ushort status)
-    {
-        x87.Control = LegalControl(control);
-        x87.Status = status;
-        X87Stack.Summarize(ref x87);
     }
 
     /// <summary>The two-bit tags: valid, zero, special, empty; found from the contents.</summary>
@@ -191,55 +175,20 @@ internal static class X87Images
 
     private static bool FxSave(ref CpuState state, AddressSpace memory, ulong address, bool isWide)
     {
-        ref var x87 = ref state.X87;
-        // The last byte first: a fault then leaves nothing written in the usual case of one page boundary.
-        for (var i = 15; i >= 0; i--)
-            memory.Store(address + 160 + 16 * (ulong)i, state.Vectors[i]);
-        for (var i = 0; i < 8; i++)
-        {
-            var register = X87Stack.Register(ref x87, i);
-            memory.Store(address + 32 + 16 * (ulong)i, register.Significand);
-            memory.Store(address + 40 + 16 * (ulong)i, (ulong)register.SignExponent);
-        }
-
-        var mask = isWide ? ulong.MaxValue : uint.MaxValue;
-        memory.Store(address, x87.Control | (ulong)x87.Status << 16 | (ulong)x87.Tags << 32 | (ulong)x87.LastOpcode << 48);
-        memory.Store(address + 8, x87.LastInstruction & mask);
-        memory.Store(address + 16, x87.LastOperand & mask);
-        memory.Store(address + 24, state.Mxcsr | (ulong)MxcsrMask << 32);
+        Span<byte> image = stackalloc byte[FxImage.Length];
+        FxImage.Write(state, image, isWide);
+        // The last bytes, which are left alone, are the programs' own. From the end, so that a fault at a page boundary changes nothing.
+        for (var i = FxImage.Used - 16; i >= 0; i -= 16)
+            memory.Store(address + (ulong)i, Vector128.Create<byte>(image[i..]));
         return true;
     }
 
     private static bool FxRestore(ref CpuState state, AddressSpace memory, ulong address, bool isWide)
     {
-        var mxcsr = memory.Load<uint>(address + 24);
-        var words = memory.Load<ulong>(address);
-        var instruction = memory.Load<ulong>(address + 8);
-        var operand = memory.Load<ulong>(address + 16);
-        // Touches the end before anything changes.
-        memory.Load<Vector128<byte>>(address + 400);
-        if ((mxcsr & ~MxcsrMask) != 0)
-            return false;
-
-        ref var x87 = ref state.X87;
-        SetWords(ref x87, (ushort)words, (ushort)(words >> 16));
-        x87.Tags = (byte)(words >> 32);
-        x87.LastOpcode = (ushort)(words >> 48 & 0x7FF);
-        x87.LastInstruction = isWide ? instruction : (uint)instruction;
-        x87.LastOperand = isWide ? operand : (uint)operand;
-        state.Mxcsr = mxcsr;
-        for (var i = 0; i < 8; i++)
-        {
-            X87Stack.Register(ref x87, i) = new X87Register
-            {
-                Significand = memory.Load<ulong>(address + 32 + 16 * (ulong)i),
-                SignExponent = memory.Load<ushort>(address + 40 + 16 * (ulong)i),
-            };
-        }
-
-        for (var i = 0; i < 16; i++)
-            state.Vectors[i] = memory.Load<Vector128<byte>>(address + 160 + 16 * (ulong)i);
-        return true;
+        Span<byte> image = stackalloc byte[FxImage.Length];
+        for (var i = 0; i < FxImage.Used; i += 16)
+            memory.Load<Vector128<byte>>(address + (ulong)i).CopyTo(image[i..]);
+        return FxImage.TryRead(ref state, image, isWide);
     }
 
     public static void ReadMmx(ref CpuState state, in MicroOp op)

@@ -57,6 +57,17 @@ internal static class X87Stack
         x87.Status = (ushort)(pending ? x87.Status | ErrorSummary | Busy : x87.Status & ~(ErrorSummary | Busy));
     }
 
+    /// <summary>The value a control word takes: bit 6 is one, 7 and 13..15 are zeros.</summary>
+    public static ushort LegalControl(ushort value) => (ushort)((value & 0x1F3F) | 0x0040);
+
+    /// <summary>Loads both words from an image.</summary>
+    public static void SetWords(ref X87State x87, ushort control, ushort status)
+    {
+        x87.Control = LegalControl(control);
+        x87.Status = status;
+        Summarize(ref x87);
+    }
+
     /// <summary>
     /// Reports the flags raised by an operation, and in C1 whether the result was rounded up. True when the result must not be
     /// delivered: an unmasked exception was detected before computing.

@@ -166,8 +166,11 @@ internal static partial class SseLowering
 
     private static void StoreMasked(IX86Emitter emitter, in Instruction i, byte size, byte vector, byte mask)
     {
-        // Operand 0 is the implied memory at DS:RDI.
-        var (register, displacement) = emitter.Address(i);
+        // Operand 0 is the implied memory at DS:RDI: write it out.
+        var explicitly = i;
+        explicitly.Op0Kind = OpKind.Memory;
+        explicitly.MemoryBase = i.Op0Kind == OpKind.MemorySegEDI ? Register.EDI : Register.RDI;
+        var (register, displacement) = emitter.Address(explicitly);
         emitter.Emit(new MicroOp { Code = OpCode.VectorStoreMasked, Size = size, A = register, B = vector, C = mask, Immediate = displacement });
     }
 
