@@ -22,6 +22,9 @@ public sealed class RegularFile : OpenFile
 
     public override bool CanSeek => true;
 
+    /// <summary>Who opened it: without CAP_FSETID, writing takes set-id bits away (inode(7)).</summary>
+    internal FileCredentials Opener { get; set; } = FileCredentials.Root;
+
     public override IoResult Read(Span<byte> destination)
     {
         IoResult result = ReadAt(Position, destination);
@@ -56,6 +59,8 @@ public sealed class RegularFile : OpenFile
             return 0;
         if (offset > long.MaxValue - source.Length)
             return Errno.EFBIG;
+        if (!Opener.Has(FilePrivileges.KeepSetId) && Vfs.DropSetId(_inode.Status, Opener) is { } mode)
+            _inode.SetAttributes(new AttributeChange { Mode = mode });
         return _inode.WriteAt(offset, source);
     }
 

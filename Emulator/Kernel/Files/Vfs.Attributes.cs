@@ -37,6 +37,9 @@ public sealed partial class Vfs
             mode = status.Mode & ~Permission.SetUser;
             if ((status.Mode & 8) != 0)
                 mode &= ~Permission.SetGroup;
+            // Even a change to nothing changes the mode then, which only the owner may.
+            if (mode != status.Mode && !Permission.IsOwner(status, credentials))
+                return Errno.EPERM;
         }
         return inode.SetAttributes(new AttributeChange { User = user, Group = group, Mode = mode });
     }

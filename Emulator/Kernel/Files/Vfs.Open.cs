@@ -7,9 +7,12 @@ public sealed partial class Vfs
         in FileCaller caller, PathEntry @base, ReadOnlySpan<byte> path, OpenFlags flags, uint mode, WalkFlags walkFlags, out OpenFile? file)
     {
         Errno error = OpenPath(caller, @base, path, flags, mode, walkFlags, out file);
-        if (error == Errno.None)
-            file!.Flags &= ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate | OpenFlags.NoControllingTty | OpenFlags.CloseOnExec);
-        return error;
+        if (error != Errno.None)
+            return error;
+        if (file is RegularFile regular)
+            regular.Opener = caller.Credentials;
+        file!.Flags &= ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate | OpenFlags.NoControllingTty | OpenFlags.CloseOnExec);
+        return Errno.None;
     }
 
     private static Errno OpenPath(
@@ -58,7 +61,22 @@ public sealed partial class Vfs
             return error;
         if ((flags & OpenFlags.Exclusive) != 0)
             return Errno.EEXIST;
-        return walk.Dentry.IsDirectory ? Errno.EISDIR : OpenEntry(caller, walk.Entry, flags, out file);
+        if (walk.Dentry.IsDirectory)
+            return Errno.EISDIR;
+        return MayReuse(caller, walk.Dentry) ? OpenEntry(caller, walk.Entry, flags, out file) : Errno.EACCES;
+    }
+
+    /// <summary>
+    /// In a sticky directory, O_CREAT does not open others' links, devices and sockets (may_create_in_sticky; regular files and FIFOs
+    /// are subject to settings that are off here, see proc_sys_fs(5)).
+    /// </summary>
+    private static bool MayReuse(in FileCaller caller, Dentry entry)
+    {
+        if (entry.Inode!.Kind is FileKind.Regular or FileKind.Fifo || entry.Parent?.Inode is not { } parent)
+            return true;
+        FileStatus directory = parent.Status;
+        uint owner = entry.Inode.Status.User;
+        return (directory.Mode & Permission.Sticky) == 0 || owner == directory.User || owner == caller.Credentials.User || (directory.Mode & 0x12) == 0;
     }
 
     private static Errno CreateAndOpen(
