@@ -1,0 +1,105 @@
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Loader;
+
+/// <summary>A program in memory: what the auxiliary vector tells it about itself.</summary>
+public sealed record ElfImage
+{
+    /// <summary>Where to start: the interpreter's entry when there is one.</summary>
+    public required ulong Start { get; init; }
+
+    /// <summary>The program's own entry (AT_ENTRY).</summary>
+    public required ulong Entry { get; init; }
+
+    /// <summary>The interpreter's bias (AT_BASE); 0 without one.</summary>
+    public required ulong InterpreterBase { get; init; }
+
+    /// <summary>The program headers in memory (AT_PHDR).</summary>
+    public required ulong HeadersAddress { get; init; }
+    public required int HeaderSize { get; init; }
+    public required int HeaderCount { get; init; }
+
+    /// <summary>End of the program's last segment: where the heap begins.</summary>
+    public required ulong BreakStart { get; init; }
+    public required bool ExecutableStack { get; init; }
+}
+
+/// <summary>Maps ELF programs into an address space.</summary>
+public static class ElfLoader
+{
+    /// <summary>Position-independent programs lie here, as low as leaves room below for what asks for low addresses.</summary>
+    private const ulong ProgramBase = 0x5555_4000;
+
+    /// <summary>Maps a program and its interpreter.</summary>
+    public static ElfProblem Load(
+        AddressSpace memory, ElfFile program, MemoryObject file, string name, ElfFile? interpreter, MemoryObject? interpreterFile, string interpreterName, out ElfImage? image)
+    {
+        image = null;
+        ulong bias = program.IsRelocatable ? ProgramBase - program.LowestAddress : 0;
+        if (!TryMap(memory, program, file, bias, name))
+            return ElfProblem.NoMemory;
+        ulong interpreterBias = 0;
+        if (interpreter is not null)
+        {
+            if (!TryPlace(memory, interpreter, out interpreterBias) || !TryMap(memory, interpreter, interpreterFile!, interpreterBias, interpreterName))
+                return ElfProblem.NoMemory;
+        }
+        image = new ElfImage
+        {
+            Start = interpreter is null ? program.Entry + bias : interpreter.Entry + interpreterBias,
+            Entry = program.Entry + bias,
+            InterpreterBase = interpreterBias,
+            HeadersAddress = program.HeadersAddress == 0 ? 0 : program.HeadersAddress + bias,
+            HeaderSize = program.HeaderSize,
+            HeaderCount = program.HeaderCount,
+            BreakStart = program.HighestEnd + bias,
+            ExecutableStack = program.ExecutableStack,
+        };
+        return ElfProblem.None;
+    }
+
+    /// <summary>A free place for all of a relocatable file's segments together.</summary>
+    private static bool TryPlace(AddressSpace memory, ElfFile elf, out ulong bias)
+    {
+        bias = 0;
+        if (!elf.IsRelocatable)
+            return true;
+        ulong length = elf.HighestEnd - elf.LowestAddress;
+        if (memory.Map(new MapRequest(default, length, Protection.None), out GuestAddress place) != MapStatus.Ok)
+            return false;
+        memory.Unmap(place, length);
+        bias = place.Value - elf.LowestAddress;
+        return true;
+    }
+
+    private static bool TryMap(AddressSpace memory, ElfFile elf, MemoryObject file, ulong bias, string name)
+    {
+        foreach (ElfSegment segment in elf.Segments)
+        {
+            if (!TryMap(memory, segment, file, bias, name))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Maps the file's part, clears the rest of its last page, and maps the zero pages behind it.</summary>
+    private static bool TryMap(AddressSpace memory, in ElfSegment segment, MemoryObject file, ulong bias, string name)
+    {
+        const ulong page = GuestAddress.PageSize;
+        ulong start = segment.Start + bias;
+        ulong inPage = segment.Address - segment.Start;
+        ulong fileEnd = segment.FileSize == 0 ? start : (segment.Address + bias + segment.FileSize + page - 1) & ~(page - 1);
+        if (fileEnd > start)
+        {
+            var request = new MapRequest(new GuestAddress(start), fileEnd - start, segment.Protection, Placement.Fixed, Object: file, Offset: segment.FileOffset - inPage, Name: name);
+            if (memory.Map(request, out _) != MapStatus.Ok)
+                return false;
+            ulong clearFrom = segment.Address + bias + segment.FileSize;
+            // A file cut off inside the page has nothing to clear there; its pages fault when touched, as on Linux.
+            if ((segment.Protection & Protection.Write) != 0 && segment.MemorySize > segment.FileSize && clearFrom < fileEnd)
+                memory.View(new GuestAddress(clearFrom), fileEnd - clearFrom, MemoryAccess.Write).Clear();
+        }
+        ulong end = segment.End + bias;
+        return end <= fileEnd || memory.Map(new MapRequest(new GuestAddress(fileEnd), end - fileEnd, segment.Protection, Placement.Fixed), out _) == MapStatus.Ok;
+    }
+}
