@@ -35,7 +35,7 @@ public sealed partial class Vfs
         if (inode.Kind != FileKind.Directory && (status.Mode & (Permission.SetUser | Permission.SetGroup)) != 0)
         {
             mode = status.Mode & ~Permission.SetUser;
-            if ((status.Mode & 8) != 0)
+            if ((status.Mode & 8) != 0 || !(credentials.IsInGroup(status.Group) || credentials.Has(FilePrivileges.KeepSetId)))
                 mode &= ~Permission.SetGroup;
             // Even a change to nothing changes the mode then, which only the owner may.
             if (mode != status.Mode && !Permission.IsOwner(status, credentials))
@@ -77,6 +77,10 @@ public sealed partial class Vfs
         Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
         if (error != Errno.None)
             return error;
-        return inode.SetAttributes(new AttributeChange { Size = length, Mode = DropSetId(inode.Status, credentials) });
+        return Resize(credentials, inode, length);
     }
+
+    /// <summary>Changes the length of a file that may be written; set-id bits go as with a write.</summary>
+    public static Errno Resize(FileCredentials credentials, Inode inode, long length) =>
+        inode.SetAttributes(new AttributeChange { Size = length, Mode = DropSetId(inode.Status, credentials) });
 }

@@ -76,7 +76,7 @@ public sealed partial class Vfs
             return true;
         FileStatus directory = parent.Status;
         uint owner = entry.Inode.Status.User;
-        return (directory.Mode & Permission.Sticky) == 0 || owner == directory.User || owner == caller.Credentials.User || (directory.Mode & 0x12) == 0;
+        return (directory.Mode & Permission.Sticky) == 0 || owner == directory.User || owner == caller.Credentials.User || (directory.Mode & 2) == 0;
     }
 
     private static Errno CreateAndOpen(
@@ -177,7 +177,7 @@ public sealed partial class Vfs
         if ((status.Mode & (Permission.SetUser | Permission.SetGroup)) == 0 || credentials.Has(FilePrivileges.KeepSetId))
             return null;
         uint mode = status.Mode & ~Permission.SetUser;
-        if ((mode & 8) != 0)
+        if ((mode & 8) != 0 || !credentials.IsInGroup(status.Group))
             mode &= ~Permission.SetGroup;
         return mode == status.Mode ? null : mode;
     }

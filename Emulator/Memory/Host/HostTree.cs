@@ -143,7 +143,7 @@ public sealed unsafe partial class HostTree : IDisposable
     {
         flags |= HostFileCalls.NoFollow | HostFileCalls.CloseOnExec;
         if (path.IsEmpty)
-            path = "."u8;
+            return OpenRoot(flags & ~HostFileCalls.NoFollow, out descriptor);
         if (!_walkByHand)
         {
             fixed (byte* name = CString(path))
@@ -162,6 +162,14 @@ public sealed unsafe partial class HostTree : IDisposable
             _walkByHand = true;
         }
         return WalkByHand(path, flags, out descriptor);
+    }
+
+    /// <summary>The root itself, which may be a file; opened through its handle.</summary>
+    private int OpenRoot(int flags, out int descriptor)
+    {
+        fixed (byte* self = DescriptorPath(_root))
+            descriptor = HostFileCalls.OpenAt(HostFileCalls.CurrentDirectory, self, flags, 0);
+        return Check(descriptor);
     }
 
     private int WalkByHand(ReadOnlySpan<byte> path, int flags, out int descriptor)

@@ -61,7 +61,7 @@ internal sealed class VfsCalls(Vfs vfs, PathEntry directory)
         Errno error = vfs.Open(Caller, directory, B(path), OpenFlags.Write, 0, WalkFlags.None, out OpenFile? file);
         if (error != Errno.None)
             return error;
-        error = file!.Inode.Kind == FileKind.Regular ? file.Inode.SetAttributes(new AttributeChange { Size = length }) : Errno.EINVAL;
+        error = file!.Inode.Kind == FileKind.Regular ? Vfs.Resize(Credentials, file.Inode, length) : Errno.EINVAL;
         file.Release();
         return error;
     }

@@ -28,7 +28,7 @@ public static class ContentCalls
             return error;
         if (file.Inode.Kind != FileKind.Regular || !file.CanWrite)
             return Errno.EINVAL;
-        return file.Inode.SetAttributes(new AttributeChange { Size = (long)length });
+        return Vfs.Resize(call.Thread.FileCredentials, file.Inode, (long)length);
     }
 
     public static CallResult Fallocate(CallContext call, int fd, int mode, long offset, long length)
