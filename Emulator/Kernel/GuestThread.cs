@@ -1,15 +1,134 @@
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
+
+/// <summary>What a thread is doing, as the scheduler sees it.</summary>
+public enum ThreadState : byte
+{
+    /// <summary>In the queue, or running.</summary>
+    Ready,
+
+    /// <summary>In a call that waits for sources or a deadline.</summary>
+    Parked,
+
+    /// <summary>Ready, in a stopped process.</summary>
+    Stopped,
+
+    Dead,
+}
 
 /// <summary>A guest thread: data, not a host thread (design decision 1).</summary>
 public sealed partial class GuestThread
 {
-    public int Id => throw new NotImplementedException();
+    private readonly List<Source> _waitsFor = [];
+    private readonly Listener _listener;
+    private WorldTimer? _deadline;
 
-    public Process Process => throw new NotImplementedException();
+    internal GuestThread(Process process, int id, GuestCpu cpu)
+    {
+        Process = process;
+        Id = id;
+        Cpu = cpu;
+        Call = new CallContext(this);
+        _listener = new Listener(this);
+    }
 
-    public GuestCpu Cpu => throw new NotImplementedException();
+    public int Id { get; internal set; }
 
-    public CallContext Call => throw new NotImplementedException();
+    public Process Process { get; }
+
+    public GuestCpu Cpu { get; }
+
+    public CallContext Call { get; }
+
+    public ThreadState State { get; internal set; }
+
+    /// <summary>The command name of ps and /proc, at most 15 bytes.</summary>
+    public byte[] Name { get; set; } = [];
+
+    /// <summary>A call is under way: at the thread's next turn its handler runs, first or again.</summary>
+    public bool InCall { get; internal set; }
+
+    /// <summary>How the interrupted call goes on, decided when it is known whether a handler runs; null = not interrupted.</summary>
+    internal RestartKind? Interruption { get; set; }
+
+    public SignalSet Blocked { get; set; }
+
+    public PendingSignals Pending { get; } = new();
+
+    /// <summary>The mask to return to after a call with a mask of its own (sigsuspend, ppoll).</summary>
+    public SignalSet? SavedMask { get; set; }
+
+    public GuestAddress AlternateStack { get; set; }
+
+    public ulong AlternateStackSize { get; set; }
+
+    public uint AlternateStackFlags { get; set; }
+
+    /// <summary>Cleared and woken as a futex when the thread ends (set_tid_address(2)).</summary>
+    public GuestAddress ClearChildTid { get; set; }
+
+    /// <summary>The head of the list of robust futexes (get_robust_list(2)).</summary>
+    public GuestAddress RobustList { get; set; }
+
+    /// <summary>Monotonic world time of its start.</summary>
+    public long StartTime { get; internal init; }
+
+    public bool HasDeliverableSignal => !((Pending.Set | Process.Pending.Set) & ~Blocked).IsEmpty;
+
+    /// <summary>True when a new thread must not run before its first state is complete.</summary>
+    public bool IsAlive => State != ThreadState.Dead;
+
+    private Credentials _credentials = Credentials.Of(0, 0);
+
+    public Credentials Credentials
+    {
+        get => _credentials;
+        set
+        {
+            _credentials = value;
+            FileCredentials = value.ForFiles;
+            RealFileCredentials = value.RealForFiles;
+        }
+    }
+
+    /// <summary>Waits for the call's sources and deadline.</summary>
+    internal void Park()
+    {
+        State = ThreadState.Parked;
+        foreach (Source source in Call.Sources)
+        {
+            source.Attach(_listener);
+            _waitsFor.Add(source);
+        }
+        if (Call.Deadline is { } deadline && deadline != long.MaxValue)
+            _deadline = Process.World.Schedule(deadline, Wake);
+    }
+
+    /// <summary>Ends waiting: the handler runs again at the next turn.</summary>
+    internal void Wake()
+    {
+        if (State != ThreadState.Parked)
+            return;
+        LeaveSources();
+        State = ThreadState.Ready;
+        Process.World.Enqueue(this);
+    }
+
+    internal void LeaveSources()
+    {
+        foreach (Source source in _waitsFor)
+            source.Detach(_listener);
+        _waitsFor.Clear();
+        _deadline?.Cancel();
+        _deadline = null;
+    }
+
+    private sealed class Listener(GuestThread thread) : ISourceListener
+    {
+        public void OnPulse(Source source, Readiness edges) => thread.Wake();
+    }
 }

@@ -1,4 +1,6 @@
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
@@ -7,6 +9,9 @@ namespace Vivarium.Emulator.Kernel;
 public interface IPersonality
 {
     string Name { get; }
+
+    /// <summary>The machine number of its programs' ELF headers.</summary>
+    ushort ElfMachine { get; }
 
     /// <summary>Reads number and arguments from the registers and begins the call; the program counter is behind the instruction.</summary>
     void Decode(GuestThread thread);
@@ -22,4 +27,23 @@ public interface IPersonality
 
     /// <summary>The name of a call number, or null for an unknown one.</summary>
     string? CallName(int number);
+
+    /// <summary>The signal that an engine's exit raises in its thread.</summary>
+    SignalInfo FaultSignal(GuestThread thread, in EngineExit exit);
+
+    /// <summary>Writes a signal frame and points the registers at the handler; false when the frame cannot be written.</summary>
+    bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action);
+
+    /// <summary>Writes arguments, environment and auxiliary vector to a new program's stack and sets its first registers. E2BIG, ENOMEM.</summary>
+    Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout);
+
+    /// <summary>What a thread leaves behind in memory when it ends: cleared ids, robust futexes.</summary>
+    void OnThreadExit(GuestThread thread);
+}
+
+/// <summary>What a program is started with.</summary>
+public sealed record ProgramStart(byte[] Path, IReadOnlyList<byte[]> Arguments, IReadOnlyList<byte[]> Environment)
+{
+    /// <summary>True when the program got privileges from its file (AT_SECURE).</summary>
+    public bool IsSecure { get; init; }
 }

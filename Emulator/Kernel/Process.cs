@@ -1,16 +1,212 @@
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
 
+/// <summary>An address space and who uses it: processes made by vfork share their parent's until they execute something.</summary>
+internal sealed class SharedMemory(AddressSpace space)
+{
+    private int _users = 1;
+
+    public AddressSpace Space { get; } = space;
+
+    public SharedMemory Share()
+    {
+        _users++;
+        return this;
+    }
+
+    public void Leave()
+    {
+        if (--_users == 0)
+            Space.Dispose();
+    }
+}
+
+/// <summary>What a process does on each signal; shared by CLONE_SIGHAND.</summary>
+public sealed class SignalActions
+{
+    private readonly SignalAction[] _actions = new SignalAction[Signal.Last + 1];
+
+    public ref SignalAction this[int signal] => ref _actions[signal];
+
+    public SignalActions Copy()
+    {
+        var copy = new SignalActions();
+        _actions.CopyTo(copy._actions, 0);
+        return copy;
+    }
+
+    /// <summary>execve(2): handlers go, ignored signals stay ignored.</summary>
+    public void DropHandlers()
+    {
+        for (int signal = 1; signal <= Signal.Last; signal++)
+        {
+            if (_actions[signal].Handler != SignalAction.Ignore)
+                _actions[signal] = default;
+            else
+                _actions[signal] = new SignalAction { Handler = SignalAction.Ignore };
+        }
+    }
+}
+
 /// <summary>An emulated process: address space, descriptors, credentials, signal actions, threads.</summary>
 public sealed partial class Process
 {
-    public World World => throw new NotImplementedException();
+    private readonly List<GuestThread> _threads = [];
+    private readonly List<Process> _children = [];
+    private SharedMemory _memory;
 
-    public int Id => throw new NotImplementedException();
+    internal Process(World world, int id, Process? parent, SharedMemory memory, FileTable files, FileContext context, SignalActions actions)
+    {
+        World = world;
+        Id = id;
+        Parent = parent;
+        _memory = memory;
+        Files = files;
+        FileContext = context;
+        Actions = actions;
+        StartTime = world.Clock.Monotonic;
+    }
 
-    public AddressSpace Memory => throw new NotImplementedException();
+    public World World { get; }
 
-    public FileTable Files => throw new NotImplementedException();
+    public int Id { get; }
+
+    /// <summary>Null when the parent is gone.</summary>
+    public Process? Parent { get; private set; }
+
+    /// <summary>What getppid(2) returns; 1, as an init would be, for orphans.</summary>
+    public int ParentId => Parent?.Id ?? 1;
+
+    public int Group { get; set; }
+
+    public int Session { get; set; }
+
+    /// <summary>True once it executed a program: its group can no longer be changed by its parent (setpgid(2)).</summary>
+    public bool HasExecuted { get; internal set; }
+
+    public AddressSpace Memory => _memory.Space;
+
+    public FileTable Files { get; internal set; }
+
+    /// <summary>Live threads, the oldest first.</summary>
+    public IReadOnlyList<GuestThread> Threads => _threads;
+
+    /// <summary>Children that were not waited for yet, the oldest first.</summary>
+    public IReadOnlyList<Process> Children => _children;
+
+    public SignalActions Actions { get; internal set; }
+
+    public PendingSignals Pending { get; } = new();
+
+    /// <summary>Pulses when a child's state changed.</summary>
+    public Source ChildSource { get; } = new();
+
+    /// <summary>Pulses when the process ended, or executed a program after vfork.</summary>
+    public Source Released { get; } = new();
+
+    /// <summary>True while a parent waits for this process after vfork.</summary>
+    public bool HoldsParent { get; internal set; }
+
+    /// <summary>Monotonic world time.</summary>
+    public long StartTime { get; }
+
+    public PathEntry? Executable { get; internal set; }
+
+    /// <summary>Facts for /proc, set when a program starts.</summary>
+    public ProgramLayout Layout { get; internal set; } = new();
+
+    /// <summary>Soft and hard resource limits in Linux's order; set by the personality.</summary>
+    public (ulong Soft, ulong Hard)[] Limits { get; internal set; } = [];
+
+    /// <summary>ITIMER_REAL: when it fires next, and the interval after that.</summary>
+    public WorldTimer? RealTimer { get; set; }
+
+    public long RealTimerInterval { get; set; }
+
+    public int OutOfMemoryScoreAdjustment { get; set; }
+
+    public bool NoNewPrivileges { get; set; }
+
+    /// <summary>The signal sent to the parent at the end; 0 = none.</summary>
+    public int ExitSignal { get; internal set; } = Signal.Child;
+
+    /// <summary>The signal for this process when its parent ends (PR_SET_PDEATHSIG); 0 = none.</summary>
+    public int ParentDeathSignal { get; set; }
+
+    public bool IsStopped { get; private set; }
+
+    public bool IsZombie { get; private set; }
+
+    /// <summary>The last change of state that a parent may still want to know.</summary>
+    public WaitStatus? Reported { get; internal set; }
+
+    /// <summary>Instructions retired by threads that are gone, and by reaped children.</summary>
+    public ulong PastInstructions { get; internal set; }
+
+    public ulong ChildInstructions { get; internal set; }
+
+    public ulong Instructions
+    {
+        get
+        {
+            ulong sum = PastInstructions;
+            foreach (GuestThread thread in _threads)
+                sum += thread.Cpu.Instructions;
+            return sum;
+        }
+    }
+
+    /// <summary>The thread whose id is the process's, or the oldest one left.</summary>
+    public GuestThread MainThread => _threads[0];
+
+    public GuestThread? FindThread(int id)
+    {
+        foreach (GuestThread thread in _threads)
+        {
+            if (thread.Id == id)
+                return thread;
+        }
+        return null;
+    }
+
+    internal void Add(GuestThread thread)
+    {
+        _threads.Add(thread);
+        World.Enqueue(thread);
+    }
+
+    internal void AddChild(Process child) => _children.Add(child);
+
+    /// <summary>Takes the new program's memory in place of the old.</summary>
+    internal void ReplaceMemory(AddressSpace memory)
+    {
+        _memory.Leave();
+        _memory = new SharedMemory(memory);
+    }
+
+    internal SharedMemory ShareMemory() => _memory.Share();
+}
+
+/// <summary>Where a program's parts lie.</summary>
+public sealed record ProgramLayout
+{
+    public ulong StackStart { get; init; }
+
+    public ulong CodeStart { get; init; }
+
+    public ulong CodeEnd { get; init; }
+
+    public ulong ArgumentStart { get; init; }
+
+    public ulong ArgumentEnd { get; init; }
+
+    public ulong EnvironmentStart { get; init; }
+
+    public ulong EnvironmentEnd { get; init; }
+
+    public byte[] AuxiliaryVector { get; init; } = [];
 }

@@ -1,13 +1,75 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Futexes;
+using Vivarium.Emulator.Memory;
+
 namespace Vivarium.Emulator.Kernel;
 
 /// <summary>
 /// One kernel instance: a process tree with its files, clock and network (design decision 1). Run by one worker at a time, so
 /// nothing here locks. Other host threads only <see cref="Post"/>.
 /// </summary>
-public sealed partial class World
+public sealed partial class World : IDisposable
 {
-    public IClock Clock => throw new NotImplementedException();
+    private readonly WorldSpec _spec;
+    private readonly WorldClock _clock;
+    private readonly Lock _postLock = new();
+    private List<Action> _posted = [];
+
+    public World(WorldSpec spec)
+    {
+        _spec = spec;
+        _clock = spec.IsVirtualTime ? WorldClock.Virtual() : WorldClock.Real(spec.HostClock);
+        _schedule = new WorldRandom(spec.Seed);
+        Random = new WorldRandom(spec.Seed ^ 0x5DEECE66D);
+        Accountant = new MemoryAccountant(spec.MemoryLimit);
+        Futexes = new FutexTable();
+    }
+
+    public IClock Clock => _clock;
+
+    /// <summary>The host's monotonic time at which the world's reaches <paramref name="monotonic"/>.</summary>
+    public long ToHostTime(long monotonic) => _clock.ToHost(monotonic);
+
+    /// <summary>Random numbers for guests.</summary>
+    public WorldRandom Random { get; }
+
+    public MemoryAccountant Accountant { get; }
+
+    public FutexTable Futexes { get; }
+
+    public IPersonality Personality => _spec.Personality;
 
     /// <summary>Runs an action on the worker before its next quantum and wakes the world. The one thread-safe entry.</summary>
-    public void Post(Action action) => throw new NotImplementedException();
+    public void Post(Action action)
+    {
+        lock (_postLock)
+            _posted.Add(action);
+        _spec.Woken?.Invoke();
+    }
+
+    /// <summary>Ends everything and gives all memory back.</summary>
+    public void Dispose()
+    {
+        foreach (Process process in Processes())
+        {
+            if (!process.IsZombie)
+                process.Exit(WaitStatus.OfSignal(Signals.Signal.Kill, dumpedCore: false));
+        }
+        IsOver = true;
+    }
+
+    private void RunPosted()
+    {
+        List<Action> posted;
+        lock (_postLock)
+        {
+            if (_posted.Count == 0)
+                return;
+            posted = _posted;
+            _posted = [];
+        }
+        foreach (Action action in posted)
+            action();
+    }
 }

@@ -1,0 +1,101 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>What a new thread or process shares with its maker.</summary>
+[Flags]
+public enum CloneShares : byte
+{
+    None = 0,
+    Memory = 1,
+    Files = 2,
+    FileContext = 4,
+    Actions = 8,
+
+    /// <summary>A thread of the same process.</summary>
+    Process = 16,
+
+    /// <summary>The new process's parent is the maker's parent (CLONE_PARENT).</summary>
+    Parent = 32,
+}
+
+/// <summary>How threads and processes are made.</summary>
+public sealed partial class Process
+{
+    /// <summary>
+    /// Makes a thread or a process that goes on where <paramref name="maker"/> is. It is queued, and first runs at its turn; the caller
+    /// sets its registers. ENOMEM when memory cannot be copied, EAGAIN past the limit of processes.
+    /// </summary>
+    public Errno Clone(GuestThread maker, CloneShares shares, int exitSignal, out GuestThread? thread)
+    {
+        thread = null;
+        if (!World.HasRoomForThread)
+            return Errno.EAGAIN;
+        Process process = this;
+        if ((shares & CloneShares.Process) == 0)
+        {
+            Errno error = MakeProcess(shares, exitSignal, out Process? child);
+            if (error != Errno.None)
+                return error;
+            process = child!;
+        }
+        int id = ReferenceEquals(process, this) ? World.NextId() : process.Id;
+        thread = new GuestThread(process, id, maker.Cpu.Clone())
+        {
+            Blocked = maker.Blocked,
+            Credentials = maker.Credentials,
+            Name = maker.Name,
+            StartTime = World.Clock.Monotonic,
+        };
+        thread.Cpu.Instructions = 0;
+        if ((shares & CloneShares.Memory) == 0)
+        {
+            thread.AlternateStack = maker.AlternateStack;
+            thread.AlternateStackSize = maker.AlternateStackSize;
+            thread.AlternateStackFlags = maker.AlternateStackFlags;
+        }
+        process.Add(thread);
+        return Errno.None;
+    }
+
+    private Errno MakeProcess(CloneShares shares, int exitSignal, out Process? child)
+    {
+        child = null;
+        SharedMemory memory;
+        if ((shares & CloneShares.Memory) != 0)
+        {
+            memory = ShareMemory();
+        }
+        else
+        {
+            if (Memory.Fork() is not { } copy)
+                return Errno.ENOMEM;
+            memory = new SharedMemory(copy);
+        }
+        Process? parent = (shares & CloneShares.Parent) != 0 ? Parent : this;
+        child = new Process(
+            World,
+            World.NextId(),
+            parent,
+            memory,
+            (shares & CloneShares.Files) != 0 ? Files.Share() : Files.Copy(),
+            (shares & CloneShares.FileContext) != 0 ? FileContext : FileContext.Copy(),
+            (shares & CloneShares.Actions) != 0 ? Actions : Actions.Copy())
+        {
+            Group = Group,
+            Session = Session,
+            Executable = Executable,
+            Layout = Layout,
+            Limits = [.. Limits],
+            ExitSignal = exitSignal,
+            OutOfMemoryScoreAdjustment = OutOfMemoryScoreAdjustment,
+            NoNewPrivileges = NoNewPrivileges,
+        };
+        parent?.AddChild(child);
+        World.Add(child);
+        return Errno.None;
+    }
+}

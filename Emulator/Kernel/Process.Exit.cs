@@ -1,0 +1,177 @@
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>How processes and threads end, stop, go on and are waited for.</summary>
+public sealed partial class Process
+{
+    /// <summary>Ends one thread; the last one ends the process with this code.</summary>
+    public void ExitThread(GuestThread thread, int code)
+    {
+        if (_threads.Count == 1)
+        {
+            Exit(WaitStatus.OfExit(code));
+            return;
+        }
+        Retire(thread);
+        _threads.Remove(thread);
+    }
+
+    /// <summary>Ends the process: it becomes a zombie until its parent waits for it.</summary>
+    public void Exit(WaitStatus status)
+    {
+        if (IsZombie)
+            return;
+        IsZombie = true;
+        IsStopped = false;
+        foreach (GuestThread thread in _threads)
+            Retire(thread);
+        LastCredentials = MainThread.Credentials;
+        LastName = MainThread.Name;
+        _threads.Clear();
+        RealTimer?.Cancel();
+        World.NotifyExit(this);
+        Files.Leave();
+        _memory.Leave();
+        Release();
+        Disown();
+        Reported = status;
+        World.OnProcessEnd(this, status);
+        TellParent(status);
+    }
+
+    /// <summary>Who the process was, once its threads are gone.</summary>
+    public Credentials LastCredentials { get; private set; } = Credentials.Of(0, 0);
+
+    public byte[] LastName { get; private set; } = [];
+
+    public Credentials Credentials => _threads.Count > 0 ? MainThread.Credentials : LastCredentials;
+
+    /// <summary>Stops all threads (SIGSTOP and its kin).</summary>
+    public void Stop(int signal)
+    {
+        if (IsStopped || IsZombie)
+            return;
+        IsStopped = true;
+        Reported = new WaitStatus(ChildChange.Stopped, signal);
+        TellParentOfChange();
+        World.OnStop(this, signal);
+    }
+
+    /// <summary>Lets a stopped process go on (SIGCONT).</summary>
+    public void Continue()
+    {
+        if (!IsStopped)
+            return;
+        IsStopped = false;
+        foreach (GuestThread thread in _threads)
+        {
+            if (thread.State != ThreadState.Stopped)
+                continue;
+            thread.State = ThreadState.Ready;
+            World.Enqueue(thread);
+        }
+        Reported = new WaitStatus(ChildChange.Continued, Signal.Continue);
+        TellParentOfChange();
+    }
+
+    /// <summary>The parent has seen this child's end: nothing is left of it.</summary>
+    public void Reap()
+    {
+        if (Parent is { } parent)
+        {
+            parent._children.Remove(this);
+            parent.ChildInstructions += PastInstructions + ChildInstructions;
+        }
+        World.Remove(this);
+    }
+
+    /// <summary>execve(2): the calling thread stays alone, under the process's own id.</summary>
+    internal void KeepOnly(GuestThread survivor)
+    {
+        foreach (GuestThread thread in _threads)
+        {
+            if (!ReferenceEquals(thread, survivor))
+                Retire(thread);
+        }
+        _threads.Clear();
+        _threads.Add(survivor);
+        survivor.Id = Id;
+    }
+
+    /// <summary>Lets a parent that waits after vfork go on.</summary>
+    internal void Release()
+    {
+        if (!HoldsParent)
+            return;
+        HoldsParent = false;
+        Released.Pulse();
+    }
+
+    private void Retire(GuestThread thread)
+    {
+        bool wasReady = thread.State == ThreadState.Ready;
+        thread.LeaveSources();
+        World.Personality.OnThreadExit(thread);
+        thread.State = ThreadState.Dead;
+        PastInstructions += thread.Cpu.Instructions;
+        if (wasReady)
+            World.Forget(thread);
+    }
+
+    private void Disown()
+    {
+        foreach (Process child in _children)
+        {
+            child.Parent = null;
+            if (child.ParentDeathSignal != 0)
+                World.Send(child, new SignalInfo(child.ParentDeathSignal));
+            if (child.IsZombie)
+                World.Remove(child);
+        }
+        _children.Clear();
+    }
+
+    private void TellParent(WaitStatus status)
+    {
+        if (Parent is not { IsZombie: false } parent)
+        {
+            World.Remove(this);
+            return;
+        }
+        ref SignalAction action = ref parent.Actions[Signal.Child];
+        bool unwanted = ExitSignal == Signal.Child && (action.Handler == SignalAction.Ignore || action.NoChildZombies);
+        if (ExitSignal != 0)
+            World.Send(parent, ChildInfo(ExitSignal, status));
+        if (unwanted)
+            Reap();
+        parent.ChildSource.Pulse();
+    }
+
+    private void TellParentOfChange()
+    {
+        if (Parent is not { IsZombie: false } parent)
+            return;
+        if (!parent.Actions[Signal.Child].NoChildStops)
+            World.Send(parent, ChildInfo(Signal.Child, Reported!.Value));
+        parent.ChildSource.Pulse();
+    }
+
+    private SignalInfo ChildInfo(int signal, WaitStatus status) => new(signal, Code: 1 + (int)CodeOf(status))
+    {
+        IsChild = true,
+        SenderProcess = Id,
+        SenderUser = Credentials.User,
+        Value = (ulong)status.Value,
+    };
+
+    /// <summary>CLD_EXITED 1, CLD_KILLED 2, CLD_DUMPED 3, CLD_TRAPPED 4, CLD_STOPPED 5, CLD_CONTINUED 6, less one.</summary>
+    private static int CodeOf(WaitStatus status) => status.Change switch
+    {
+        ChildChange.Exited => 0,
+        ChildChange.Killed => status.DumpedCore ? 2 : 1,
+        ChildChange.Stopped => 4,
+        _ => 5,
+    };
+}

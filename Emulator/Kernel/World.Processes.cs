@@ -1,0 +1,116 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>The world's processes by id.</summary>
+public sealed partial class World
+{
+    /// <summary>The first process: a number as a shell's child would have, not init's.</summary>
+    private const int FirstId = 100;
+    private const int LastId = 4_194_303;
+    private const int MostThreads = 32_768;
+
+    private readonly SortedDictionary<int, Process> _processes = [];
+    private int _lastId = FirstId - 1;
+    private int _created;
+
+    /// <summary>Processes created so far.</summary>
+    public int ProcessesCreated => _created;
+
+    /// <summary>How the first process ended.</summary>
+    public WaitStatus Result { get; private set; }
+
+    /// <summary>The first process, whose end is the world's.</summary>
+    public Process? First { get; private set; }
+
+    internal bool HasRoomForThread
+    {
+        get
+        {
+            int count = 0;
+            foreach (Process process in _processes.Values)
+                count += process.Threads.Count;
+            return count < MostThreads;
+        }
+    }
+
+    /// <summary>Raised when a process ended, stopped or began; for tracers and terminals.</summary>
+    public event Action<Process>? ProcessStarted;
+
+    public event Action<Process, WaitStatus>? ProcessEnded;
+
+    public event Action<Process, int>? ProcessStopped;
+
+    /// <summary>Raised while an ending process still has its descriptors: what must be let go (terminals, leases).</summary>
+    public event Action<Process>? ProcessExiting;
+
+    /// <summary>A snapshot in order of id, so that processes may come and go while it is walked.</summary>
+    public IReadOnlyList<Process> Processes() => [.. _processes.Values];
+
+    public Process? FindProcess(int id) => _processes.GetValueOrDefault(id);
+
+    /// <summary>A live thread by its id.</summary>
+    public GuestThread? FindThread(int id)
+    {
+        if (_processes.TryGetValue(id, out Process? process) && process.FindThread(id) is { } main)
+            return main;
+        foreach (Process other in _processes.Values)
+        {
+            if (other.FindThread(id) is { } thread)
+                return thread;
+        }
+        return null;
+    }
+
+    internal int NextId()
+    {
+        do
+        {
+            _lastId = _lastId == LastId ? FirstId : _lastId + 1;
+        }
+        while (_processes.ContainsKey(_lastId) || FindThread(_lastId) is not null);
+        return _lastId;
+    }
+
+    /// <summary>The id handed out last, for /proc/loadavg.</summary>
+    public int LastProcessId => _lastId;
+
+    internal void Add(Process process)
+    {
+        _created++;
+        _processes.Add(process.Id, process);
+        ProcessStarted?.Invoke(process);
+    }
+
+    internal void Remove(Process process) => _processes.Remove(process.Id);
+
+    internal void NotifyExit(Process process) => ProcessExiting?.Invoke(process);
+
+    internal void OnProcessEnd(Process process, WaitStatus status)
+    {
+        ProcessEnded?.Invoke(process, status);
+        if (!ReferenceEquals(process, First))
+            return;
+        Result = status;
+        IsOver = true;
+    }
+
+    internal void OnStop(Process process, int signal) => ProcessStopped?.Invoke(process, signal);
+
+    /// <summary>Makes the first process, without a program yet. Its group and session are its own.</summary>
+    public GuestThread CreateFirst(FileContext context, Credentials credentials, Architecture architecture)
+    {
+        int id = NextId();
+        First = new Process(this, id, null, new SharedMemory(new AddressSpace(Accountant)), new FileTable(), context, new SignalActions())
+        {
+            Group = id,
+            Session = id,
+        };
+        Add(First);
+        var thread = new GuestThread(First, id, new GuestCpu(architecture)) { Credentials = credentials, StartTime = Clock.Monotonic };
+        First.Add(thread);
+        return thread;
+    }
+}

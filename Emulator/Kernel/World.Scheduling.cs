@@ -1,0 +1,191 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Signals;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>What a world wants after a quantum.</summary>
+public enum WorldState : byte
+{
+    /// <summary>Has more to do now.</summary>
+    Ready,
+
+    /// <summary>Waits for its next deadline or for something posted.</summary>
+    Idle,
+
+    /// <summary>Its first process is gone.</summary>
+    Over,
+}
+
+/// <summary>The scheduler, and the loop between engine and kernel.</summary>
+public sealed partial class World
+{
+    /// <summary>Instructions of a thread's turn.</summary>
+    private const int Slice = 50_000;
+
+    /// <summary>What a call counts for in a turn and in virtual time, in instructions.</summary>
+    private const int CallCost = 200;
+
+    private readonly List<GuestThread> _ready = [];
+    private readonly PriorityQueue<WorldTimer, (long Deadline, long Order)> _timers = new();
+    private readonly WorldRandom _schedule;
+    private long _timerOrder;
+
+    /// <summary>True when the first process has ended.</summary>
+    public bool IsOver { get; private set; }
+
+    /// <summary>Instructions retired by all threads.</summary>
+    public ulong Instructions { get; private set; }
+
+    /// <summary>The world's time of the next deadline; null = none.</summary>
+    public long? NextDeadline
+    {
+        get
+        {
+            while (_timers.TryPeek(out WorldTimer? timer, out _) && !timer.IsPending)
+                _timers.Dequeue();
+            return _timers.TryPeek(out WorldTimer? next, out _) ? next.Deadline : null;
+        }
+    }
+
+    /// <summary>Runs an action when the monotonic clock reaches a time.</summary>
+    public WorldTimer Schedule(long deadline, Action action)
+    {
+        var timer = new WorldTimer(deadline, action);
+        _timers.Enqueue(timer, (deadline, _timerOrder++));
+        return timer;
+    }
+
+    /// <summary>Runs threads for about <paramref name="quantum"/> instructions.</summary>
+    public WorldState Run(long quantum)
+    {
+        while (quantum > 0 && !IsOver)
+        {
+            RunPosted();
+            FireTimers();
+            if (_ready.Count == 0)
+            {
+                if (!_clock.IsVirtual || NextDeadline is not { } next)
+                    return WorldState.Idle;
+                _clock.AdvanceTo(next);
+                continue;
+            }
+            GuestThread thread = TakeNext();
+            long budget = Math.Min(quantum, _spec.ShufflesThreads ? (Slice / 2) + _schedule.Below(Slice) : Slice);
+            long before = budget;
+            RunThread(thread, ref budget);
+            quantum -= Math.Max(1, before - budget);
+            if (thread.State == ThreadState.Ready)
+                Enqueue(thread);
+        }
+        return IsOver ? WorldState.Over : WorldState.Ready;
+    }
+
+    internal void Enqueue(GuestThread thread)
+    {
+        if (thread.Process.IsStopped)
+            thread.State = ThreadState.Stopped;
+        else
+            _ready.Add(thread);
+    }
+
+    internal void Forget(GuestThread thread) => _ready.Remove(thread);
+
+    private GuestThread TakeNext()
+    {
+        int index = _spec.ShufflesThreads ? _schedule.Below(_ready.Count) : 0;
+        GuestThread thread = _ready[index];
+        _ready.RemoveAt(index);
+        return thread;
+    }
+
+    private void FireTimers()
+    {
+        while (NextDeadline is { } deadline && deadline <= _clock.Monotonic)
+            _timers.Dequeue().Fire();
+    }
+
+    private void RunThread(GuestThread thread, ref long budget)
+    {
+        while (budget > 0 && thread.State == ThreadState.Ready && !IsOver)
+        {
+            if (thread.InCall && thread.Interruption is null)
+                ContinueCall(thread);
+            if (thread.State != ThreadState.Ready)
+                return;
+            if (thread.Process.IsStopped)
+                return;
+            DeliverSignals(thread);
+            if (thread.State != ThreadState.Ready || thread.InCall)
+                continue;
+            RunEngine(thread, ref budget);
+        }
+    }
+
+    private void RunEngine(GuestThread thread, ref long budget)
+    {
+        long before = budget;
+        EngineExit exit = _spec.Engine.Run(thread.Cpu, thread.Process.Memory, ref budget);
+        long retired = before - budget;
+        Instructions += (ulong)Math.Max(0, retired);
+        _clock.Advance(retired);
+        switch (exit.Reason)
+        {
+            case ExitReason.Budget:
+                break;
+            case ExitReason.SystemCall:
+                budget -= CallCost;
+                _clock.Advance(CallCost);
+                Personality.Decode(thread);
+                thread.InCall = true;
+                break;
+            default:
+                ForceSignal(thread, Personality.FaultSignal(thread, exit));
+                break;
+        }
+    }
+
+    /// <summary>Runs the handler of the call under way, for the first time or again.</summary>
+    private void ContinueCall(GuestThread thread)
+    {
+        CallContext call = thread.Call;
+        call.Sources.Clear();
+        CallResult result = Personality.Dispatch(call);
+        if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)
+        {
+            call.Sources.Clear();
+            call.Interrupted = true;
+            result = Personality.Dispatch(call);
+            call.Interrupted = false;
+        }
+        if (!thread.IsAlive)
+        {
+            Record(thread, result);
+            return;
+        }
+        switch (result.Outcome)
+        {
+            case CallOutcome.Blocked:
+                thread.Park();
+                break;
+            case CallOutcome.Interrupted:
+                thread.Interruption = result.Restart;
+                break;
+            default:
+                FinishCall(thread, result);
+                break;
+        }
+    }
+
+    private void FinishCall(GuestThread thread, in CallResult result)
+    {
+        if (result.Outcome != CallOutcome.NoReturn)
+            Personality.Encode(thread, result);
+        Record(thread, result);
+        thread.InCall = false;
+        thread.Interruption = null;
+        thread.Call.State = null;
+    }
+
+    private void Record(GuestThread thread, in CallResult result) =>
+        _spec.Observer?.Invoke(new CallRecord(thread, thread.Call.Number, thread.Call.StartedAt, _clock.Monotonic, result));
+}

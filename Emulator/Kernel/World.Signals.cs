@@ -1,0 +1,185 @@
+using Vivarium.Emulator.Kernel.Signals;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>Sending and delivering signals (signal(7)).</summary>
+public sealed partial class World
+{
+    /// <summary>Sends to a process: any thread that does not block it takes it. False when its queue is full.</summary>
+    public bool Send(Process target, in SignalInfo info)
+    {
+        if (target.IsZombie || !Prepare(target, info.Signal))
+            return true;
+        if (IsDropped(target, null, info.Signal))
+            return true;
+        if (!target.Pending.Add(info))
+            return false;
+        foreach (GuestThread thread in target.Threads)
+        {
+            if (!thread.Blocked.Contains(info.Signal) || Signal.Unstoppable.Contains(info.Signal))
+            {
+                thread.Wake();
+                break;
+            }
+        }
+        return true;
+    }
+
+    /// <summary>Sends to one thread.</summary>
+    public bool Send(GuestThread target, in SignalInfo info)
+    {
+        if (!target.IsAlive || !Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
+            return true;
+        if (!target.Pending.Add(info))
+            return false;
+        if (!target.Blocked.Contains(info.Signal))
+            target.Wake();
+        return true;
+    }
+
+    /// <summary>Sends to every process of a group, in order of id. False when there is none.</summary>
+    public bool SendGroup(int group, in SignalInfo info)
+    {
+        bool found = false;
+        foreach (Process process in Processes())
+        {
+            if (process.Group != group || process.IsZombie)
+                continue;
+            found = true;
+            Send(process, info);
+        }
+        return found;
+    }
+
+    /// <summary>A signal that an instruction raised: it cannot be put off, so blocked or ignored it kills (sigaction(2)).</summary>
+    public void ForceSignal(GuestThread thread, in SignalInfo info)
+    {
+        ref SignalAction action = ref thread.Process.Actions[info.Signal];
+        if (thread.Blocked.Contains(info.Signal) || action.Handler == SignalAction.Ignore)
+        {
+            action = default;
+            thread.Blocked &= ~SignalSet.Of(info.Signal);
+        }
+        thread.Pending.Add(info);
+    }
+
+    /// <summary>Stop and continue signals undo each other when sent, whatever is done with them later. False: the process is already gone.</summary>
+    private bool Prepare(Process target, int signal)
+    {
+        if (signal == Signal.Kill)
+        {
+            target.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));
+            return false;
+        }
+        if (signal == Signal.Continue)
+        {
+            Discard(target, Signal.Stops);
+            target.Continue();
+        }
+        else if (Signal.Stops.Contains(signal))
+        {
+            Discard(target, SignalSet.Of(Signal.Continue));
+        }
+        return true;
+    }
+
+    private static void Discard(Process target, SignalSet signals)
+    {
+        target.Pending.Remove(signals);
+        foreach (GuestThread thread in target.Threads)
+            thread.Pending.Remove(signals);
+    }
+
+    private static bool IsDropped(Process process, GuestThread? thread, int signal)
+    {
+        bool isBlocked = thread?.Blocked.Contains(signal) ?? AllBlock(process, signal);
+        return !isBlocked && IsIgnored(process.Actions[signal], signal);
+    }
+
+    private static bool AllBlock(Process process, int signal)
+    {
+        foreach (GuestThread thread in process.Threads)
+        {
+            if (!thread.Blocked.Contains(signal))
+                return false;
+        }
+        return true;
+    }
+
+    private static bool IsIgnored(in SignalAction action, int signal) => action.Handler == SignalAction.Ignore
+        || (action.Handler == SignalAction.Default && Signal.DefaultOf(signal) == DefaultAction.Ignore);
+
+    /// <summary>Acts on every deliverable signal of a thread; handlers nest, the last one set up runs first, as on Linux.</summary>
+    private void DeliverSignals(GuestThread thread)
+    {
+        while (thread.State == ThreadState.Ready && TakeSignal(thread, out SignalInfo info))
+        {
+            SignalAction action = thread.Process.Actions[info.Signal];
+            if (IsIgnored(action, info.Signal))
+                continue;
+            if (!action.IsHandled)
+            {
+                TakeDefaultAction(thread, info.Signal);
+                if (!thread.IsAlive || thread.Process.IsStopped)
+                    return;
+                continue;
+            }
+            Handle(thread, info, action);
+        }
+        if (!thread.IsAlive)
+            return;
+        // No handler ran: the interrupted call goes on as if nothing had been.
+        thread.Interruption = null;
+        if (!thread.InCall && thread.SavedMask is { } mask)
+        {
+            thread.SavedMask = null;
+            thread.Blocked = mask;
+        }
+    }
+
+    private void Handle(GuestThread thread, in SignalInfo info, in SignalAction action)
+    {
+        if (thread.InCall && thread.Interruption is { } restart)
+        {
+            bool restarts = restart == RestartKind.IfHandlerAllows && action.Restarts;
+            FinishCall(thread, restarts ? CallResult.NoReturn : CallResult.Fail(Errno.EINTR));
+            if (restarts)
+                Personality.Rewind(thread);
+        }
+        SignalSet masked = action.Mask | (action.KeepsUnblocked ? default : SignalSet.Of(info.Signal));
+        if (action.ResetsOnDelivery)
+            thread.Process.Actions[info.Signal] = default;
+        if (!Personality.EnterHandler(thread, info, action))
+        {
+            // The frame cannot be written: SIGSEGV, and when that is the one being delivered, its default.
+            if (info.Signal == Signal.Segment)
+                thread.Process.Actions[Signal.Segment] = default;
+            ForceSignal(thread, new SignalInfo(Signal.Segment, Code: 0x80) { IsFault = true });
+            return;
+        }
+        thread.SavedMask = null;
+        thread.Blocked = (thread.Blocked | masked) & ~Signal.Unstoppable;
+    }
+
+    private static bool TakeSignal(GuestThread thread, out SignalInfo info)
+    {
+        SignalSet wanted = ~thread.Blocked | Signal.Unstoppable;
+        return thread.Pending.TryTake(wanted, out info) || thread.Process.Pending.TryTake(wanted, out info);
+    }
+
+    private void TakeDefaultAction(GuestThread thread, int signal)
+    {
+        switch (Signal.DefaultOf(signal))
+        {
+            case DefaultAction.Stop:
+                thread.Process.Stop(signal);
+                break;
+            case DefaultAction.Core:
+                thread.Process.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));
+                break;
+            default:
+                thread.Process.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));
+                break;
+        }
+    }
+}
