@@ -43,7 +43,13 @@ public sealed unsafe partial class HostTree : IDisposable
         }
     }
 
-    public void Dispose() => HostFileCalls.Close(_root);
+    ~HostTree() => HostFileCalls.Close(_root);
+
+    public void Dispose()
+    {
+        HostFileCalls.Close(_root);
+        GC.SuppressFinalize(this);
+    }
 
     public int Status(ReadOnlySpan<byte> path, out HostStatus status)
     {

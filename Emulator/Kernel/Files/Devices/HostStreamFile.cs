@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files.Devices;
 
@@ -40,7 +41,7 @@ public sealed class HostStreamFile : OpenFile
         : base(flags)
     {
         Description = $"pipe:[{number}]";
-        _inode = new PipeInode(clock, device, number);
+        _inode = new PipeInode(this, clock, device, number);
         Action pulse = () => Source.Pulse(Readiness.In | Readiness.Out);
         _available = () => post(pulse);
     }
@@ -100,6 +101,14 @@ public sealed class HostStreamFile : OpenFile
         };
     }
 
+    public override CallResult Control(CallContext call, uint request, ulong argument)
+    {
+        const uint BytesReadable = 0x541B; // FIONREAD
+        if (request != BytesReadable)
+            return Errno.ENOTTY;
+        return call.Memory.TryWrite(new GuestAddress(argument), Pending()) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
     protected override void OnLastClose()
     {
         if (_input is not null)
@@ -108,12 +117,17 @@ public sealed class HostStreamFile : OpenFile
             _output.RoomAvailable -= _available;
     }
 
+    /// <summary>Opening it again by /proc/self/fd or /dev/stdout gives the same description: there is one stream outside.</summary>
     private sealed class PipeInode : Inode
     {
-        private readonly FileStatus _status;
+        private readonly HostStreamFile _stream;
+        private readonly IClock _clock;
+        private FileStatus _status;
 
-        public PipeInode(IClock clock, ulong device, ulong number)
+        public PipeInode(HostStreamFile stream, IClock clock, ulong device, ulong number)
         {
+            _stream = stream;
+            _clock = clock;
             long now = clock.Realtime;
             _status = new FileStatus
             {
@@ -125,5 +139,28 @@ public sealed class HostStreamFile : OpenFile
         public override FileKind Kind => FileKind.Fifo;
 
         public override FileStatus Status => _status;
+
+        public override Errno Open(PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file)
+        {
+            file = null;
+            if ((flags & OpenFlags.ReadWrite & ~_stream.Flags) != 0)
+                return Errno.EACCES;
+            _stream.AddReference();
+            file = _stream;
+            return Errno.None;
+        }
+
+        public override Errno SetAttributes(in AttributeChange change)
+        {
+            if (change.Size is not null)
+                return Errno.EINVAL;
+            _status.Mode = change.Mode ?? _status.Mode;
+            _status.User = change.User ?? _status.User;
+            _status.Group = change.Group ?? _status.Group;
+            _status.AccessTime = change.AccessTime ?? _status.AccessTime;
+            _status.ModifyTime = change.ModifyTime ?? _status.ModifyTime;
+            _status.ChangeTime = _clock.Realtime;
+            return Errno.None;
+        }
     }
 }

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Kernel.Files.HostTrees;
@@ -5,6 +6,10 @@ namespace Vivarium.Emulator.Kernel.Files.HostTrees;
 /// <summary>A directory of the host as a file system: numbers, owners, modes and times are the host's.</summary>
 public sealed class HostFileSystem : FileSystem
 {
+    // Enough for a program and its libraries, which the next process will want again.
+    private const int MostKept = 16;
+    private readonly Queue<MemoryObject> _kept = new();
+
     private HostFileSystem(IClock clock, HostTree tree, bool readOnly, FileStatus root)
         : base(clock)
     {
@@ -20,6 +25,14 @@ public sealed class HostFileSystem : FileSystem
     public override bool IsReadOnly { get; }
 
     internal HostTree Tree { get; }
+
+    /// <summary>Holds the object of a mapped file for a while: until it is mapped, and until others were. Takes over the maker's hold.</summary>
+    internal void Keep(MemoryObject content)
+    {
+        _kept.Enqueue(content);
+        if (_kept.Count > MostKept)
+            _kept.Dequeue().Release();
+    }
 
     public override FileSystemStatus Status
     {

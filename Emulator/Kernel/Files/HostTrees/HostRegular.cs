@@ -10,9 +10,8 @@ public sealed class HostRegular : HostInode
     private bool _writable;
     private int _opens;
 
-    // The object behind mappings: one for all of them, with a host handle of its own, kept while the file is open or mapped.
+    // The object behind mappings: one for all of them, with a host handle of its own.
     private HostFileObject? _object;
-    private bool _holdsObject;
     private bool _objectWritable;
 
     internal HostRegular(HostFileSystem owner, byte[] path, in FileStatus status)
@@ -57,9 +56,6 @@ public sealed class HostRegular : HostInode
         _file!.Dispose();
         _file = null;
         _writable = false;
-        if (_holdsObject)
-            _object!.Release();
-        _holdsObject = false;
     }
 
     public override Errno MapContent(bool forWriting, out MemoryObject? content)
@@ -70,16 +66,10 @@ public sealed class HostRegular : HostInode
             int failure = Tree.OpenFile(Path, forWriting, out HostFile? file);
             if (failure != 0)
                 return (Errno)failure;
-            if (_holdsObject)
-                _object!.Release();
             _object = new HostFileObject(file!);
             _objectWritable = forWriting;
+            Owner.Keep(_object);
         }
-        else if (!_holdsObject)
-        {
-            _object.Hold();
-        }
-        _holdsObject = true;
         content = _object;
         return Errno.None;
     }

@@ -60,6 +60,7 @@ public sealed class MemoryDirectory : MemoryNode
     {
         MemoryNode node = Owner.NewNode(spec, _status.Device);
         node.AddLink(-1);
+        node.IsLinkable = true;
         inode = node;
         return Errno.None;
     }
@@ -68,6 +69,9 @@ public sealed class MemoryDirectory : MemoryNode
     {
         if (target is not MemoryNode node || !ReferenceEquals(node.FileSystem, Owner))
             return Errno.EXDEV;
+        // A name cannot come back once the last one is gone; a file made without one may get its first (open(2), O_TMPFILE).
+        if (node.Links == 0 && !node.IsLinkable)
+            return Errno.ENOENT;
         node.AddLink(1);
         Insert(name, node);
         return Errno.None;

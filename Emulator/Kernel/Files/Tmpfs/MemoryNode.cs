@@ -29,6 +29,9 @@ public abstract class MemoryNode : Inode
     /// <summary>Names this node still has.</summary>
     internal uint Links => _status.Links;
 
+    /// <summary>Made without a name, which it may still get.</summary>
+    internal bool IsLinkable { get; set; }
+
     public override Errno SetAttributes(in AttributeChange change)
     {
         if (change.Size is { } size)
