@@ -28,20 +28,41 @@ public interface ISourceListener
 /// </summary>
 public sealed class Source
 {
-    private List<ISourceListener>? _listeners;
+    private ISourceListener[] _listeners = [];
+    private int _count;
 
-    public bool HasListeners => _listeners is { Count: > 0 };
+    public bool HasListeners => _count > 0;
 
-    public void Attach(ISourceListener listener) => (_listeners ??= []).Add(listener);
+    public void Attach(ISourceListener listener)
+    {
+        if (_count == _listeners.Length)
+            Array.Resize(ref _listeners, Math.Max(2, 2 * _count));
+        _listeners[_count++] = listener;
+    }
 
-    public void Detach(ISourceListener listener) => _listeners?.Remove(listener);
+    public void Detach(ISourceListener listener)
+    {
+        int index = Array.IndexOf(_listeners, listener, 0, _count);
+        if (index < 0)
+            return;
+        // Whoever is being told keeps the array it began with.
+        ISourceListener[] rest = _isTelling ? (ISourceListener[])_listeners.Clone() : _listeners;
+        Array.Copy(rest, index + 1, rest, index, --_count - index);
+        rest[_count] = null!;
+        _listeners = rest;
+    }
+
+    private bool _isTelling;
 
     public void Pulse(Readiness edges = Readiness.Any)
     {
-        if (_listeners is not { Count: > 0 } listeners)
+        if (_count == 0)
             return;
-        // A listener may detach itself or others while it is told.
-        foreach (ISourceListener listener in listeners.ToArray())
-            listener.OnPulse(this, edges);
+        // A listener may detach itself or others while it is told; those attached meanwhile are not told.
+        (ISourceListener[] listeners, int count, bool wasTelling) = (_listeners, _count, _isTelling);
+        _isTelling = true;
+        for (int i = 0; i < count; i++)
+            listeners[i]?.OnPulse(this, edges);
+        _isTelling = wasTelling;
     }
 }

@@ -91,6 +91,9 @@ public abstract class OpenFile
 
     public virtual IoResult WriteAt(long offset, ReadOnlySpan<byte> source) => Errno.ESPIPE;
 
+    /// <summary>Bytes that can be read at once (FIONREAD); null for files that do not tell.</summary>
+    public virtual int? Pending => null;
+
     /// <summary>Level readiness now. Regular files are always ready.</summary>
     public virtual Readiness Poll() => Readiness.In | Readiness.Out;
 
@@ -103,13 +106,18 @@ public abstract class OpenFile
     /// <summary>fcntl(2) commands that depend on the kind of file: pipe sizes, seals, leases, owners for signals.</summary>
     public virtual CallResult DescriptorControl(CallContext call, uint command, ulong argument) => Errno.EINVAL;
 
+    /// <summary>Raised when the description goes away.</summary>
+    public event Action? Closed;
+
     public void AddReference() => _references++;
 
     /// <summary>Drops a reference; the last one releases the description.</summary>
     public void Release()
     {
-        if (--_references == 0)
-            OnLastClose();
+        if (--_references != 0)
+            return;
+        Closed?.Invoke();
+        OnLastClose();
     }
 
     protected virtual void OnLastClose()

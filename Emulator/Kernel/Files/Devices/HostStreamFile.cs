@@ -50,8 +50,10 @@ public sealed class HostStreamFile : OpenFile
 
     public override string Description { get; }
 
-    /// <summary>Bytes that can be read at once, for FIONREAD; takes what the host has.</summary>
-    public int Pending()
+    public override int? Pending => Look();
+
+    /// <summary>Takes what the host has, to know how much it is.</summary>
+    private int Look()
     {
         if (_input is not null && _taken == 0 && !_ended)
         {
@@ -84,7 +86,7 @@ public sealed class HostStreamFile : OpenFile
     {
         if (_input is null)
             return Readiness.Out;
-        if (Pending() != 0)
+        if (Look() != 0)
             return Readiness.In;
         return _ended ? Readiness.HangUp : Readiness.None;
     }

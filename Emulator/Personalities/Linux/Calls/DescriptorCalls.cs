@@ -91,6 +91,7 @@ public static class DescriptorCalls
         const uint ClearCloseOnExec = 0x5450;
         const uint NonBlocking = 0x5421;
         const uint Asynchronous = 0x5452;
+        const uint BytesToRead = 0x541B;
         Errno error = call.UsableFile(fd, out OpenFile file);
         if (error != Errno.None)
             return error;
@@ -105,6 +106,8 @@ public static class DescriptorCalls
                 OpenFlags flag = request == NonBlocking ? OpenFlags.NonBlocking : OpenFlags.Async;
                 file.Flags = on != 0 ? file.Flags | flag : file.Flags & ~flag;
                 return 0;
+            case BytesToRead when file.Pending is { } pending:
+                return call.Memory.TryWrite(new GuestAddress(argument), pending) ? 0 : Errno.EFAULT;
             default:
                 return file.Control(call, request, argument);
         }

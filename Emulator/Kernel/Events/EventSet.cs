@@ -1,0 +1,200 @@
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Events;
+
+/// <summary>How a watch reports (os-neutral; epoll and kqueue choose from these).</summary>
+[Flags]
+public enum WatchPolicy : byte
+{
+    /// <summary>Level-triggered: reported as long as the condition holds, in turn.</summary>
+    Level = 0,
+
+    /// <summary>Reported once for each pulse of its source.</summary>
+    Edge = 1,
+
+    /// <summary>Disabled after a report, until changed.</summary>
+    OneShot = 2,
+
+    /// <summary>Wakes one of several sets.</summary>
+    Exclusive = 4,
+}
+
+/// <summary>One report.</summary>
+public readonly record struct ReadyEvent(Readiness Ready, ulong Data);
+
+/// <summary>
+/// A queue of ready watches in the order they became ready; a file itself, so sets nest. A watch belongs to an open file
+/// description and the number it was added under, and lives as long as the description.
+/// </summary>
+public sealed class EventSet : OpenFile
+{
+    /// <summary>Linux allows this many sets below one another (EP_MAX_NESTS).</summary>
+    private const int MostNested = 4;
+
+    private readonly Dictionary<(OpenFile File, int Number), Watch> _watches = [];
+    private readonly LinkedList<Watch> _ready = new();
+    private readonly Inode _inode;
+
+    public EventSet(World world, OpenFlags flags)
+        : base(flags)
+    {
+        _inode = new AnonymousInode(world, FileKind.Unknown, 0x180);
+    }
+
+    public override Inode Inode => _inode;
+
+    public override string Description => "anon_inode:[eventpoll]";
+
+    public override Readiness Poll()
+    {
+        for (LinkedListNode<Watch>? node = _ready.First; node is not null; node = node.Next)
+        {
+            if (node.Value.Current() != Readiness.None)
+                return Readiness.In;
+        }
+        return Readiness.None;
+    }
+
+    /// <summary>Adds a watch: EEXIST, or ELOOP when sets would contain one another or nest too deep.</summary>
+    public Errno Add(OpenFile file, int number, Readiness mask, WatchPolicy policy, ulong data)
+    {
+        if (_watches.ContainsKey((file, number)))
+            return Errno.EEXIST;
+        if (file is EventSet inner && (inner.Reaches(this) || inner.Depth() >= MostNested))
+            return Errno.ELOOP;
+        var watch = new Watch(this, file, number);
+        _watches.Add((file, number), watch);
+        file.Source.Attach(watch);
+        file.Closed += watch.Remove;
+        watch.Change(mask, policy, data);
+        return Errno.None;
+    }
+
+    public Errno Change(OpenFile file, int number, Readiness mask, WatchPolicy policy, ulong data)
+    {
+        if (!_watches.TryGetValue((file, number), out Watch? watch))
+            return Errno.ENOENT;
+        // An exclusive watch cannot be changed, nor become exclusive.
+        if (((watch.Policy | policy) & WatchPolicy.Exclusive) != 0)
+            return Errno.EINVAL;
+        watch.Change(mask, policy, data);
+        return Errno.None;
+    }
+
+    public Errno Remove(OpenFile file, int number)
+    {
+        if (!_watches.TryGetValue((file, number), out Watch? watch))
+            return Errno.ENOENT;
+        watch.Remove();
+        return Errno.None;
+    }
+
+    /// <summary>Takes reports from the head; level-triggered watches go back to the tail, so that a small buffer rotates through all.</summary>
+    public int Take(Span<ReadyEvent> events)
+    {
+        int taken = 0;
+        for (int left = _ready.Count; left > 0 && taken < events.Length; left--)
+        {
+            LinkedListNode<Watch> node = _ready.First!;
+            _ready.RemoveFirst();
+            Watch watch = node.Value;
+            Readiness ready = watch.Current();
+            if (ready == Readiness.None)
+                continue;
+            events[taken++] = new ReadyEvent(ready, watch.Data);
+            if ((watch.Policy & WatchPolicy.OneShot) != 0)
+                watch.Disable();
+            else if ((watch.Policy & WatchPolicy.Edge) == 0)
+                _ready.AddLast(node);
+        }
+        return taken;
+    }
+
+    protected override void OnLastClose()
+    {
+        foreach (Watch watch in _watches.Values.ToArray())
+            watch.Remove();
+    }
+
+    private bool Reaches(EventSet other)
+    {
+        if (this == other)
+            return true;
+        foreach ((OpenFile file, _) in _watches.Keys)
+        {
+            if (file is EventSet inner && inner.Reaches(other))
+                return true;
+        }
+        return false;
+    }
+
+    private int Depth()
+    {
+        int depth = 0;
+        foreach ((OpenFile file, _) in _watches.Keys)
+        {
+            if (file is EventSet inner)
+                depth = Math.Max(depth, inner.Depth());
+        }
+        return depth + 1;
+    }
+
+    private sealed class Watch : ISourceListener
+    {
+        /// <summary>Reported whether asked for or not.</summary>
+        private const Readiness Always = Readiness.Error | Readiness.HangUp;
+
+        private readonly EventSet _set;
+        private readonly OpenFile _file;
+        private readonly int _number;
+        private readonly LinkedListNode<Watch> _node;
+        private Readiness _mask;
+
+        public Watch(EventSet set, OpenFile file, int number)
+        {
+            _set = set;
+            _file = file;
+            _number = number;
+            _node = new LinkedListNode<Watch>(this);
+        }
+
+        public WatchPolicy Policy { get; private set; }
+
+        public ulong Data { get; private set; }
+
+        public Readiness Current() => _file.Poll() & _mask;
+
+        public void Change(Readiness mask, WatchPolicy policy, ulong data)
+        {
+            _mask = mask | Always;
+            Policy = policy;
+            Data = data;
+            if (Current() != Readiness.None)
+                Queue();
+        }
+
+        public void Disable() => _mask = Readiness.None;
+
+        public void OnPulse(Source source, Readiness edges)
+        {
+            if ((edges & _mask) != Readiness.None)
+                Queue();
+        }
+
+        public void Remove()
+        {
+            _file.Source.Detach(this);
+            _file.Closed -= Remove;
+            _set._watches.Remove((_file, _number));
+            if (_node.List is not null)
+                _set._ready.Remove(_node);
+        }
+
+        private void Queue()
+        {
+            if (_node.List is null)
+                _set._ready.AddLast(_node);
+            _set.Source.Pulse(Readiness.In);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Pipes;
+
+/// <summary>
+/// The buffer between the ends of a pipe or FIFO, as pages: a write goes into the last page only when all of its odd part fits,
+/// else into new ones, so that PIPE_BUF bytes are never torn and the capacity shows as it does on Linux (pipe(7)).
+/// </summary>
+public sealed class Pipe(Inode inode)
+{
+    public const int PageSize = 4096;
+    public const int DefaultCapacity = 16 * PageSize;
+
+    /// <summary>/proc/sys/fs/pipe-max-size.</summary>
+    public const int LargestCapacity = 1 << 20;
+
+    private readonly Queue<Page> _pages = new();
+    private Page? _last;
+
+    public Inode Inode { get; } = inode;
+
+    /// <summary>Pulsed at every change, for both ends.</summary>
+    public Source Source { get; } = new();
+
+    public int Readers { get; private set; }
+
+    public int Writers { get; private set; }
+
+    /// <summary>Ends opened so far: a FIFO's open waits until the other count moves.</summary>
+    public long ReaderOpenings { get; private set; }
+
+    public long WriterOpenings { get; private set; }
+
+    public int Capacity { get; private set; } = DefaultCapacity;
+
+    /// <summary>Bytes in the pipe.</summary>
+    public int Length { get; private set; }
+
+    public bool IsFull => _pages.Count >= Capacity / PageSize;
+
+    public void Open(OpenFlags flags)
+    {
+        if ((flags & OpenFlags.Read) != 0)
+        {
+            Readers++;
+            ReaderOpenings++;
+        }
+        if ((flags & OpenFlags.Write) != 0)
+        {
+            Writers++;
+            WriterOpenings++;
+        }
+        Source.Pulse();
+    }
+
+    public void Close(OpenFlags flags)
+    {
+        if ((flags & OpenFlags.Read) != 0)
+            Readers--;
+        if ((flags & OpenFlags.Write) != 0)
+            Writers--;
+        if (Readers == 0 && Writers == 0)
+        {
+            _pages.Clear();
+            _last = null;
+            Length = 0;
+        }
+        Source.Pulse(Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.Error);
+    }
+
+    public IoResult Read(Span<byte> destination)
+    {
+        if (destination.IsEmpty)
+            return 0;
+        if (Length == 0)
+            return Writers == 0 ? 0 : IoResult.WouldBlock;
+        int done = 0;
+        bool wasFull = IsFull;
+        while (done < destination.Length && _pages.TryPeek(out Page? page))
+        {
+            int count = Math.Min(destination.Length - done, page.End - page.Start);
+            page.Bytes.AsSpan(page.Start, count).CopyTo(destination[done..]);
+            page.Start += count;
+            done += count;
+            if (page.Start == page.End)
+                Retire();
+        }
+        Length -= done;
+        // Writers wait for a whole page; epoll's edges come only when the pipe was full.
+        Source.Pulse(wasFull ? Readiness.Out : Readiness.None);
+        return done;
+    }
+
+    public IoResult Write(ReadOnlySpan<byte> source)
+    {
+        if (Readers == 0)
+            return Errno.EPIPE;
+        if (source.IsEmpty)
+            return 0;
+        int odd = source.Length % PageSize;
+        int done = 0;
+        if (odd != 0 && _last is { } last && last.End + odd <= PageSize)
+            done = Append(last, source[..odd]);
+        while (done < source.Length && !IsFull)
+        {
+            Page page = new();
+            _pages.Enqueue(page);
+            _last = page;
+            done += Append(page, source.Slice(done, Math.Min(PageSize, source.Length - done)));
+        }
+        if (done == 0)
+            return IoResult.WouldBlock;
+        Length += done;
+        Source.Pulse(Readiness.In);
+        return done;
+    }
+
+    /// <summary>F_SETPIPE_SZ: rounds up to a power of two pages; EBUSY when more is in use.</summary>
+    public Errno Resize(int bytes)
+    {
+        int capacity = PageSize;
+        while (capacity < bytes)
+            capacity *= 2;
+        if (_pages.Count > capacity / PageSize)
+            return Errno.EBUSY;
+        Capacity = capacity;
+        Source.Pulse(Readiness.Out);
+        return Errno.None;
+    }
+
+    private static int Append(Page page, ReadOnlySpan<byte> bytes)
+    {
+        if (page.Bytes.Length < page.End + bytes.Length)
+            Array.Resize(ref page.Bytes, Math.Min(PageSize, Math.Max(page.End + bytes.Length, 2 * page.Bytes.Length)));
+        bytes.CopyTo(page.Bytes.AsSpan(page.End));
+        page.End += bytes.Length;
+        return bytes.Length;
+    }
+
+    private void Retire()
+    {
+        if (_pages.Dequeue() == _last)
+            _last = null;
+    }
+
+    private sealed class Page
+    {
+        public byte[] Bytes = new byte[64];
+        public int Start;
+        public int End;
+    }
+}

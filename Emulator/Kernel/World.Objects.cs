@@ -1,0 +1,9 @@
+namespace Vivarium.Emulator.Kernel;
+
+public sealed partial class World
+{
+    private ulong _objects = 1000;
+
+    /// <summary>A number for an object without a name; counts up, so it is the same in every run.</summary>
+    public ulong NewObjectNumber() => _objects++;
+}

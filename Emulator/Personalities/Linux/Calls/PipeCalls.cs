@@ -1,0 +1,74 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Pipes;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>pipe(2) and eventfd(2).</summary>
+public static class PipeCalls
+{
+    private const int NonBlocking = 0x800;
+    private const int CloseOnExec = 0x80000;
+    private const int Direct = 0x4000;
+    private const int Semaphore = 1;
+
+    public static CallResult Pipe(CallContext call, GuestAddress descriptors) => Pipe2(call, descriptors, 0);
+
+    public static CallResult Pipe2(CallContext call, GuestAddress descriptors, int flags)
+    {
+        if ((flags & ~(NonBlocking | CloseOnExec | Direct)) != 0)
+            return Errno.EINVAL;
+        FileCredentials credentials = call.Thread.FileCredentials;
+        var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group));
+        OpenFlags status = (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
+        var reader = new PipeEnd(pipe, OpenFlags.Read | status);
+        var writer = new PipeEnd(pipe, OpenFlags.Write | status);
+        return InstallPair(call, descriptors, reader, writer, (flags & CloseOnExec) != 0);
+    }
+
+    /// <summary>Installs two files and writes their numbers; neither stays when something fails.</summary>
+    internal static CallResult InstallPair(CallContext call, GuestAddress descriptors, OpenFile first, OpenFile second, bool closeOnExec)
+    {
+        FileTable table = call.Process.Files;
+        Errno error = table.Add(first, closeOnExec, out int one);
+        if (error != Errno.None)
+        {
+            first.Release();
+            second.Release();
+            return error;
+        }
+        error = table.Add(second, closeOnExec, out int two);
+        if (error != Errno.None)
+        {
+            table.Close(one);
+            second.Release();
+            return error;
+        }
+        if (call.Memory.TryWrite(descriptors, one) && call.Memory.TryWrite(descriptors + 4, two))
+            return 0;
+        table.Close(one);
+        table.Close(two);
+        return Errno.EFAULT;
+    }
+
+    internal static CallResult Install(CallContext call, OpenFile file, bool closeOnExec)
+    {
+        Errno error = call.Process.Files.Add(file, closeOnExec, out int descriptor);
+        if (error == Errno.None)
+            return descriptor;
+        file.Release();
+        return error;
+    }
+
+    public static CallResult Eventfd(CallContext call, uint value) => Eventfd2(call, value, 0);
+
+    public static CallResult Eventfd2(CallContext call, uint value, int flags)
+    {
+        if ((flags & ~(NonBlocking | CloseOnExec | Semaphore)) != 0)
+            return Errno.EINVAL;
+        OpenFlags status = (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
+        return Install(call, new EventCounter(call.World, value, (flags & Semaphore) != 0, status), (flags & CloseOnExec) != 0);
+    }
+}

@@ -1,0 +1,59 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>Time-outs and signal masks that calls which wait take.</summary>
+internal static class WaitArguments
+{
+    /// <summary>Reads a struct timespec into nanoseconds: EFAULT, EINVAL when it is negative or its fraction too large.</summary>
+    public static Errno ReadTime(this CallContext call, GuestAddress address, out long nanoseconds)
+    {
+        nanoseconds = 0;
+        if (!call.Memory.TryRead(address, out long seconds) || !call.Memory.TryRead(address + 8, out long fraction))
+            return Errno.EFAULT;
+        if (seconds < 0 || fraction is < 0 or >= 1_000_000_000)
+            return Errno.EINVAL;
+        nanoseconds = seconds > long.MaxValue / 1_000_000_000 - 1 ? long.MaxValue : (seconds * 1_000_000_000) + fraction;
+        return Errno.None;
+    }
+
+    /// <summary>Sets the time-out from a struct timespec; null means none.</summary>
+    public static Errno SetTimeout(this CallContext call, GuestAddress address)
+    {
+        if (address.IsNull)
+            return Errno.None;
+        Errno error = call.ReadTime(address, out long nanoseconds);
+        if (error == Errno.None)
+            call.SetTimeout(nanoseconds);
+        return error;
+    }
+
+    /// <summary>Nanoseconds to the deadline, not below 0; null without one.</summary>
+    public static long? TimeLeft(this CallContext call) =>
+        call.Deadline is { } deadline ? Math.Max(0, deadline - call.World.Clock.Monotonic) : null;
+
+    /// <summary>The raw calls write the time left back (select(2), "C library/kernel differences").</summary>
+    public static CallResult WithTimeLeft(this CallContext call, CallResult result, GuestAddress address)
+    {
+        if (!address.IsNull && result.Outcome != CallOutcome.Blocked && call.TimeLeft() is { } left)
+        {
+            call.Memory.TryWrite(address, left / 1_000_000_000);
+            call.Memory.TryWrite(address + 8, left % 1_000_000_000);
+        }
+        return result;
+    }
+
+    /// <summary>Blocks another set of signals for the call's duration; a null mask leaves them.</summary>
+    public static Errno UseTemporaryMask(this CallContext call, GuestAddress mask, ulong size)
+    {
+        if (mask.IsNull)
+            return Errno.None;
+        if (size != sizeof(ulong))
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(mask, out ulong signals))
+            return Errno.EFAULT;
+        call.Thread.UseTemporaryMask(signals);
+        return Errno.None;
+    }
+}
