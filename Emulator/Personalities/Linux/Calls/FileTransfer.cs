@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 
@@ -47,7 +48,7 @@ internal static class FileTransfer
             if (result.IsBlocked)
                 return Block(call, file);
             if (result.Error != Errno.None)
-                return call.Progress != 0 ? call.Progress : Finish(result);
+                return Fail(call, result.Error, call.Progress);
             call.Progress += result.Count;
             if ((ulong)call.Progress >= count || result.Count == 0)
                 return call.Progress;
@@ -143,7 +144,7 @@ internal static class FileTransfer
                 return done != 0 ? done : Errno.EFAULT;
             IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + done, view);
             if (result.Error != Errno.None)
-                return done != 0 ? done : result.IsBlocked ? Block(call, file) : Finish(result);
+                return result.IsBlocked ? (done != 0 ? done : Block(call, file)) : Fail(call, result.Error, done);
             done += result.Count;
             if ((ulong)result.Count < vector.Length)
                 break;
@@ -192,7 +193,7 @@ internal static class FileTransfer
                 if (result.IsBlocked)
                     return Block(call, file);
                 if (result.Error != Errno.None)
-                    return call.Progress != 0 ? call.Progress : Finish(result);
+                    return Fail(call, result.Error, call.Progress);
                 call.Progress += result.Count;
                 if (result.Count == 0)
                     break;
@@ -235,6 +236,14 @@ internal static class FileTransfer
         if (!file.IsNonBlocking)
             return call.Wait(file.Source);
         return call.Progress != 0 ? call.Progress : Errno.EAGAIN;
+    }
+
+    /// <summary>A failed write: what was written before counts, and a broken pipe raises its signal all the same (write(2), EPIPE).</summary>
+    private static CallResult Fail(CallContext call, Errno error, long done)
+    {
+        if (error == Errno.EPIPE)
+            call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
+        return done != 0 ? done : error;
     }
 
     private static CallResult Finish(IoResult result) => result.Error != Errno.None ? result.Error : result.Count;

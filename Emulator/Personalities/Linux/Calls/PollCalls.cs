@@ -90,7 +90,7 @@ public static class PollCalls
                 return Errno.EFAULT;
             if (seconds < 0 || microseconds < 0)
                 return Errno.EINVAL;
-            call.SetTimeout((long)Math.Min((Int128)long.MaxValue, ((Int128)seconds * 1_000_000_000) + ((Int128)microseconds * 1000)));
+            call.SetTimeout(seconds > int.MaxValue ? long.MaxValue : (seconds * 1_000_000_000) + (microseconds * 1000));
         }
         CallResult result = SelectSets(call, count, reads, writes, exceptions);
         if (!timeout.IsNull && result.Outcome != CallOutcome.Blocked && call.TimeLeft() is { } left)

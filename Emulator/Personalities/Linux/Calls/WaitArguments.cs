@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
@@ -53,7 +54,9 @@ internal static class WaitArguments
             return Errno.EINVAL;
         if (!call.Memory.TryRead(mask, out ulong signals))
             return Errno.EFAULT;
-        call.Thread.UseTemporaryMask(signals);
+        // A handler that is run again must not take the temporary mask for the thread's own.
+        call.Thread.SavedMask ??= call.Thread.Blocked;
+        call.Thread.Blocked = new SignalSet(signals) & ~Signal.Unstoppable;
         return Errno.None;
     }
 }
