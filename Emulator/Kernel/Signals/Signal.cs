@@ -25,6 +25,7 @@ public static class Signal
     public const int TerminalInput = 21;
     public const int TerminalOutput = 22;
     public const int Urgent = 23;
+    public const int FileSize = 25;
     public const int WindowSize = 28;
 
     /// <summary>From here to 64: queued, in order, each with its data.</summary>

@@ -184,7 +184,7 @@ public static class ContentCalls
             ReadOnlySpan<byte> bytes = buffer.AsSpan(0, (int)read.Count);
             IoResult written = to < 0 ? target.Write(bytes) : target.WriteAt(to + copied, bytes);
             if (written.Error != Errno.None)
-                failure = written.IsBlocked ? (copied != 0 ? null : FileTransfer.Block(call, target)) : written.Error;
+                failure = written.IsBlocked ? FileTransfer.Block(call, target) : FileTransfer.Fail(call, written.Error, copied);
             if (written.Count <= 0)
                 break;
             copied += written.Count;

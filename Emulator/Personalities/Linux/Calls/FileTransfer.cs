@@ -37,6 +37,9 @@ internal static class FileTransfer
         if (!IsUserRange(buffer, count))
             return Errno.EFAULT;
         count = Math.Min(count, MaxCount);
+        Errno limited = LimitSize(call, file, offset, ref count);
+        if (limited != Errno.None)
+            return limited;
         // A blocking writer goes on where an earlier run of the call stopped.
         while (true)
         {
@@ -104,7 +107,19 @@ internal static class FileTransfer
         Errno error = ReadVectors(call, address, count, out IoVector[] vectors, out ulong total);
         if (error != Errno.None)
             return error;
+        ulong allowed = total;
+        error = LimitSize(call, file, offset, ref allowed);
+        if (error != Errno.None)
+        {
+            Return(vectors);
+            return error;
+        }
         Span<IoVector> used = vectors.AsSpan(0, count);
+        for (int i = 0; i < count && allowed < total; i++)
+        {
+            used[i].Length = Math.Min(used[i].Length, allowed);
+            allowed -= used[i].Length;
+        }
         CallResult result = total == 0 ? CallResult.Ok()
             : file.CanSeek ? WriteEach(call, file, used, offset)
             : WriteGathered(call, file, used, total);
@@ -239,7 +254,7 @@ internal static class FileTransfer
     }
 
     /// <summary>A failed write: what was written before counts, and a broken pipe raises its signal all the same (write(2), EPIPE).</summary>
-    private static CallResult Fail(CallContext call, Errno error, long done)
+    internal static CallResult Fail(CallContext call, Errno error, long done)
     {
         if (error == Errno.EPIPE)
             call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
@@ -256,6 +271,25 @@ internal static class FileTransfer
         Span<byte> probe = stackalloc byte[1];
         IoResult result = file.ReadAt(offset < 0 ? file.Position : offset, probe);
         return result.Error != Errno.None ? result.Error : result.Count == 0 ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    /// <summary>RLIMIT_FSIZE: a write is cut at the limit; one that begins there fails and raises SIGXFSZ (setrlimit(2)).</summary>
+    private static Errno LimitSize(CallContext call, OpenFile file, long offset, ref ulong count)
+    {
+        const int FileSizeLimit = 1;
+        (ulong Soft, ulong Hard)[] limits = call.Process.Limits;
+        if (limits.Length <= FileSizeLimit || limits[FileSizeLimit].Soft == ulong.MaxValue || file.Inode.Kind != FileKind.Regular || count == 0)
+            return Errno.None;
+        bool appends = (file.Flags & OpenFlags.Append) != 0;
+        ulong start = (ulong)(appends ? file.Inode.Status.Size : offset < 0 ? file.Position : offset);
+        ulong limit = limits[FileSizeLimit].Soft;
+        if (start >= limit)
+        {
+            call.World.Send(call.Thread, new SignalInfo(Signal.FileSize));
+            return Errno.EFBIG;
+        }
+        count = Math.Min(count, limit - start);
+        return Errno.None;
     }
 
     private static bool IsUserRange(GuestAddress address, ulong count) =>

@@ -1,0 +1,125 @@
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Files.Proc;
+
+/// <summary>A world's processes, as /proc shows them.</summary>
+public sealed class WorldProcesses(World world) : IProcessSource
+{
+    public IReadOnlyList<int> ProcessIds
+    {
+        get
+        {
+            IReadOnlyList<Process> processes = world.Processes();
+            int[] ids = new int[processes.Count];
+            for (int i = 0; i < ids.Length; i++)
+                ids[i] = processes[i].Id;
+            return ids;
+        }
+    }
+
+    public IProcessView? Find(int id) => world.FindProcess(id) is { } process ? new View(process) : null;
+
+    private sealed class View(Process process) : IProcessView
+    {
+        private const ulong AllCapabilities = 0x1FFFFFFFFFF;
+
+        public ProcessInfo Info => Describe(process.IsZombie ? null : process.MainThread) with { Id = process.Id };
+
+        public IReadOnlyList<int> ThreadIds
+        {
+            get
+            {
+                int[] ids = new int[process.Threads.Count];
+                for (int i = 0; i < ids.Length; i++)
+                    ids[i] = process.Threads[i].Id;
+                Array.Sort(ids);
+                return ids;
+            }
+        }
+
+        public AddressSpace? Memory => process.IsZombie ? null : process.Memory;
+
+        public FileTable? Files => process.IsZombie ? null : process.Files;
+
+        public FileContext? Context => process.IsZombie ? null : process.FileContext;
+
+        public PathEntry? Executable => process.IsZombie ? null : process.Executable;
+
+        public byte[] AuxiliaryVector => process.Layout.AuxiliaryVector;
+
+        public ProcessInfo? Thread(int id) => process.FindThread(id) is { } thread ? Describe(thread) : null;
+
+        public void SetName(ReadOnlySpan<byte> name)
+        {
+            const int MaxName = 15;
+            if (!process.IsZombie)
+                process.MainThread.Name = name[..Math.Min(name.Length, MaxName)].ToArray();
+        }
+
+        public void SetOutOfMemoryScoreAdjustment(int value) => process.OutOfMemoryScoreAdjustment = value;
+
+        private ProcessInfo Describe(GuestThread? thread)
+        {
+            Credentials credentials = thread?.Credentials ?? process.LastCredentials;
+            ulong capabilities = credentials.IsPrivileged ? AllCapabilities : 0;
+            (ulong ignored, ulong caught) = Dispositions();
+            ProgramLayout layout = process.Layout;
+            return new ProcessInfo
+            {
+                Id = thread?.Id ?? process.Id,
+                Parent = process.ParentId,
+                Group = process.Group,
+                Session = process.Session,
+                Name = thread?.Name ?? process.LastName,
+                State = StateOf(thread),
+                StartTime = thread?.StartTime ?? process.StartTime,
+                User = (credentials.User, credentials.EffectiveUser, credentials.SavedUser, credentials.FileUser),
+                GroupIds = (credentials.Group, credentials.EffectiveGroup, credentials.SavedGroup, credentials.FileGroup),
+                Groups = credentials.Groups,
+                PendingSignals = thread?.Pending.Set.Bits ?? 0,
+                SharedPendingSignals = process.Pending.Set.Bits,
+                BlockedSignals = thread?.Blocked.Bits ?? 0,
+                IgnoredSignals = ignored,
+                CaughtSignals = caught,
+                Capabilities = capabilities,
+                EffectiveCapabilities = capabilities,
+                NoNewPrivileges = process.NoNewPrivileges,
+                ExitSignal = process.ExitSignal,
+                StackStart = layout.StackStart,
+                CodeStart = layout.CodeStart,
+                CodeEnd = layout.CodeEnd,
+                ArgumentStart = layout.ArgumentStart,
+                ArgumentEnd = layout.ArgumentEnd,
+                EnvironmentStart = layout.EnvironmentStart,
+                EnvironmentEnd = layout.EnvironmentEnd,
+                OutOfMemoryScoreAdjustment = process.OutOfMemoryScoreAdjustment,
+                Limits = process.Limits,
+            };
+        }
+
+        private char StateOf(GuestThread? thread)
+        {
+            if (thread is null)
+                return 'Z';
+            if (process.IsStopped)
+                return 'T';
+            return thread.State == ThreadState.Parked ? 'S' : 'R';
+        }
+
+        private (ulong Ignored, ulong Caught) Dispositions()
+        {
+            ulong ignored = 0;
+            ulong caught = 0;
+            for (int signal = 1; signal <= Signal.Last; signal++)
+            {
+                ulong handler = process.Actions[signal].Handler;
+                if (handler == SignalAction.Ignore)
+                    ignored |= SignalSet.Of(signal).Bits;
+                else if (handler != SignalAction.Default)
+                    caught |= SignalSet.Of(signal).Bits;
+            }
+            return (ignored, caught);
+        }
+    }
+}
