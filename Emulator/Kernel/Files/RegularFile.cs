@@ -67,14 +67,7 @@ public sealed class RegularFile : OpenFile
     public override MemoryObject? MapObject() =>
         _inode.MapContent(CanWrite, out MemoryObject? content) == Errno.None ? content : null;
 
-    public override CallResult Control(CallContext call, uint request, ulong argument)
-    {
-        const uint BytesReadable = 0x541B; // FIONREAD
-        if (request != BytesReadable)
-            return Errno.ENOTTY;
-        int rest = (int)Math.Clamp(_inode.Status.Size - Position, int.MinValue, int.MaxValue);
-        return call.Memory.TryWrite(new GuestAddress(argument), rest) ? CallResult.Ok() : Errno.EFAULT;
-    }
+    public override int? Pending => (int)Math.Clamp(_inode.Status.Size - Position, int.MinValue, int.MaxValue);
 
     protected override void OnLastClose()
     {

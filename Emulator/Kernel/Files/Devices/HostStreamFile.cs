@@ -1,5 +1,4 @@
 using Vivarium.Emulator.Kernel.Events;
-using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files.Devices;
 
@@ -101,14 +100,6 @@ public sealed class HostStreamFile : OpenFile
             0 => IoResult.WouldBlock,
             int count => count,
         };
-    }
-
-    public override CallResult Control(CallContext call, uint request, ulong argument)
-    {
-        const uint BytesReadable = 0x541B; // FIONREAD
-        if (request != BytesReadable)
-            return Errno.ENOTTY;
-        return call.Memory.TryWrite(new GuestAddress(argument), Pending()) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     protected override void OnLastClose()
