@@ -175,6 +175,12 @@ internal static partial class IntegerLowering
             StoreBack(e, i, address, displacement, old, value, size);
             e.Emit(OpCode.Subtract, size, MicroOp.Discard, accumulator, old, All);
         }
+        else if (size == 2)
+        {
+            // A register that differs is not written: it keeps even its upper half.
+            e.Emit(OpCode.ZeroExtend, 2, value, source);
+            e.Emit(OpCode.Select, 3, e.IntegerRegister(i.Op0Register), value, old, c: (byte)Condition.Equal);
+        }
         else
             e.WriteRegister(i.Op0Register, value);
         WriteUnlessEqual(e, size, old);
@@ -298,7 +304,11 @@ internal static partial class IntegerLowering
     private static bool SwapBytes(X86Emitter e, in Instruction i)
     {
         byte slot = e.IntegerRegister(i.Op0Register);
-        e.Emit(OpCode.ByteSwap, X86Emitter.SizeOf(i, 0), slot, slot);
+        // Of 16 bits it is undefined (SDM Vol. 2, BSWAP); processors clear them.
+        if (X86Emitter.SizeOf(i, 0) == 1)
+            e.WriteRegister(i.Op0Register, e.Constant(0));
+        else
+            e.Emit(OpCode.ByteSwap, X86Emitter.SizeOf(i, 0), slot, slot);
         return true;
     }
 
