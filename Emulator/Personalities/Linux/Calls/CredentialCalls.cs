@@ -1,0 +1,170 @@
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>User and group ids (credentials(7)). Unprivileged threads may only choose among ids they have.</summary>
+public static class CredentialCalls
+{
+    private const uint Keep = uint.MaxValue;
+    private const int MostGroups = 65536;
+
+    public static CallResult Getuid(CallContext call) => (long)call.Thread.Credentials.User;
+
+    public static CallResult Geteuid(CallContext call) => (long)call.Thread.Credentials.EffectiveUser;
+
+    public static CallResult Getgid(CallContext call) => (long)call.Thread.Credentials.Group;
+
+    public static CallResult Getegid(CallContext call) => (long)call.Thread.Credentials.EffectiveGroup;
+
+    public static CallResult Getresuid(CallContext call, GuestAddress real, GuestAddress effective, GuestAddress saved)
+    {
+        Credentials c = call.Thread.Credentials;
+        return Write(call, real, c.User, effective, c.EffectiveUser, saved, c.SavedUser);
+    }
+
+    public static CallResult Getresgid(CallContext call, GuestAddress real, GuestAddress effective, GuestAddress saved)
+    {
+        Credentials c = call.Thread.Credentials;
+        return Write(call, real, c.Group, effective, c.EffectiveGroup, saved, c.SavedGroup);
+    }
+
+    private static CallResult Write(CallContext call, GuestAddress a, uint x, GuestAddress b, uint y, GuestAddress c, uint z) =>
+        call.Memory.TryWrite(a, x) && call.Memory.TryWrite(b, y) && call.Memory.TryWrite(c, z) ? 0 : Errno.EFAULT;
+
+    public static CallResult Setuid(CallContext call, uint user)
+    {
+        Credentials c = call.Thread.Credentials;
+        if (c.IsPrivileged)
+            return SetUsers(call, user, user, user);
+        return user == c.User || user == c.SavedUser ? SetUsers(call, c.User, user, c.SavedUser) : Errno.EPERM;
+    }
+
+    public static CallResult Setgid(CallContext call, uint group)
+    {
+        Credentials c = call.Thread.Credentials;
+        if (c.IsPrivileged)
+            return SetGroupIds(call, group, group, group);
+        return group == c.Group || group == c.SavedGroup ? SetGroupIds(call, c.Group, group, c.SavedGroup) : Errno.EPERM;
+    }
+
+    /// <summary>The saved id follows the effective one when the real id is set, or the effective one to something else than the real.</summary>
+    public static CallResult Setreuid(CallContext call, uint real, uint effective)
+    {
+        Credentials c = call.Thread.Credentials;
+        uint newReal = real == Keep ? c.User : real, newEffective = effective == Keep ? c.EffectiveUser : effective;
+        if (!c.IsPrivileged && ((real != Keep && real != c.User && real != c.EffectiveUser) ||
+            (effective != Keep && effective != c.User && effective != c.EffectiveUser && effective != c.SavedUser)))
+            return Errno.EPERM;
+        bool follows = real != Keep || (effective != Keep && newEffective != c.User);
+        return SetUsers(call, newReal, newEffective, follows ? newEffective : c.SavedUser);
+    }
+
+    public static CallResult Setregid(CallContext call, uint real, uint effective)
+    {
+        Credentials c = call.Thread.Credentials;
+        uint newReal = real == Keep ? c.Group : real, newEffective = effective == Keep ? c.EffectiveGroup : effective;
+        if (!c.IsPrivileged && ((real != Keep && real != c.Group && real != c.EffectiveGroup) ||
+            (effective != Keep && effective != c.Group && effective != c.EffectiveGroup && effective != c.SavedGroup)))
+            return Errno.EPERM;
+        bool follows = real != Keep || (effective != Keep && newEffective != c.Group);
+        return SetGroupIds(call, newReal, newEffective, follows ? newEffective : c.SavedGroup);
+    }
+
+    public static CallResult Setresuid(CallContext call, uint real, uint effective, uint saved)
+    {
+        Credentials c = call.Thread.Credentials;
+        bool Allowed(uint id) => id == Keep || id == c.User || id == c.EffectiveUser || id == c.SavedUser;
+        if (!c.IsPrivileged && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
+            return Errno.EPERM;
+        return SetUsers(call, real == Keep ? c.User : real, effective == Keep ? c.EffectiveUser : effective, saved == Keep ? c.SavedUser : saved);
+    }
+
+    public static CallResult Setresgid(CallContext call, uint real, uint effective, uint saved)
+    {
+        Credentials c = call.Thread.Credentials;
+        bool Allowed(uint id) => id == Keep || id == c.Group || id == c.EffectiveGroup || id == c.SavedGroup;
+        if (!c.IsPrivileged && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
+            return Errno.EPERM;
+        return SetGroupIds(call, real == Keep ? c.Group : real, effective == Keep ? c.EffectiveGroup : effective, saved == Keep ? c.SavedGroup : saved);
+    }
+
+    /// <summary>Returns the old id whether it changed or not.</summary>
+    public static CallResult Setfsuid(CallContext call, uint user)
+    {
+        Credentials c = call.Thread.Credentials;
+        if (c.IsPrivileged || user == c.User || user == c.EffectiveUser || user == c.SavedUser || user == c.FileUser)
+            call.Thread.Credentials = c with { FileUser = user };
+        return (long)c.FileUser;
+    }
+
+    public static CallResult Setfsgid(CallContext call, uint group)
+    {
+        Credentials c = call.Thread.Credentials;
+        if (c.IsPrivileged || group == c.Group || group == c.EffectiveGroup || group == c.SavedGroup || group == c.FileGroup)
+            call.Thread.Credentials = c with { FileGroup = group };
+        return (long)c.FileGroup;
+    }
+
+    public static CallResult Getgroups(CallContext call, int size, GuestAddress list)
+    {
+        uint[] groups = call.Thread.Credentials.Groups;
+        if (size == 0)
+            return groups.Length;
+        if (size < groups.Length)
+            return Errno.EINVAL;
+        return call.Memory.TryWrite(list, MemoryMarshal.AsBytes(groups.AsSpan())) ? groups.Length : Errno.EFAULT;
+    }
+
+    public static CallResult Setgroups(CallContext call, int size, GuestAddress list)
+    {
+        if (!call.Thread.Credentials.IsPrivileged)
+            return Errno.EPERM;
+        if ((uint)size > MostGroups)
+            return Errno.EINVAL;
+        uint[] groups = new uint[size];
+        if (!call.Memory.TryRead(list, MemoryMarshal.AsBytes(groups.AsSpan())))
+            return Errno.EFAULT;
+        Array.Sort(groups);
+        call.Thread.Credentials = call.Thread.Credentials with { Groups = groups };
+        return 0;
+    }
+
+    private static CallResult SetUsers(CallContext call, uint real, uint effective, uint saved)
+    {
+        if (real == Keep || effective == Keep || saved == Keep)
+            return Errno.EINVAL;
+        call.Thread.Credentials = call.Thread.Credentials with { User = real, EffectiveUser = effective, SavedUser = saved, FileUser = effective };
+        return 0;
+    }
+
+    private static CallResult SetGroupIds(CallContext call, uint real, uint effective, uint saved)
+    {
+        if (real == Keep || effective == Keep || saved == Keep)
+            return Errno.EINVAL;
+        call.Thread.Credentials = call.Thread.Credentials with { Group = real, EffectiveGroup = effective, SavedGroup = saved, FileGroup = effective };
+        return 0;
+    }
+
+    /// <summary>Version 3 headers: the thread's id and two words each of effective, permitted and inheritable capabilities.</summary>
+    public static CallResult Capget(CallContext call, GuestAddress header, GuestAddress data)
+    {
+        const uint version3 = 0x20080522;
+        const uint allLow = uint.MaxValue, allHigh = 0x1FF;
+        if (!call.Memory.TryRead(header, out uint version) || !call.Memory.TryRead(header + 4, out int pid))
+            return Errno.EFAULT;
+        if (version is not (version3 or 0x20071026 or 0x19980330))
+            return call.Memory.TryWrite(header, version3) ? (data.IsNull ? 0 : Errno.EINVAL) : Errno.EFAULT;
+        if (pid < 0)
+            return Errno.EINVAL;
+        if ((pid == 0 ? call.Thread : call.World.FindThread(pid)) is not { } thread)
+            return Errno.ESRCH;
+        if (data.IsNull)
+            return 0;
+        bool has = thread.Credentials.IsPrivileged;
+        uint[] words = has ? [allLow, allLow, 0, allHigh, allHigh, 0] : [0, 0, 0, 0, 0, 0];
+        int count = version == 0x19980330 ? 3 : 6;
+        return call.Memory.TryWrite(data, MemoryMarshal.AsBytes(words.AsSpan(0, count))) ? 0 : Errno.EFAULT;
+    }
+}
