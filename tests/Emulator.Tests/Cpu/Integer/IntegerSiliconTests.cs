@@ -19,7 +19,7 @@ public sealed unsafe class IntegerSiliconTests : IDisposable
     private const ulong Compared = Arithmetic | 0x400;
 
     private readonly ITestOutputHelper _output;
-    private readonly FloatSilicon _silicon = new();
+    private readonly Silicon _silicon = new();
     private readonly AddressSpace _memory = new(new MemoryAccountant(1 << 26));
     private readonly GuestCpu _cpu = new(Architecture.X64);
     private readonly Interpreter _interpreter = new(new BlockCache());

@@ -11,7 +11,7 @@ namespace Vivarium.Emulator.Tests.Cpu.Vector;
 internal sealed unsafe class FloatHarness : IDisposable
 {
     private const int OperandSize = 512;
-    private readonly FloatSilicon _silicon = new();
+    private readonly Silicon _silicon = new();
     private readonly AddressSpace? _memory;
     private readonly ulong _guestOperand;
     private readonly byte* _hostOperand;
@@ -187,7 +187,7 @@ internal sealed unsafe class FloatHarness : IDisposable
                 return $"xmm{i}";
         }
 
-        foreach (var i in FloatSilicon.Registers)
+        foreach (var i in Silicon.Registers)
         {
             if (native.Registers[i] != emulated.Registers[i])
                 return $"register {i}";

@@ -28,7 +28,7 @@ public sealed class X87TranscendentalTests(ITestOutputHelper output)
         const int Vectors = 6000;
         var seed = int.TryParse(Environment.GetEnvironmentVariable("VIVARIUM_SEED"), out var given) ? given : 20261121;
         var vectors = new FloatVectors(seed);
-        using var silicon = new FloatSilicon();
+        using var silicon = new Silicon();
         Instruction instruction = default;
         instruction.Code = code;
         var stub = silicon.Compile(InstructionForms.Encode(instruction));

@@ -3,13 +3,13 @@ using System.Runtime.Intrinsics;
 using Iced.Intel;
 using Vivarium.Emulator.Cpu;
 
-namespace Vivarium.Emulator.Tests.Cpu.Vector;
+namespace Vivarium.Emulator.Tests.Cpu;
 
 /// <summary>
 /// Runs single instructions on the host's own processor: a stub loads x87, vector and some integer registers from a state
 /// block, executes the instruction and stores them back.
 /// </summary>
-internal sealed unsafe partial class FloatSilicon : IDisposable
+internal sealed unsafe partial class Silicon : IDisposable
 {
     /// <summary>Integer registers that take part, by x86 number: RAX, RCX, RDX, RBX; RSI and RDI address memory.</summary>
     public static readonly int[] Registers = [0, 1, 2, 3, 6, 7];
@@ -23,7 +23,7 @@ internal sealed unsafe partial class FloatSilicon : IDisposable
     private readonly byte* _code;
     private int _used;
 
-    public FloatSilicon()
+    public Silicon()
     {
         _state = (byte*)NativeMemory.AlignedAlloc(1024, 64);
         NativeMemory.Clear(_state, 1024);
