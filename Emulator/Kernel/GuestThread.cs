@@ -20,6 +20,9 @@ public enum ThreadState : byte
     Dead,
 }
 
+/// <summary>A processor exception: its number, error code and faulting address, as the architecture has them.</summary>
+public readonly record struct TrapInfo(int Number, ulong Error, ulong Address);
+
 /// <summary>A guest thread: data, not a host thread (design decision 1).</summary>
 public sealed partial class GuestThread
 {
@@ -59,6 +62,9 @@ public sealed partial class GuestThread
 
     public PendingSignals Pending { get; } = new();
 
+    /// <summary>Blocked signals whose arrival ends a wait (sigtimedwait(2)).</summary>
+    public SignalSet WaitsForSignals { get; set; }
+
     /// <summary>The mask to return to after a call with a mask of its own (sigsuspend, ppoll).</summary>
     public SignalSet? SavedMask { get; set; }
 
@@ -73,6 +79,9 @@ public sealed partial class GuestThread
 
     /// <summary>The head of the list of robust futexes (get_robust_list(2)).</summary>
     public GuestAddress RobustList { get; set; }
+
+    /// <summary>The last processor exception, for signal frames.</summary>
+    public TrapInfo Trap { get; set; }
 
     /// <summary>Monotonic world time of its start.</summary>
     public long StartTime { get; internal init; }

@@ -76,6 +76,9 @@ public sealed partial class Process
         TellParentOfChange();
     }
 
+    /// <summary>The parent has seen that this child stopped or went on.</summary>
+    public void TakeReport() => Reported = null;
+
     /// <summary>The parent has seen this child's end: nothing is left of it.</summary>
     public void Reap()
     {

@@ -172,6 +172,12 @@ public sealed partial class World
                 break;
             default:
                 FinishCall(thread, result);
+                // A call that was not interrupted gives the mask back before any signal is looked at.
+                if (thread.SavedMask is { } mask)
+                {
+                    thread.SavedMask = null;
+                    thread.Blocked = mask;
+                }
                 break;
         }
     }

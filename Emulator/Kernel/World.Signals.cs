@@ -16,13 +16,21 @@ public sealed partial class World
             return false;
         foreach (GuestThread thread in target.Threads)
         {
-            if (!thread.Blocked.Contains(info.Signal) || Signal.Unstoppable.Contains(info.Signal))
+            if (!thread.Blocked.Contains(info.Signal) || thread.WaitsForSignals.Contains(info.Signal))
             {
                 thread.Wake();
                 break;
             }
         }
         return true;
+    }
+
+    /// <summary>Sets what a process does on a signal; pending ones that are now ignored go (sigaction(2)).</summary>
+    public void SetAction(Process process, int signal, in SignalAction action)
+    {
+        process.Actions[signal] = action;
+        if (IsIgnored(action, signal))
+            Discard(process, SignalSet.Of(signal));
     }
 
     /// <summary>Sends to one thread.</summary>
@@ -32,7 +40,7 @@ public sealed partial class World
             return true;
         if (!target.Pending.Add(info))
             return false;
-        if (!target.Blocked.Contains(info.Signal))
+        if (!target.Blocked.Contains(info.Signal) || target.WaitsForSignals.Contains(info.Signal))
             target.Wake();
         return true;
     }

@@ -31,6 +31,13 @@ public sealed partial class World : IDisposable
     /// <summary>The host's monotonic time at which the world's reaches <paramref name="monotonic"/>.</summary>
     public long ToHostTime(long monotonic) => _clock.ToHost(monotonic);
 
+    /// <summary>The monotonic time at which the real-time clock reaches <paramref name="realtime"/>, unless it is set.</summary>
+    public long MonotonicOf(long realtime)
+    {
+        long ahead = Math.Max(0, realtime - Clock.Realtime);
+        return ahead > long.MaxValue - Clock.Monotonic ? long.MaxValue : Clock.Monotonic + ahead;
+    }
+
     /// <summary>Random numbers for guests.</summary>
     public WorldRandom Random { get; }
 

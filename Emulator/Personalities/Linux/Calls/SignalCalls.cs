@@ -1,0 +1,196 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+using Vivarium.Emulator.Personalities.Linux.X64;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>Signals: their actions, masks, sending and waiting for them (signal(7)).</summary>
+public static class SignalCalls
+{
+    private const int SentByTgkill = -6;
+    private const ulong SetSize = 8;
+
+    public static CallResult RtSigaction(CallContext call, int signal, GuestAddress action, GuestAddress old, ulong size)
+    {
+        if (size != SetSize || !Signal.IsValid(signal))
+            return Errno.EINVAL;
+        SigActionRaw wanted = default;
+        if (!action.IsNull && !call.Memory.TryRead(action, out wanted))
+            return Errno.EFAULT;
+        if (!action.IsNull && Signal.Unstoppable.Contains(signal))
+            return Errno.EINVAL;
+        SigActionRaw before = SigActionRaw.Encode(call.Process.Actions[signal]);
+        if (!action.IsNull)
+            call.World.SetAction(call.Process, signal, wanted.Decode());
+        return old.IsNull || call.Memory.TryWrite(old, before) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    public static CallResult RtSigprocmask(CallContext call, int how, GuestAddress set, GuestAddress old, ulong size)
+    {
+        if (size != SetSize)
+            return Errno.EINVAL;
+        SignalSet before = call.Thread.Blocked;
+        if (!set.IsNull)
+        {
+            if (!call.Memory.TryRead(set, out ulong bits))
+                return Errno.EFAULT;
+            SignalSet given = new(bits);
+            SignalSet? after = how switch
+            {
+                0 => before | given,
+                1 => before & ~given,
+                2 => given,
+                _ => null,
+            };
+            if (after is not { } mask)
+                return Errno.EINVAL;
+            call.Thread.Blocked = mask & ~Signal.Unstoppable;
+        }
+        return old.IsNull || call.Memory.TryWrite(old, before.Bits) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    public static CallResult RtSigreturn(CallContext call)
+    {
+        if (!X64SignalFrame.Leave(call.Thread))
+            call.World.ForceSignal(call.Thread, new SignalInfo(Signal.Segment, Code: 0x80) { IsFault = true });
+        return CallResult.NoReturn;
+    }
+
+    public static CallResult RtSigpending(CallContext call, GuestAddress set, ulong size)
+    {
+        if (size > SetSize)
+            return Errno.EINVAL;
+        SignalSet pending = (call.Thread.Pending.Set | call.Process.Pending.Set) & call.Thread.Blocked;
+        return call.Memory.TryWrite(set, BitConverter.GetBytes(pending.Bits).AsSpan(0, (int)size)) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    public static CallResult RtSigsuspend(CallContext call, GuestAddress set, ulong size)
+    {
+        if (size != SetSize)
+            return Errno.EINVAL;
+        Errno error = call.UseTemporaryMask(set, size);
+        if (error != Errno.None)
+            return error;
+        return set.IsNull ? Errno.EFAULT : call.Wait(RestartKind.IfNoHandler);
+    }
+
+    public static CallResult Pause(CallContext call) => call.Wait(RestartKind.IfNoHandler);
+
+    public static CallResult RtSigtimedwait(CallContext call, GuestAddress set, GuestAddress information, GuestAddress timeout, ulong size)
+    {
+        if (size != SetSize)
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(set, out ulong bits))
+            return Errno.EFAULT;
+        Errno error = call.SetTimeout(timeout);
+        if (error != Errno.None)
+            return error;
+        SignalSet wanted = new SignalSet(bits) & ~Signal.Unstoppable;
+        if (call.Thread.Pending.TryTake(wanted, out SignalInfo info) || call.Process.Pending.TryTake(wanted, out info))
+        {
+            call.Thread.WaitsForSignals = default;
+            return information.IsNull || call.Memory.TryWrite(information, SigInfo.Of(info)) ? CallResult.Ok(info.Signal) : Errno.EFAULT;
+        }
+        if (call.DeadlinePassed || call.Interrupted)
+            call.Thread.WaitsForSignals = default;
+        else
+            call.Thread.WaitsForSignals = wanted;
+        return call.DeadlinePassed ? Errno.EAGAIN : call.Wait(RestartKind.Never);
+    }
+
+    public static CallResult Sigaltstack(CallContext call, GuestAddress stack, GuestAddress old)
+    {
+        ref CpuState state = ref call.Thread.Cpu.State;
+        ulong pointer = state.Registers[X64Registers.Rsp];
+        SigAltStack before = call.Thread.AlternateStackAsSeen(pointer);
+        if (!stack.IsNull)
+        {
+            if (!call.Memory.TryRead(stack, out SigAltStack wanted))
+                return Errno.EFAULT;
+            Errno error = call.Thread.SetAlternateStack(wanted, pointer);
+            if (error != Errno.None)
+                return error;
+        }
+        return old.IsNull || call.Memory.TryWrite(old, before) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    public static CallResult Kill(CallContext call, int pid, int signal)
+    {
+        if (signal != 0 && !Signal.IsValid(signal))
+            return Errno.EINVAL;
+        if (pid == int.MinValue)
+            return Errno.ESRCH;
+        SignalInfo info = From(call, signal, code: 0);
+        if (pid > 0)
+            return call.World.FindProcess(pid) is { } target ? SendTo(call, target, info) : Errno.ESRCH;
+        int group = pid == 0 ? call.Process.Group : -pid;
+        bool found = false, sent = false;
+        foreach (Process process in call.World.Processes())
+        {
+            // kill(-1) reaches all but the sender and init, which no world has.
+            bool isTarget = pid == -1 ? !ReferenceEquals(process, call.Process) : process.Group == group;
+            if (!isTarget)
+                continue;
+            found = true;
+            sent |= SendTo(call, process, info).Outcome == CallOutcome.Value;
+        }
+        return sent ? CallResult.Ok() : found ? Errno.EPERM : Errno.ESRCH;
+    }
+
+    public static CallResult Tkill(CallContext call, int tid, int signal) => tid <= 0 ? Errno.EINVAL : SendToThread(call, null, tid, From(call, signal, SentByTgkill));
+
+    public static CallResult Tgkill(CallContext call, int group, int tid, int signal) =>
+        group <= 0 || tid <= 0 ? Errno.EINVAL : SendToThread(call, group, tid, From(call, signal, SentByTgkill));
+
+    public static CallResult RtSigqueueinfo(CallContext call, int pid, int signal, GuestAddress information)
+    {
+        if (!call.Memory.TryRead(information, out SigInfo raw))
+            return Errno.EFAULT;
+        if (call.World.FindProcess(pid) is not { } target)
+            return Errno.ESRCH;
+        // Only a process itself may claim to be the kernel or kill(2) (rt_sigqueueinfo(2)).
+        if ((raw.Code >= 0 || raw.Code == SentByTgkill) && target.Id != call.Process.Id)
+            return Errno.EPERM;
+        return signal != 0 && !Signal.IsValid(signal) ? Errno.EINVAL : SendTo(call, target, raw.ToSignal(signal));
+    }
+
+    public static CallResult RtTgsigqueueinfo(CallContext call, int group, int tid, int signal, GuestAddress information)
+    {
+        if (group <= 0 || tid <= 0)
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(information, out SigInfo raw))
+            return Errno.EFAULT;
+        if ((raw.Code >= 0 || raw.Code == SentByTgkill) && group != call.Process.Id)
+            return Errno.EPERM;
+        return SendToThread(call, group, tid, raw.ToSignal(signal));
+    }
+
+    private static CallResult SendTo(CallContext call, Process target, in SignalInfo info)
+    {
+        bool mayContinue = info.Signal == Signal.Continue && target.Session == call.Process.Session;
+        if (!mayContinue && !call.Thread.Credentials.MaySignal(target.Credentials))
+            return Errno.EPERM;
+        if (info.Signal != 0 && !call.World.Send(target, info))
+            return Errno.EAGAIN;
+        return call.Thread.IsAlive ? CallResult.Ok() : CallResult.NoReturn;
+    }
+
+    private static CallResult SendToThread(CallContext call, int? group, int tid, in SignalInfo info)
+    {
+        if (info.Signal != 0 && !Signal.IsValid(info.Signal))
+            return Errno.EINVAL;
+        if (call.World.FindThread(tid) is not { } target || (group is { } wanted && target.Process.Id != wanted))
+            return Errno.ESRCH;
+        if (!call.Thread.Credentials.MaySignal(target.Credentials))
+            return Errno.EPERM;
+        if (info.Signal != 0 && !call.World.Send(target, info))
+            return Errno.EAGAIN;
+        return call.Thread.IsAlive ? CallResult.Ok() : CallResult.NoReturn;
+    }
+
+    private static SignalInfo From(CallContext call, int signal, int code) =>
+        new(signal, code) { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User };
+}

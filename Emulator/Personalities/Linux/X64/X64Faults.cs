@@ -1,0 +1,75 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.X64;
+
+/// <summary>From a processor's exception to the signal Linux sends for it (arch/x86/kernel/traps.c as its manual pages tell: sigaction(2)).</summary>
+internal static class X64Faults
+{
+    private const int FromKernel = 0x80;
+
+    private const int SegmentNotMapped = 1;
+    private const int SegmentAccess = 2;
+    private const int BusNoAddress = 2;
+    private const int IllegalOperand = 2;
+    private const int TrapTrace = 2;
+    private const int IntegerDivide = 1;
+
+    public static SignalInfo ToSignal(GuestThread thread, in EngineExit exit)
+    {
+        ulong pc = thread.Cpu.State.Pc;
+        thread.Trap = exit.Reason switch
+        {
+            ExitReason.MemoryFault => new TrapInfo(14, ErrorCode(exit.Fault), exit.Fault.Address.Value),
+            ExitReason.InvalidInstruction => new TrapInfo(6, 0, 0),
+            ExitReason.GeneralProtection => new TrapInfo(13, 0, 0),
+            ExitReason.Breakpoint => new TrapInfo(3, 0, 0),
+            ExitReason.SingleStep => new TrapInfo(1, 0, 0),
+            ExitReason.DivideError => new TrapInfo(0, 0, 0),
+            _ => new TrapInfo(19, 0, 0),
+        };
+        return exit.Reason switch
+        {
+            ExitReason.MemoryFault => OfMemory(exit.Fault),
+            ExitReason.InvalidInstruction => Fault(Signal.Illegal, IllegalOperand, pc),
+            ExitReason.GeneralProtection => Fault(Signal.Segment, FromKernel, 0),
+            ExitReason.Breakpoint => Fault(Signal.Trap, FromKernel, 0),
+            ExitReason.SingleStep => Fault(Signal.Trap, TrapTrace, pc),
+            ExitReason.DivideError => Fault(Signal.FloatingPoint, IntegerDivide, pc),
+            _ => Fault(Signal.FloatingPoint, FloatingPointCode(thread.Cpu.State), pc),
+        };
+    }
+
+    private static SignalInfo OfMemory(in MemoryFault fault) => fault.Kind switch
+    {
+        FaultKind.BeyondEnd => Fault(Signal.Bus, BusNoAddress, fault.Address.Value),
+        FaultKind.NonCanonical => Fault(Signal.Segment, FromKernel, 0),
+        FaultKind.Protection => Fault(Signal.Segment, SegmentAccess, fault.Address.Value),
+        _ => Fault(Signal.Segment, SegmentNotMapped, fault.Address.Value),
+    };
+
+    private static SignalInfo Fault(int signal, int code, ulong address) => new(signal, code) { IsFault = true, Value = address };
+
+    /// <summary>The page fault's error code: present 1, write 2, user 4, fetch 16 (SDM Vol. 3, 4.7).</summary>
+    private static ulong ErrorCode(in MemoryFault fault) => 4UL
+        | (fault.Kind == FaultKind.Protection ? 1UL : 0)
+        | (fault.Access == MemoryAccess.Write ? 2UL : 0)
+        | (fault.Access == MemoryAccess.Execute ? 16UL : 0);
+
+    /// <summary>The first unmasked exception of SSE or x87: FPE_FLTINV 7, FLTDIV 3, FLTOVF 4, FLTUND 5, FLTRES 6.</summary>
+    private static int FloatingPointCode(in CpuState state)
+    {
+        uint raised = (state.Mxcsr & ~(state.Mxcsr >> 7)) & 0x3F;
+        if (raised == 0)
+            raised = (uint)(state.X87.Status & ~state.X87.Control) & 0x3F;
+        if ((raised & 1) != 0)
+            return 7;
+        if ((raised & 4) != 0)
+            return 3;
+        if ((raised & 8) != 0)
+            return 4;
+        return (raised & 0x12) != 0 ? 5 : 6;
+    }
+}

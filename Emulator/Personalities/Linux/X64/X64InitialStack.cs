@@ -1,0 +1,170 @@
+using System.Buffers.Binary;
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Loader;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.X64;
+
+/// <summary>A new program's stack: arguments, environment, auxiliary vector (AMD64 supplement, 3.4.1; getauxval(3)).</summary>
+internal static class X64InitialStack
+{
+    private const ulong Top = 0xFFFF_F000;
+
+    /// <summary>What is mapped at once below the strings; the rest of the stack grows.</summary>
+    private const ulong FirstRoom = 132 * 1024;
+
+    /// <summary>A quarter of the default stack, as Linux has it (execve(2), "Limits on size").</summary>
+    private const int MostBytes = 2 << 20;
+
+    /// <summary>One string (MAX_ARG_STRLEN).</summary>
+    private const int LongestString = 128 * 1024;
+
+    public static Errno Write(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout)
+    {
+        layout = new ProgramLayout();
+        ulong strings = Measure(program);
+        if (strings == ulong.MaxValue)
+            return Errno.E2BIG;
+        ulong length = (strings + FirstRoom + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1);
+        Protection protection = Protection.ReadWrite | (image.ExecutableStack ? Protection.Execute : 0);
+        var request = new MapRequest(new GuestAddress(Top - length), length, protection, Placement.Fixed, Name: "[stack]", GrowsDown: true);
+        if (memory.Map(request, out _) != MapStatus.Ok)
+            return Errno.ENOMEM;
+        var writer = new StackWriter(memory, Top - 8);
+        ulong path = writer.Push(program.Path);
+        ulong environmentEnd = writer.Position;
+        ulong[] environment = writer.PushAll(program.Environment);
+        ulong argumentEnd = writer.Position;
+        ulong[] arguments = writer.PushAll(program.Arguments);
+        ulong argumentStart = writer.Position;
+        writer.Align();
+        ulong platform = writer.Push("x86_64"u8);
+        Span<byte> random = stackalloc byte[16];
+        thread.Process.World.Random.Fill(random);
+        ulong randomAt = writer.PushRaw(random);
+        writer.Align();
+        ulong[] auxiliary = Auxiliary(thread, image, program, path, platform, randomAt);
+        ulong stack = writer.PushTable(arguments, environment, auxiliary);
+        SetRegisters(thread, image.Start, stack);
+        layout = new ProgramLayout
+        {
+            StackStart = stack,
+            CodeStart = image.Entry,
+            CodeEnd = image.BreakStart,
+            ArgumentStart = argumentStart,
+            ArgumentEnd = argumentEnd,
+            EnvironmentStart = argumentEnd,
+            EnvironmentEnd = environmentEnd,
+            AuxiliaryVector = ToBytes(auxiliary),
+        };
+        return Errno.None;
+    }
+
+    private static ulong Measure(ProgramStart program)
+    {
+        long bytes = program.Path.Length + 1;
+        foreach (IReadOnlyList<byte[]> list in (ReadOnlySpan<IReadOnlyList<byte[]>>)[program.Arguments, program.Environment])
+        {
+            foreach (byte[] text in list)
+            {
+                if (text.Length >= LongestString)
+                    return ulong.MaxValue;
+                bytes += text.Length + 1 + 8;
+            }
+        }
+        return bytes > MostBytes ? ulong.MaxValue : (ulong)bytes;
+    }
+
+    private static ulong[] Auxiliary(GuestThread thread, ElfImage image, ProgramStart program, ulong path, ulong platform, ulong random)
+    {
+        const ulong ClockTicks = 100;
+
+        // CPUID leaf 1's EDX: what AT_HWCAP is on x86.
+        const ulong Capabilities = 0x0788_8131;
+        Credentials who = thread.Credentials;
+        return
+        [
+            51, MinimumSignalStack, // AT_MINSIGSTKSZ
+            16, Capabilities, // AT_HWCAP
+            6, GuestAddress.PageSize, // AT_PAGESZ
+            17, ClockTicks, // AT_CLKTCK
+            3, image.HeadersAddress, // AT_PHDR
+            4, (ulong)image.HeaderSize, // AT_PHENT
+            5, (ulong)image.HeaderCount, // AT_PHNUM
+            7, image.InterpreterBase, // AT_BASE
+            8, 0, // AT_FLAGS
+            9, image.Entry, // AT_ENTRY
+            11, who.User, // AT_UID
+            12, who.EffectiveUser, // AT_EUID
+            13, who.Group, // AT_GID
+            14, who.EffectiveGroup, // AT_EGID
+            23, program.IsSecure ? 1UL : 0, // AT_SECURE
+            25, random, // AT_RANDOM
+            26, 0, // AT_HWCAP2
+            31, path, // AT_EXECFN
+            15, platform, // AT_PLATFORM
+            0, 0, // AT_NULL
+        ];
+    }
+
+    /// <summary>What a signal frame takes at most, with room for the handler (AT_MINSIGSTKSZ, sysconf's _SC_MINSIGSTKSZ).</summary>
+    private const ulong MinimumSignalStack = 2048;
+
+    private static void SetRegisters(GuestThread thread, ulong start, ulong stack)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        CpuState fresh = new GuestCpu(Architecture.X64).State;
+        state = fresh;
+        state.Pc = start;
+        state.Registers[X64Registers.Rsp] = stack;
+    }
+
+    private static byte[] ToBytes(ulong[] words)
+    {
+        byte[] bytes = new byte[words.Length * 8];
+        for (int i = 0; i < words.Length; i++)
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(i * 8), words[i]);
+        return bytes;
+    }
+
+    /// <summary>Writes downwards. The room was mapped, so writes cannot fail.</summary>
+    private ref struct StackWriter(AddressSpace memory, ulong position)
+    {
+        public ulong Position { get; private set; } = position;
+
+        public void Align() => Position &= ~15UL;
+
+        public ulong PushRaw(scoped ReadOnlySpan<byte> bytes)
+        {
+            Position -= (ulong)bytes.Length;
+            memory.TryWrite(new GuestAddress(Position), bytes);
+            return Position;
+        }
+
+        /// <summary>Pushes a string and its NUL, which fresh pages already have.</summary>
+        public ulong Push(scoped ReadOnlySpan<byte> text)
+        {
+            Position--;
+            return PushRaw(text);
+        }
+
+        /// <summary>Pushes strings so that the first lies lowest.</summary>
+        public ulong[] PushAll(IReadOnlyList<byte[]> texts)
+        {
+            ulong[] addresses = new ulong[texts.Count];
+            for (int i = texts.Count - 1; i >= 0; i--)
+                addresses[i] = Push(texts[i]);
+            return addresses;
+        }
+
+        /// <summary>The table the stack pointer points at: argc, argv, NULL, envp, NULL, auxv.</summary>
+        public ulong PushTable(ulong[] arguments, ulong[] environment, ulong[] auxiliary)
+        {
+            ulong[] words = [(ulong)arguments.Length, .. arguments, 0, .. environment, 0, .. auxiliary];
+            Position = (Position - ((ulong)words.Length * 8)) & ~15UL;
+            memory.TryWrite(new GuestAddress(Position), ToBytes(words));
+            return Position;
+        }
+    }
+}
