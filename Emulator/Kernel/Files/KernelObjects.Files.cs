@@ -1,4 +1,6 @@
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Files.Devices;
+using Vivarium.Emulator.Kernel.Files.Proc;
 
 namespace Vivarium.Emulator.Kernel;
 
@@ -6,6 +8,52 @@ public sealed partial class World
 {
     /// <summary>The tree of mounts. Set when the world is set up.</summary>
     public Vfs Vfs { get; set; } = null!;
+
+    /// <summary>
+    /// Gives a process descriptors 0, 1 and 2 on streams outside the world. Those that are terminals become what
+    /// <paramref name="terminal"/> makes, the others pipes.
+    /// </summary>
+    public void AttachStandardStreams(Process process, IHostInput input, IHostOutput output, IHostOutput error, Func<OpenFile>? terminal = null)
+    {
+        ulong device = Vfs.NewDevice();
+        FileCredentials owner = process.MainThread.FileCredentials;
+        OpenFile Open(bool isTerminal, Func<OpenFile> makePipe)
+        {
+            if (isTerminal && terminal is not null)
+                return terminal();
+            OpenFile pipe = makePipe();
+            pipe.Inode.SetAttributes(new AttributeChange { User = owner.User, Group = owner.Group });
+            return pipe;
+        }
+
+        process.Files.Add(Open(input.IsTerminal, () => new HostStreamFile(input, Post, Clock, device, 1)), closeOnExec: false, out _);
+        process.Files.Add(Open(output.IsTerminal, () => new HostStreamFile(output, Post, Clock, device, 2)), closeOnExec: false, out _);
+        process.Files.Add(Open(error.IsTerminal, () => new HostStreamFile(error, Post, Clock, device, 3)), closeOnExec: false, out _);
+    }
+
+    /// <summary>Builds the tree that the specification asks for; null, or one sentence for the user on what cannot be used.</summary>
+    public string? MountTree()
+    {
+        SystemInfo system = (_spec.System ?? new SystemInfo()) with
+        {
+            TotalMemory = Accountant.Limit,
+            UsedMemory = () => Accountant.Used,
+            LastProcessId = () => LastProcessId,
+        };
+        Vfs? tree = new WorldTree
+        {
+            Clock = Clock,
+            Accountant = Accountant,
+            Random = Random.Fill,
+            Processes = new WorldProcesses(this),
+            System = system,
+            RootPath = _spec.RootPath,
+            Binds = _spec.Binds,
+        }.Build(out string? problem);
+        if (tree is not null)
+            Vfs = tree;
+        return problem;
+    }
 }
 
 public sealed partial class Process

@@ -40,7 +40,7 @@ public sealed record WorldTree
         Inode? lower = OpenRoot(out problem);
         if (lower is null)
             return null;
-        MemoryFileSystem root = new(Clock, lower.Status.Device, NewContent, lower);
+        MemoryFileSystem root = new(Clock, lower.Status.Device, NewContent, lower) { Accountant = Accountant };
         Vfs vfs = new(root, "overlay");
         vfs.UnnamedFiles = NewTemporary(vfs);
         vfs.FileSystemTypes["tmpfs"] = () => NewTemporary(vfs);
@@ -68,7 +68,7 @@ public sealed record WorldTree
 
     private MemoryObject NewContent() => new AnonymousObject(Accountant);
 
-    private MemoryFileSystem NewTemporary(Vfs vfs) => new(Clock, vfs.NewDevice(), NewContent) { Capacity = TemporaryCapacity };
+    private MemoryFileSystem NewTemporary(Vfs vfs) => new(Clock, vfs.NewDevice(), NewContent) { Accountant = Accountant, Capacity = Math.Min(TemporaryCapacity, Accountant.Limit) };
 
     private ProcFileSystem NewProc(Vfs vfs) => new(Clock, vfs.NewDevice(), Processes, System, Random);
 
@@ -154,7 +154,7 @@ public sealed record WorldTree
 
     private MemoryFileSystem NewDevices(Vfs vfs)
     {
-        MemoryFileSystem devices = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode);
+        MemoryFileSystem devices = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
         Inode root = devices.Root;
         foreach ((string name, uint major, uint minor) in ((string, uint, uint)[])
             [("null", 1, MemoryDevices.Null), ("zero", 1, MemoryDevices.Zero), ("full", 1, MemoryDevices.Full), ("random", 1, MemoryDevices.Random),
@@ -177,7 +177,7 @@ public sealed record WorldTree
     /// <summary>The few places of sysfs that C libraries and run-times read to count processors.</summary>
     private MemoryFileSystem NewSystem(Vfs vfs)
     {
-        MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode);
+        MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
         string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
         AddText(system.Root, "devices/system/cpu/online", last);
         AddText(system.Root, "devices/system/cpu/possible", last);

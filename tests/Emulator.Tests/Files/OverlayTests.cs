@@ -26,7 +26,7 @@ public sealed class OverlayTests : IDisposable
         new HostCalls(HostCalls.OpenDirectory(_lower)).Link("f", "hard", follow: false);
         TestClock clock = new();
         HostFileSystem host = HostFileSystem.Open(clock, _lower, readOnly: true, out _)!;
-        _vfs = new Vfs(new MemoryFileSystem(clock, 1, () => new AnonymousObject(_accountant), host.Root));
+        _vfs = new Vfs(new MemoryFileSystem(clock, 1, () => new AnonymousObject(_accountant), host.Root) { Accountant = _accountant });
         _calls = new VfsCalls(_vfs, _vfs.Root);
     }
 
@@ -97,6 +97,18 @@ public sealed class OverlayTests : IDisposable
         Assert.Equal(Errno.ENOSPC, _calls.Truncate("big", 2 << 20));
         Assert.Equal(Errno.None, _calls.Unlink("big"));
         Assert.Equal(before, _accountant.Used);
+    }
+
+    [Fact]
+    public void Names_count_too()
+    {
+        int made = 0;
+        while (_calls.MakeDirectory($"n{made}", 0x1ED) == Errno.None)
+            made++;
+        Assert.InRange(made, 100, 2000);
+        Assert.Equal(Errno.ENOSPC, _calls.Link("f", "another", follow: false));
+        Assert.Equal(Errno.None, _calls.RemoveDirectory("n7"));
+        Assert.Equal(Errno.None, _calls.Rename("n8", "n7", 0));
     }
 
     [Fact]

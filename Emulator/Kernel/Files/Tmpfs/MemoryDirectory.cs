@@ -48,6 +48,9 @@ public sealed class MemoryDirectory : MemoryNode
 
     public override Errno Make(ReadOnlySpan<byte> name, in NodeSpec spec, out Inode? inode)
     {
+        inode = null;
+        if (!Owner.TryReserveName())
+            return Errno.ENOSPC;
         MemoryNode node = Owner.NewNode(spec, _status.Device);
         inode = node;
         Insert(name, node);
@@ -72,6 +75,8 @@ public sealed class MemoryDirectory : MemoryNode
         // A name cannot come back once the last one is gone; a file made without one may get its first (open(2), O_TMPFILE).
         if (node.Links == 0 && !node.IsLinkable)
             return Errno.ENOENT;
+        if (!Owner.TryReserveName())
+            return Errno.ENOSPC;
         node.AddLink(1);
         Insert(name, node);
         return Errno.None;
@@ -101,6 +106,13 @@ public sealed class MemoryDirectory : MemoryNode
         MemoryNode node = (MemoryNode)moved;
         if (!exchange && replaced is MemoryDirectory directory && !directory.IsEmpty())
             return Errno.ENOTEMPTY;
+        if (!Owner.TryReserveName())
+            return Errno.ENOSPC;
+        if (exchange && !Owner.TryReserveName())
+        {
+            Owner.ReleaseName();
+            return Errno.ENOSPC;
+        }
         Drop(name);
         if (replaced is not null)
             to.Drop(newName);
@@ -182,6 +194,7 @@ public sealed class MemoryDirectory : MemoryNode
         return _lowerNames = collector.Names;
     }
 
+    /// <summary>Adds a name that was reserved.</summary>
     private void Insert(ReadOnlySpan<byte> name, MemoryNode node)
     {
         Entry entry = new(name.ToArray(), node, _nextSequence++);
@@ -196,6 +209,7 @@ public sealed class MemoryDirectory : MemoryNode
         if (_entries.Remove(key, out Entry? entry) && entry.Sequence != 0)
         {
             entry.Node = null;
+            Owner.ReleaseName();
             if (++_removedOwn > 16 && _removedOwn > _own.Count / 2)
                 _removedOwn -= _own.RemoveAll(static own => own.Node is null);
         }

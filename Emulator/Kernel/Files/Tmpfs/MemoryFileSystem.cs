@@ -16,6 +16,9 @@ public sealed class MemoryFileSystem : FileSystem
     // Far above what a lower file system uses, so that new numbers do not meet lower ones.
     private const ulong FirstOverlayInode = 1UL << 40;
 
+    // About what an entry, its node and its cached name take.
+    private const ulong NameCost = 1024;
+
     private readonly Func<MemoryObject> _newContent;
     private readonly Dictionary<(ulong Device, ulong Inode), MemoryNode> _linked = [];
     private readonly Inode? _lower;
@@ -45,6 +48,9 @@ public sealed class MemoryFileSystem : FileSystem
 
     public ulong Device { get; }
 
+    /// <summary>Charged for names as well, so that a guest cannot fill the host's memory with empty files; null = not counted.</summary>
+    public MemoryAccountant? Accountant { get; init; }
+
     /// <summary>Size as statfs tells it, bytes.</summary>
     public ulong Capacity { get; init; } = 8UL << 30;
 
@@ -69,6 +75,11 @@ public sealed class MemoryFileSystem : FileSystem
             };
         }
     }
+
+    /// <summary>Reserves the memory of a name and its node; false when the world has no more (ENOSPC).</summary>
+    internal bool TryReserveName() => Accountant is null || Accountant.TryCharge(NameCost);
+
+    internal void ReleaseName() => Accountant?.Release(NameCost);
 
     internal MemoryObject NewContent() => _newContent();
 

@@ -5,6 +5,9 @@ public abstract class MemoryNode : Inode
 {
     private const long DayInNanoseconds = 86_400_000_000_000;
 
+    // As much as a disk's file system keeps for a file (xattr(7), "ext2, ext3, and ext4").
+    private const int MaxAttributes = 4096;
+
     private protected FileStatus _status;
     private SortedDictionary<string, byte[]>? _attributes;
 
@@ -92,6 +95,11 @@ public abstract class MemoryNode : Inode
             return Errno.EEXIST;
         if (replace && !exists)
             return Errno.ENODATA;
+        int size = name.Length + value.Length;
+        foreach ((string other, byte[] held) in attributes)
+            size += other == Key(name) ? 0 : other.Length + held.Length;
+        if (size > MaxAttributes)
+            return Errno.ENOSPC;
         attributes[Key(name)] = value.ToArray();
         _status.ChangeTime = Owner.Clock.Realtime;
         return Errno.None;

@@ -70,6 +70,8 @@ public static class DescriptorCalls
                 return SetStatus(call, file, (uint)argument);
             case 5 or 6 or 7 or 36 or 37 or 38: // F_GETLK … F_OFD_SETLKW
                 return LockCalls.Control(call, file, command, new GuestAddress(argument));
+            case 8 or 9 or 10 or 11: // F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG: no file here raises signals
+                return 0;
             default:
                 return file.DescriptorControl(call, command, argument);
         }

@@ -21,6 +21,9 @@ public static class StatCalls
     {
         if ((flags & ~(Fcntl.AtSymlinkNoFollow | Fcntl.AtNoAutomount | Fcntl.AtEmptyPath)) != 0)
             return Errno.EINVAL;
+        // C libraries' fstat arrives here with an empty path.
+        if ((flags & Fcntl.AtEmptyPath) != 0 && dirfd >= 0 && call.Memory.TryRead(path, out byte first) && first == 0)
+            return Fstat(call, dirfd, status);
         Errno error = call.Locate(dirfd, path, flags, out PathEntry entry);
         return error != Errno.None ? error : Store(call, status, entry.Inode.Status);
     }
