@@ -13,6 +13,9 @@ public interface IPersonality
     /// <summary>The machine number of its programs' ELF headers.</summary>
     ushort ElfMachine { get; }
 
+    /// <summary>Resource limits of a world's first process, in the system's own order.</summary>
+    (ulong Soft, ulong Hard)[] DefaultLimits { get; }
+
     /// <summary>Reads number and arguments from the registers and begins the call; the program counter is behind the instruction.</summary>
     void Decode(GuestThread thread);
 

@@ -93,6 +93,7 @@ public sealed partial class Process
             ExitSignal = exitSignal,
             OutOfMemoryScoreAdjustment = OutOfMemoryScoreAdjustment,
             NoNewPrivileges = NoNewPrivileges,
+            Nice = Nice,
         };
         parent?.AddChild(child);
         World.Add(child);

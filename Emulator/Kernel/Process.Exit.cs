@@ -123,17 +123,24 @@ public sealed partial class Process
             World.Forget(thread);
     }
 
+    /// <summary>Children go to the nearest subreaper above, or to nobody: then they leave no zombie.</summary>
     private void Disown()
     {
-        foreach (Process child in _children)
+        Process? heir = Parent;
+        while (heir is { } candidate && (!candidate.IsSubreaper || candidate.IsZombie))
+            heir = candidate.Parent;
+        Process[] orphans = [.. _children];
+        _children.Clear();
+        foreach (Process child in orphans)
         {
-            child.Parent = null;
+            child.Parent = heir;
+            heir?.AddChild(child);
             if (child.ParentDeathSignal != 0)
                 World.Send(child, new SignalInfo(child.ParentDeathSignal));
-            if (child.IsZombie)
+            if (child.IsZombie && heir is null)
                 World.Remove(child);
         }
-        _children.Clear();
+        heir?.ChildSource.Pulse();
     }
 
     private void TellParent(WaitStatus status)

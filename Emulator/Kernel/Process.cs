@@ -131,6 +131,12 @@ public sealed partial class Process
 
     public bool NoNewPrivileges { get; set; }
 
+    /// <summary>-20 (favoured) to 19; told, not acted on.</summary>
+    public int Nice { get; set; }
+
+    /// <summary>Orphans among its descendants become its children (PR_SET_CHILD_SUBREAPER).</summary>
+    public bool IsSubreaper { get; set; }
+
     /// <summary>The signal sent to the parent at the end; 0 = none.</summary>
     public int ExitSignal { get; internal set; } = Signal.Child;
 

@@ -97,6 +97,11 @@ public sealed partial class World
         IsOver = true;
     }
 
+    /// <summary>Raised when a process began a session of its own: it has no terminal there.</summary>
+    public event Action<Process>? SessionStarted;
+
+    public void OnNewSession(Process process) => SessionStarted?.Invoke(process);
+
     internal void OnStop(Process process, int signal) => ProcessStopped?.Invoke(process, signal);
 
     /// <summary>Makes the first process, without a program yet. Its group and session are its own.</summary>
@@ -107,6 +112,7 @@ public sealed partial class World
         {
             Group = id,
             Session = id,
+            Limits = Personality.DefaultLimits,
         };
         Add(First);
         var thread = new GuestThread(First, id, new GuestCpu(architecture)) { Credentials = credentials, StartTime = Clock.Monotonic };

@@ -22,6 +22,8 @@ public sealed class LinuxPersonality : IPersonality
 
     public ushort ElfMachine => ElfMachineX64;
 
+    public (ulong Soft, ulong Hard)[] DefaultLimits => ResourceCalls.DefaultLimits();
+
     public void Decode(GuestThread thread)
     {
         ref CpuState state = ref thread.Cpu.State;
