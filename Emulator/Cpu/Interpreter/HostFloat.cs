@@ -45,6 +45,12 @@ internal static partial class HostFloat
     {
         var a = state.Vectors[op.A].AsDouble();
         var b = state.Vectors[op.B].AsDouble();
+        if (mayBeInexact && TryPacked(op.Code, a, b, out var all))
+        {
+            state.Vectors[op.Destination] = all.AsByte();
+            return true;
+        }
+
         if (!TryCompute(op.Code, a.GetElement(0), b.GetElement(0), mayBeInexact, out var low)
             || !TryCompute(op.Code, a.GetElement(1), b.GetElement(1), mayBeInexact, out var high))
             return false;
@@ -65,6 +71,12 @@ internal static partial class HostFloat
     {
         var a = state.Vectors[op.A].AsSingle();
         var b = state.Vectors[op.B].AsSingle();
+        if (mayBeInexact && TryPacked(op.Code, a, b, out var all))
+        {
+            state.Vectors[op.Destination] = all.AsByte();
+            return true;
+        }
+
         var result = Vector128<float>.Zero;
         for (var i = 0; i < 4; i++)
         {
