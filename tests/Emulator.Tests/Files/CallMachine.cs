@@ -74,6 +74,8 @@ internal sealed class CallMachine : IDisposable
 
         public ushort ElfMachine => 62;
 
+        public (ulong Soft, ulong Hard)[] DefaultLimits { get; } = [.. Enumerable.Repeat((ulong.MaxValue, ulong.MaxValue), 16)];
+
         public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget) => throw new NotSupportedException();
 
         public void Decode(GuestThread thread)
