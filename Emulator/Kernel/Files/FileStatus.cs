@@ -34,6 +34,9 @@ public record struct FileStatus
     public long ModifyTime;
     public long ChangeTime;
     public long BirthTime;
+
+    /// <summary>The file system keeps birth times.</summary>
+    public bool HasBirthTime;
 }
 
 /// <summary>Device numbers, encoded as Linux's user space sees them in 64 bits (makedev(3)).</summary>

@@ -1,8 +1,7 @@
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>
-/// Opens a special node: a device's driver, a FIFO's pipe. EAGAIN with the source to wait for in <see cref="CallContext.State"/>: the open
-/// blocks.
+/// Opens a special node: a device's driver, a FIFO's pipe. EAGAIN with the source to wait for added to the call: the open blocks.
 /// </summary>
 public delegate Errno NodeOpener(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file);
 

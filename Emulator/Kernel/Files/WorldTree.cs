@@ -5,6 +5,7 @@ using Vivarium.Emulator.Kernel.Files.HostTrees;
 using Vivarium.Emulator.Kernel.Files.Proc;
 using Vivarium.Emulator.Kernel.Files.Tar;
 using Vivarium.Emulator.Kernel.Files.Tmpfs;
+using Vivarium.Emulator.Kernel.Pipes;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files;
@@ -48,6 +49,7 @@ public sealed record WorldTree
         vfs.FileSystemTypes["proc"] = () => NewProc(vfs);
         vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
         MemoryDevices.Register(vfs.Devices, Random);
+        vfs.FifoOpener = Fifo.Open;
         foreach ((string place, FileSystem fileSystem, string source) in ((string, FileSystem, string)[])
             [("/proc", NewProc(vfs), "proc"), ("/sys", NewSystem(vfs), "sysfs"), ("/dev", NewDevices(vfs), "udev")])
         {

@@ -50,6 +50,7 @@ internal static unsafe partial class HostFileCalls
     [StructLayout(LayoutKind.Explicit, Size = 256)]
     public struct Statx
     {
+        [FieldOffset(0)] public uint Mask;
         [FieldOffset(4)] public uint BlockSize;
         [FieldOffset(16)] public uint Links;
         [FieldOffset(20)] public uint User;

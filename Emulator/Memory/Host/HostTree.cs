@@ -6,7 +6,8 @@ namespace Vivarium.Emulator.Memory.Host;
 /// <summary>What the host says of a file. Times are nanoseconds since the epoch, devices as major and minor numbers.</summary>
 public readonly record struct HostStatus(
     uint Major, uint Minor, ulong Inode, uint Mode, uint Links, uint User, uint Group, uint RawMajor, uint RawMinor, long Size,
-    uint BlockSize, long Blocks, long AccessTime, long ModifyTime, long ChangeTime, long BirthTime);
+    uint BlockSize, long Blocks, long AccessTime, long ModifyTime, long ChangeTime,
+    long? BirthTime);
 
 /// <summary>Sizes of the host's file system (statfs(2)).</summary>
 public readonly record struct HostFileSystemStatus(
@@ -212,13 +213,14 @@ public sealed unsafe partial class HostTree : IDisposable
     internal static int Status(int descriptor, out HostStatus status)
     {
         const uint BasicAndBirth = 0xFFF;
+        const uint BirthMask = 0x800;
         HostFileCalls.Statx raw;
         byte empty = 0;
         int error = Check(HostFileCalls.GetStatx(descriptor, &empty, HostFileCalls.EmptyPath, BasicAndBirth, &raw));
         status = error != 0 ? default : new HostStatus(
             raw.Major, raw.Minor, raw.Inode, raw.Mode, raw.Links, raw.User, raw.Group, raw.RawMajor, raw.RawMinor, (long)raw.Size,
             raw.BlockSize, (long)raw.Blocks, raw.AccessTime.TotalNanoseconds, raw.ModifyTime.TotalNanoseconds,
-            raw.ChangeTime.TotalNanoseconds, raw.BirthTime.TotalNanoseconds);
+            raw.ChangeTime.TotalNanoseconds, (raw.Mask & BirthMask) != 0 ? raw.BirthTime.TotalNanoseconds : null);
         return error;
     }
 

@@ -63,7 +63,8 @@ public class HostInode : Inode
         AccessTime = host.AccessTime,
         ModifyTime = host.ModifyTime,
         ChangeTime = host.ChangeTime,
-        BirthTime = host.BirthTime,
+        BirthTime = host.BirthTime ?? 0,
+        HasBirthTime = host.BirthTime is not null,
     };
 
     private static FileKind KindOf(uint mode) => FromType((byte)(mode >> 12));

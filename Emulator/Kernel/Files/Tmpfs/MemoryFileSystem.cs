@@ -101,6 +101,7 @@ public sealed class MemoryFileSystem : FileSystem
             ModifyTime = now,
             ChangeTime = now,
             BirthTime = now,
+            HasBirthTime = true,
         };
     }
 

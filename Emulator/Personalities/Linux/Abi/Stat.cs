@@ -146,7 +146,7 @@ public struct Statx
 
     public static Statx From(in FileStatus status, Mount? mount, bool isMountRoot) => new()
     {
-        Mask = BasicMask | (status.BirthTime != 0 ? BirthMask : 0) | (mount is null ? 0 : MountMask),
+        Mask = BasicMask | (status.HasBirthTime ? BirthMask : 0) | (mount is null ? 0 : MountMask),
         BlockSize = status.BlockSize,
         Attributes = isMountRoot ? MountRootAttribute : 0,
         AttributesMask = MountRootAttribute,
