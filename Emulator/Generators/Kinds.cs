@@ -8,7 +8,7 @@ internal static class Kinds
         ["int"] = 4, ["uint"] = 4, ["long"] = 8, ["ulong"] = 8, ["short"] = 2, ["ushort"] = 2, ["byte"] = 1, ["char"] = 1,
         ["hex"] = 8, ["hex32"] = 4, ["size"] = 8, ["off"] = 8, ["addr"] = 8, ["limit"] = 8,
         ["fd"] = 4, ["dirfd"] = 4, ["pid"] = 4, ["uid"] = 4, ["gid"] = 4, ["mode"] = 4, ["mode64"] = 8, ["dev"] = 8, ["signal"] = 4,
-        ["sigset"] = 8, ["ipc_key"] = 4,
+        ["sigset"] = 8, ["ipc_key"] = 4, ["epoll_data"] = 8,
         ["path"] = 0, ["str"] = 0, ["bytes"] = 0, ["bytes_all"] = 0, ["argv"] = 0, ["envp"] = 0, ["hidden"] = 0, ["none"] = 0,
         ["fd_set"] = 0, ["cpu_set"] = 0, ["sockaddr"] = 0, ["option"] = 0, ["dirents"] = 0, ["dirents_old"] = 0, ["wait_status"] = 4,
         ["creat_mode"] = 0, ["socket_protocol"] = 0, ["socket_option"] = 0, ["ioctl_argument"] = 0, ["fcntl_argument"] = 0,

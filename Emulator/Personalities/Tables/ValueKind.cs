@@ -33,7 +33,7 @@ public enum ValueKind : byte
     /// <summary>Permission bits that count only when the flags before them create a file.</summary>
     CreatMode,
 
-    Dev, Signal, Sigset,
+    Dev, Signal, Sigset, EpollData,
 
     /// <summary>NUL-terminated names and strings.</summary>
     Path, Str,

@@ -1,0 +1,59 @@
+using System.Text;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Tables;
+
+namespace Vivarium.Telemetry.Strace;
+
+/// <summary>A call that is being written down: its text so far and what the rest needs.</summary>
+/// <param name="number">The table's number.</param>
+/// <param name="shape">Its row; null for a number nobody knows.</param>
+/// <param name="memory">The caller's memory.</param>
+public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory)
+{
+    private readonly ulong[] _arguments = new ulong[6];
+
+    public int Number { get; } = number;
+
+    public CallShape? Shape { get; } = shape;
+
+    public AddressSpace Memory { get; } = memory;
+
+    public string Name => Shape?.Name ?? $"syscall_0x{Number:x}";
+
+    public StringBuilder Text { get; } = new();
+
+    /// <summary>World time of its beginning, nanoseconds.</summary>
+    public long Start { get; init; }
+
+    /// <summary>True when the call is over and <see cref="Value"/> and <see cref="Error"/> are known.</summary>
+    public bool IsDone { get; private set; }
+
+    public long Value { get; private set; }
+
+    public Errno Error { get; private set; }
+
+    public bool HasFailed => Error != Errno.None;
+
+    /// <summary>The first argument that is not written yet.</summary>
+    internal int Next { get; set; }
+
+    /// <summary>What an argument that goes both ways pointed to when the call began.</summary>
+    internal ulong[] Before { get; } = new ulong[6];
+
+    /// <summary>Goes into parentheses behind the result.</summary>
+    internal string? Remark { get; set; }
+
+    public ReadOnlySpan<ulong> Arguments => _arguments;
+
+    public ulong this[int index] => _arguments[index];
+
+    public void Begin(ReadOnlySpan<ulong> arguments) => arguments[..Math.Min(6, arguments.Length)].CopyTo(_arguments);
+
+    public void End(long value, Errno error)
+    {
+        Value = value;
+        Error = error;
+        IsDone = true;
+    }
+}
