@@ -30,6 +30,7 @@ public static class CallFormatter
     {
         WriteArguments(call);
         call.Text.Append(')');
+        EventText.Answer(call);
     }
 
     /// <summary>What stands behind the equals sign.</summary>

@@ -64,7 +64,6 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
         if (call.Shape is not { Result.Kind: Emulator.Personalities.Tables.ValueKind.None })
             call.End(ValueOf(thread, call, result), result.Outcome is CallOutcome.Error or CallOutcome.Interrupted ? result.Error : Errno.None);
         CallFormatter.Leave(call);
-        EventText.Answer(call);
         line.Append(call.Text, written, call.Text.Length - written).Append(' ');
         Align(line).Append("= ").Append(CallFormatter.Result(call, result.Outcome));
         if (showTimes)

@@ -53,6 +53,7 @@ public sealed class FactsTests
         #include <utime.h>
         #include <linux/capability.h>
         #include <linux/close_range.h>
+        #include <linux/fiemap.h>
         #include <linux/fs.h>
         #include <linux/futex.h>
         #include <linux/magic.h>

@@ -34,7 +34,7 @@ public sealed class CallFormatterTests
     {
         using var guest = new Guest();
         ulong text = guest.Put("one \"two\"\n\tthree\\\u0001\u00012 and a tail that is long");
-        Assert.Equal("""write(1, "one \"two\"\n\tthree\\\1\0012 and a tail"..., 47) = 47""", guest.Line("write", 47, 1, text, 47));
+        Assert.Equal("""write(1, "one \"two\"\n\tthree\\\1\0012 and a tail "..., 47) = 47""", guest.Line("write", 47, 1, text, 47));
         Assert.Equal("""read(0, "one", 1024) = 3""", guest.Line("read", 3, 0, text, 1024));
         Assert.Equal("""read(0, "", 1024) = 0""", guest.Line("read", 0, 0, text, 1024));
         Assert.Equal($"read(0, 0x{text:x}, 1024) = -1 EAGAIN (Resource temporarily unavailable)", guest.Fail("read", Errno.EAGAIN, 0, text, 1024));
@@ -51,7 +51,7 @@ public sealed class CallFormatterTests
         byte[] status = new byte[144];
         BitConverter.TryWriteBytes(status.AsSpan(24), 0x81A4);
         BitConverter.TryWriteBytes(status.AsSpan(48), 1234L);
-        ulong buffer = guest.Put(status);
+        ulong buffer = guest.PutBytes(status);
         Assert.Equal("fstat(3, {st_mode=S_IFREG|0644, st_size=1234, ...}) = 0", guest.Line("fstat", 0, 3, buffer));
         BitConverter.TryWriteBytes(status.AsSpan(24), 0x2190);
         BitConverter.TryWriteBytes(status.AsSpan(40), 0x8801L);
@@ -125,16 +125,16 @@ public sealed class CallFormatterTests
         Assert.Equal("fcntl(3, F_GETFL) = 0x8002 (flags O_RDWR|O_LARGEFILE)", guest.Line("fcntl", 0x8002, 3, 3, 0));
         Assert.Equal("fcntl(3, F_DUPFD_CLOEXEC, 10) = 10", guest.Line("fcntl", 10, 3, 1030, 10));
         Assert.Equal("fcntl(3, F_SETFD, FD_CLOEXEC) = 0", guest.Line("fcntl", 0, 3, 2, 1));
-        ulong size = guest.Put([24, 0, 80, 0, 0, 0, 0, 0]);
+        ulong size = guest.PutBytes([24, 0, 80, 0, 0, 0, 0, 0]);
         Assert.Equal("ioctl(1, TIOCGWINSZ, {ws_row=24, ws_col=80, ws_xpixel=0, ws_ypixel=0}) = 0", guest.Line("ioctl", 0, 1, 0x5413, size));
         Assert.Equal($"ioctl(1, TCGETS, 0x{size:x}) = -1 ENOTTY (Inappropriate ioctl for device)", guest.Fail("ioctl", Errno.ENOTTY, 1, 0x5401, size));
-        ulong polled = guest.Put([3, 0, 0, 0, 1, 0, 0, 0]);
+        ulong polled = guest.PutBytes([3, 0, 0, 0, 1, 0, 0, 0]);
         Assert.Equal("poll([{fd=3, events=POLLIN}], 1, -1) = 1 ([{fd=3, revents=POLLIN|POLLHUP}])",
             guest.Line("poll", 1, Errno.None, () => guest.Change(polled + 6, [0x11]), polled, 1, uint.MaxValue));
         ulong set = guest.Put(0x18L);
         Assert.Equal("select(5, [3 4], NULL, NULL, NULL) = 1 (in [3])",
             guest.Line("select", 1, Errno.None, () => guest.Change(set, [8]), 5, set, 0, 0, 0));
-        ulong poll = guest.Put([1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
+        ulong poll = guest.PutBytes([1, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0]);
         Assert.Equal("epoll_ctl(4, EPOLL_CTL_ADD, 3, {events=EPOLLIN, data={u32=7, u64=7}}) = 0", guest.Line("epoll_ctl", 0, 4, 1, 3, poll));
         Assert.Equal("epoll_wait(4, [{events=EPOLLIN, data={u32=7, u64=7}}], 8, -1) = 1", guest.Line("epoll_wait", 1, 4, poll, 8, uint.MaxValue));
         Assert.Equal("epoll_wait(4, [], 8, 0) = 0", guest.Line("epoll_wait", 0, 4, poll, 8, 0));
@@ -146,15 +146,15 @@ public sealed class CallFormatterTests
         using var guest = new Guest();
         Assert.Equal("socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC, IPPROTO_TCP) = 3", guest.Line("socket", 3, 2, 0x80001, 6));
         Assert.Equal("socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0) = 3", guest.Line("socket", 3, 1, 0x80801, 0));
-        ulong local = guest.Put([2, 0, 0x1F, 0x90, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+        ulong local = guest.PutBytes([2, 0, 0x1F, 0x90, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
         const string inet = "{sa_family=AF_INET, sin_port=htons(8080), sin_addr=inet_addr(\"127.0.0.1\")}";
         Assert.Equal($"connect(3, {inet}, 16) = 0", guest.Line("connect", 0, 3, local, 16));
         ulong length = guest.Put(128, 0);
         Assert.Equal($"accept(3, {inet}, [128 => 16]) = 4", guest.Line("accept", 4, Errno.None, () => guest.Change(length, [16]), 3, local, length));
         byte[] name = [1, 0, .. "/run/x"u8, 0];
-        Assert.Equal("bind(3, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 9) = 0", guest.Line("bind", 0, 3, guest.Put(name), 9));
+        Assert.Equal("bind(3, {sa_family=AF_UNIX, sun_path=\"/run/x\"}, 9) = 0", guest.Line("bind", 0, 3, guest.PutBytes(name), 9));
         byte[] hidden = [1, 0, 0, .. "x"u8];
-        Assert.Equal("bind(3, {sa_family=AF_UNIX, sun_path=@\"x\"}, 4) = 0", guest.Line("bind", 0, 3, guest.Put(hidden), 4));
+        Assert.Equal("bind(3, {sa_family=AF_UNIX, sun_path=@\"x\"}, 4) = 0", guest.Line("bind", 0, 3, guest.PutBytes(hidden), 4));
         Assert.Equal("setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0", guest.Line("setsockopt", 0, 3, 1, 2, guest.Put(1, 0), 4));
     }
 }

@@ -15,7 +15,7 @@ internal sealed class Guest : IDisposable
     public Guest() => _memory.Map(
         new MapRequest(new GuestAddress(0x10000), 0x10000, Protection.Read | Protection.Write, Placement.Fixed), out _);
 
-    public ulong Put(ReadOnlySpan<byte> bytes)
+    public ulong PutBytes(ReadOnlySpan<byte> bytes)
     {
         ulong address = _next;
         _memory.TryWrite(new GuestAddress(address), bytes);
@@ -23,11 +23,11 @@ internal sealed class Guest : IDisposable
         return address;
     }
 
-    public ulong Put(string text) => Put(Encoding.UTF8.GetBytes(text + '\0'));
+    public ulong Put(string text) => PutBytes(Encoding.UTF8.GetBytes(text + '\0'));
 
-    public ulong Put(params int[] numbers) => Put(System.Runtime.InteropServices.MemoryMarshal.AsBytes(numbers.AsSpan()));
+    public ulong Put(params int[] numbers) => PutBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(numbers.AsSpan()));
 
-    public ulong Put(params long[] numbers) => Put(System.Runtime.InteropServices.MemoryMarshal.AsBytes(numbers.AsSpan()));
+    public ulong Put(params long[] numbers) => PutBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(numbers.AsSpan()));
 
     public void Change(ulong address, ReadOnlySpan<byte> bytes) => _memory.TryWrite(new GuestAddress(address), bytes);
 
