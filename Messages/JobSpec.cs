@@ -78,6 +78,9 @@ public sealed record JobSpec
 
     public UserIdentity User { get; init; }
 
+    /// <summary>Supplementary groups.</summary>
+    public IReadOnlyList<uint> Groups { get; init; } = [];
+
     /// <summary>Directory or tar archive whose content is the guest's "/"; null = the host's own tree, never written.</summary>
     public string? RootFilesystem { get; init; }
 

@@ -3,10 +3,24 @@ using Vivarium.Messages;
 
 namespace Vivarium.Actors.Execution;
 
-/// <summary>Runs jobs in emulated worlds.</summary>
-/// <param name="clock">The host's clock, handed to worlds in real time.</param>
-/// <param name="streams">Where each job's standard streams go.</param>
-public sealed class EmulatorBackend(IClock clock, Func<JobId, JobStreams> streams) : IBackend
+/// <summary>What a node hands the worlds of its jobs.</summary>
+public sealed record EmulatorServices
 {
-    public IJobRun Create(JobId id, JobSpec spec) => throw new NotImplementedException($"{clock} {streams}");
+    /// <summary>The host's clock.</summary>
+    public required IClock Clock { get; init; }
+
+    /// <summary>Where each job's standard streams go.</summary>
+    public required Func<JobId, JobStreams> Streams { get; init; }
+
+    /// <summary>Seeds for jobs that bring none.</summary>
+    public required Func<ulong> Seeds { get; init; }
+
+    /// <summary>Takes a job's spans when it is over.</summary>
+    public Action<JobId, JobSpec, JobResult, Telemetry.Spans.JobTrace>? Spans { get; init; }
+}
+
+/// <summary>Runs jobs in emulated worlds.</summary>
+public sealed class EmulatorBackend(EmulatorServices services) : IBackend
+{
+    public IJobRun Create(JobId id, JobSpec spec) => new EmulatorRun(id, spec, services);
 }

@@ -16,6 +16,7 @@ public sealed partial class Process
         }
         Retire(thread);
         _threads.Remove(thread);
+        World.Observer?.OnEnd(thread, WaitStatus.OfExit(code));
     }
 
     /// <summary>Ends the process: it becomes a zombie until its parent waits for it.</summary>
@@ -29,7 +30,10 @@ public sealed partial class Process
             Retire(thread);
         LastCredentials = MainThread.Credentials;
         LastName = MainThread.Name;
+        GuestThread[] ended = [.. _threads];
         _threads.Clear();
+        foreach (GuestThread thread in ended)
+            World.Observer?.OnEnd(thread, status);
         RealTimer?.Cancel();
         World.NotifyExit(this);
         Files.Leave();

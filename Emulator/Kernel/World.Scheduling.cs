@@ -137,6 +137,7 @@ public sealed partial class World
                 _clock.Advance(CallCost);
                 Personality.Decode(thread);
                 thread.InCall = true;
+                Observer?.OnEnter(thread);
                 break;
             default:
                 ForceSignal(thread, Personality.FaultSignal(thread, exit));
@@ -159,7 +160,7 @@ public sealed partial class World
         }
         if (!thread.IsAlive)
         {
-            Record(thread, result);
+            Observer?.OnExit(thread, result);
             return;
         }
         switch (result.Outcome)
@@ -186,12 +187,9 @@ public sealed partial class World
     {
         if (result.Outcome != CallOutcome.NoReturn)
             Personality.Encode(thread, result);
-        Record(thread, result);
+        Observer?.OnExit(thread, result);
         thread.InCall = false;
         thread.Interruption = null;
         thread.Call.State = null;
     }
-
-    private void Record(GuestThread thread, in CallResult result) =>
-        _spec.Observer?.Invoke(new CallRecord(thread, thread.Call.Number, thread.Call.StartedAt, _clock.Monotonic, result));
 }

@@ -125,6 +125,7 @@ public sealed partial class World
             SignalAction action = thread.Process.Actions[info.Signal];
             if (IsIgnored(action, info.Signal))
                 continue;
+            Observer?.OnSignal(thread, info);
             if (!action.IsHandled)
             {
                 TakeDefaultAction(thread, info.Signal);

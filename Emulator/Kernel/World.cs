@@ -45,6 +45,8 @@ public sealed partial class World : IDisposable
 
     public FutexTable Futexes { get; }
 
+    internal ICallObserver? Observer => _spec.Observer;
+
     public IPersonality Personality => _spec.Personality;
 
     /// <summary>Runs an action on the worker before its next quantum and wakes the world. The one thread-safe entry.</summary>

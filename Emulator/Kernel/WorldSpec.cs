@@ -28,8 +28,8 @@ public sealed record WorldSpec
     /// <summary>Called from any thread when an idle world has something to do.</summary>
     public Action? Woken { get; init; }
 
-    /// <summary>Is told every finished call, when set.</summary>
-    public CallObserver? Observer { get; init; }
+    /// <summary>Watches calls, signals and ends, when set.</summary>
+    public ICallObserver? Observer { get; init; }
 
     /// <summary>The guest's "/": a directory or archive of the host.</summary>
     public string RootPath { get; init; } = "/";
@@ -38,9 +38,3 @@ public sealed record WorldSpec
 
     public SystemInfo? System { get; init; }
 }
-
-/// <summary>One finished system call, as tracers see it. Times are world time in nanoseconds.</summary>
-public readonly record struct CallRecord(GuestThread Thread, int Number, long Start, long End, CallResult Result);
-
-/// <summary>Takes a finished call on the world's worker, while its memory still is as the call left it.</summary>
-public delegate void CallObserver(in CallRecord record);

@@ -52,10 +52,11 @@ internal static class HelpText
 
     public static int ShowVersion()
     {
-        string version = typeof(HelpText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
-        Console.Out.WriteLine($"viv {version}");
+        Console.Out.WriteLine($"viv {Version}");
         return 0;
     }
+
+    public static string Version => typeof(HelpText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
     public static int ShowRun(OptionTable options)
     {

@@ -3,6 +3,7 @@ using Vivarium.Actors.Execution;
 using Vivarium.Messages;
 using Vivarium.Nodes.Hosting;
 using Vivarium.Telemetry;
+using Vivarium.Telemetry.Spans;
 
 namespace Vivarium.Nodes.Commands;
 
@@ -43,11 +44,26 @@ internal static class RunCommand
             TerminalSize = terminal?.Size,
             Listing = listing is null ? null : line => listing.Write(line),
         };
-        var backend = new EmulatorBackend(HostClock.Instance, _ => streams);
+        var backend = new EmulatorBackend(new EmulatorServices
+        {
+            Clock = HostClock.Instance,
+            Streams = _ => streams,
+            Seeds = () => (ulong)Random.Shared.NextInt64(),
+            Spans = ExportSpans,
+        });
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
         using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
         return node.Submit(id, spec).GetAwaiter().GetResult();
+    }
+
+    private static void ExportSpans(JobId id, JobSpec spec, JobResult result, JobTrace trace)
+    {
+        const int Patience = 5000;
+        using var exporter = new SpanExporter(HelpText.Version);
+        exporter.Export(id, spec, result, trace);
+        if (!exporter.Flush(Patience))
+            Console.Error.WriteLine("viv: --trace: spans could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT");
     }
 
     private static int Report(JobResult result, RunOptions options)
@@ -87,6 +103,7 @@ internal static class RunCommand
         WorkingDirectory = options.WorkingDirectory ?? (options.RootFilesystem is null ? Environment.CurrentDirectory : "/"),
         IsWorkingDirectoryRequired = options.WorkingDirectory is not null,
         User = options.User ?? new UserIdentity(Native.Libc.GetUid(), Native.Libc.GetGid()),
+        Groups = options.User is null ? Native.Libc.Groups() : [],
         RootFilesystem = options.RootFilesystem,
         Binds = options.Binds,
         Limits = new JobLimits { Memory = options.Memory ?? settings.Memory, Timeout = options.Timeout },

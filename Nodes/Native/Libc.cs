@@ -54,6 +54,17 @@ internal static class Libc
     [DllImport(Name, EntryPoint = "getgid")]
     public static extern uint GetGid();
 
+    [DllImport(Name, EntryPoint = "getgroups", SetLastError = true)]
+    private static extern int GetGroups(int size, uint[]? groups);
+
+    /// <summary>Supplementary groups of this process.</summary>
+    public static uint[] Groups()
+    {
+        uint[] groups = new uint[Math.Max(0, GetGroups(0, null))];
+        int count = groups.Length == 0 ? 0 : GetGroups(groups.Length, groups);
+        return groups[..Math.Max(0, count)];
+    }
+
     [DllImport(Name, EntryPoint = "kill", SetLastError = true)]
     public static extern int Kill(int process, int signal);
 

@@ -22,6 +22,9 @@ public sealed class ProcessTrace(int id, int parent, long start)
 
     public string Executable { get; set; } = "";
 
+    /// <summary>What <see cref="Executable"/> was taken from, to notice another program.</summary>
+    public object? Source { get; set; }
+
     /// <summary>The exit code; null while it runs or when a signal killed it.</summary>
     public int? ExitCode { get; set; }
 

@@ -1,0 +1,141 @@
+using System.Text;
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.Blocks;
+using Vivarium.Emulator.Cpu.Interpreter;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Personalities.Linux;
+using Vivarium.Messages;
+using Vivarium.Telemetry;
+using Vivarium.Telemetry.Strace;
+
+namespace Vivarium.Actors.Execution;
+
+/// <summary>One job in a world of its own.</summary>
+internal sealed class EmulatorRun : IJobRun
+{
+    private readonly JobId _id;
+    private readonly JobSpec _spec;
+    private readonly EmulatorServices _services;
+    private readonly JobStreams _streams;
+    private readonly CallRecorder? _recorder;
+    private readonly StraceWriter? _listing;
+    private readonly World _world;
+    private JobResult? _result;
+    private bool _isStarted;
+
+    public EmulatorRun(JobId id, JobSpec spec, EmulatorServices services)
+    {
+        _id = id;
+        _spec = spec;
+        _services = services;
+        _streams = services.Streams(id);
+        if (spec.Tracing.Listing && _streams.Listing is { } sink)
+            _listing = new StraceWriter(lines => sink(lines), showTimes: true);
+        if (spec.Tracing.Any)
+            _recorder = new CallRecorder(_listing, spec.Tracing.Spans, services.Clock.Realtime);
+        _world = new World(new WorldSpec
+        {
+            HostClock = services.Clock,
+            IsVirtualTime = spec.Clock == ClockKind.Virtual,
+            Seed = spec.Seed ?? (spec.Clock == ClockKind.Virtual ? 0 : services.Seeds()),
+            ShufflesThreads = spec.Seed is not null,
+            MemoryLimit = spec.Limits.Memory,
+            Engine = new Interpreter(BlockCache.Shared),
+            Personality = LinuxPersonality.Instance,
+            Woken = () => Woken?.Invoke(),
+            Observer = _recorder,
+            RootPath = spec.RootFilesystem ?? "/",
+            Binds = [.. spec.Binds.Select(static bind => (bind.Source, bind.Target, bind.Writable))],
+        });
+    }
+
+    public event Action? Woken;
+
+    public JobResult Result => (_result ?? new JobResult { End = JobEnd.Broken }) with { Usage = Usage };
+
+    public RunState Run(long quantum)
+    {
+        if (!_isStarted)
+        {
+            _isStarted = true;
+            _result = Start();
+            if (_result is not null)
+                return RunState.Done;
+        }
+        switch (_world.Run(quantum))
+        {
+            case WorldState.Over:
+                _result = Describe(_world.Result);
+                return RunState.Done;
+            case WorldState.Idle:
+                return RunState.Idle(_world.NextDeadline is { } deadline ? _world.ToHostTime(deadline) : null);
+            default:
+                return RunState.Ready;
+        }
+    }
+
+    public void Deliver(JobCommand command)
+    {
+        if (command is JobCommand.Signal signal)
+            _world.Post(() => Send(signal.Number));
+    }
+
+    public void Dispose()
+    {
+        _world.Dispose();
+        if (_recorder?.Trace is not { } trace)
+            return;
+        trace.Complete(_services.Clock.Realtime);
+        _services.Spans?.Invoke(_id, _spec, Result, trace);
+    }
+
+    private JobUsage Usage => new()
+    {
+        Instructions = _world.Instructions,
+        PeakMemory = _world.Accountant.Peak,
+        Processes = _world.ProcessesCreated,
+        Calls = _recorder?.Usage(_world.Personality) ?? [],
+    };
+
+    /// <summary>Sets the world up and starts the program; null when it runs.</summary>
+    private JobResult? Start()
+    {
+        if (_world.MountTree() is { } problem)
+            return JobResult.NotStarted(JobFailure.BadSetup, problem);
+        Credentials credentials = Credentials.Of(_spec.User.User, _spec.User.Group) with { Groups = [.. _spec.Groups] };
+        var context = new FileContext(_world.Vfs.Root, _world.Vfs.Root);
+        if (Locate(context, credentials, Encoding.UTF8.GetBytes(_spec.WorkingDirectory)) is { Inode.Kind: FileKind.Directory } directory)
+            context.WorkingDirectory = directory;
+        else if (_spec.IsWorkingDirectoryRequired)
+            return JobResult.NotStarted(JobFailure.BadSetup, $"no such directory in the guest: {_spec.WorkingDirectory}");
+        _recorder?.Attach(_world);
+        GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
+        _world.AttachStandardStreams(thread.Process, _streams.Input, _streams.Output, _streams.Error);
+        return ProgramStarter.Start(_world, thread, _spec, _listing);
+    }
+
+    private PathEntry? Locate(FileContext context, Credentials credentials, byte[] path) =>
+        _world.Vfs.Resolve(new FileCaller(context, credentials.ForFiles), context.Root, path, WalkFlags.Follow, out PathEntry? entry) == Errno.None ? entry : null;
+
+    private static JobResult Describe(WaitStatus status) => status.Change == ChildChange.Exited
+        ? new JobResult { End = JobEnd.Exited, Code = status.Value }
+        : new JobResult { End = JobEnd.Killed, Code = status.Value };
+
+    /// <summary>What a user's terminal or session does to the foreground job.</summary>
+    private void Send(TerminalSignal number)
+    {
+        int signal = number switch
+        {
+            TerminalSignal.HangUp => Signal.HangUp,
+            TerminalSignal.Interrupt => Signal.Interrupt,
+            TerminalSignal.Quit => Signal.Quit,
+            TerminalSignal.Stop => Signal.TerminalStop,
+            TerminalSignal.Continue => Signal.Continue,
+            _ => Signal.Terminate,
+        };
+        if (_world.First is { IsZombie: false } first)
+            _world.SendGroup(first.Group, new SignalInfo(signal, Code: 0x80));
+    }
+}
