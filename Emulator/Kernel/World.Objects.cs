@@ -1,10 +1,15 @@
 using Vivarium.Emulator.Kernel.Files.Proc;
+using Vivarium.Emulator.Kernel.Net;
 
 namespace Vivarium.Emulator.Kernel;
 
 public sealed partial class World
 {
     private ulong _objects = 1000;
+
+    private Network? _network;
+
+    public Network Network => _network ??= new Network(this);
 
     /// <summary>What uname(2) and /proc tell of the system.</summary>
     public SystemInfo System { get; set; } = new();

@@ -1,0 +1,162 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Net;
+
+/// <summary>A connectionless socket: AF_UNIX datagrams, UDP over loopback.</summary>
+public sealed class DatagramSocket(World world, SocketFamily family, int protocol, OpenFlags flags) : Socket(world, family, SocketKind.Datagram, protocol, flags)
+{
+    /// <summary>net.unix.max_dgram_qlen.</summary>
+    private const int MostQueued = 10;
+
+    /// <summary>The largest UDP payload over IPv4.</summary>
+    private const int LargestUdp = 65_507;
+
+    private DatagramSocket? _peer;
+
+    private bool IsInternet => Family != SocketFamily.Unix;
+
+    public static void Join(DatagramSocket one, DatagramSocket two)
+    {
+        (one._peer, two._peer) = (two, one);
+        one.Remote = two.Remote = UnixPath.Unnamed;
+        one.Closed += () => two.Source.Pulse();
+        two.Closed += () => one.Source.Pulse();
+    }
+
+    private bool IsClosed { get; set; }
+
+    public override Errno Bind(CallContext call, SocketAddress address)
+    {
+        if (Local is not null)
+            return Errno.EINVAL;
+        Errno error = World.Network.Bind(call, this, ref address);
+        if (error == Errno.None)
+            Local = address;
+        return error;
+    }
+
+    /// <summary>Fixes where datagrams go and whose are taken; null lets go of it.</summary>
+    public override Errno Connect(CallContext call, SocketAddress? address)
+    {
+        if (address is null)
+        {
+            (_peer, Remote) = (null, null);
+            return Errno.None;
+        }
+        Errno error = IsInternet ? CheckRoute(address) : World.Network.FindDatagram(call, this, address, out _peer);
+        if (error != Errno.None)
+            return error;
+        if (IsInternet && Local is null)
+            Local = World.Network.Assign(this, (InternetAddress)address);
+        Remote = address;
+        return Errno.None;
+    }
+
+    private static Errno CheckRoute(SocketAddress address) => ((InternetAddress)address).IsLocal ? Errno.None : Errno.ENETUNREACH;
+
+    public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
+    {
+        if (TakeError() is not Errno.None and Errno pending)
+            return pending;
+        if (WriteShut)
+            return Errno.EPIPE;
+        if (to is null && Remote is null)
+            return IsInternet ? Errno.EDESTADDRREQ : Errno.ENOTCONN;
+        if (bytes.Length > (IsInternet ? LargestUdp : MessageQueue.DefaultCapacity - 32))
+            return Errno.EMSGSIZE;
+        return IsInternet ? SendInternet(call, bytes, to ?? Remote!, to is null) : SendUnix(call, bytes, to, ancillary);
+    }
+
+    private IoResult SendInternet(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress to, bool isConnected)
+    {
+        if (CheckRoute(to) is not Errno.None and Errno error)
+            return error;
+        Local ??= World.Network.Assign(this, (InternetAddress)to);
+        InternetAddress from = World.Network.SourceFor((InternetAddress)Local, (InternetAddress)to);
+        if (World.Network.FindUdp((InternetAddress)to, from) is { } target)
+            target.Deliver(bytes, from, WithSender(call, Ancillary.None));
+        else if (isConnected)
+            PendingError = Errno.ECONNREFUSED;
+        return bytes.Length;
+    }
+
+    private IoResult SendUnix(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
+    {
+        DatagramSocket? target = _peer;
+        if (to is not null)
+        {
+            Errno error = World.Network.FindDatagram(call, this, to, out target);
+            if (error != Errno.None)
+                return error;
+        }
+        if (target is null || target.IsClosed)
+            return to is null ? Errno.ECONNREFUSED : Errno.ECONNREFUSED;
+        if (target.ReadShut)
+            return Errno.EPIPE;
+        if (target._peer is not null && target._peer != this)
+            return Errno.EPERM;
+        if (target.Queue.Count > MostQueued || target.Queue.Room < bytes.Length)
+        {
+            call?.AddSource(target.Source);
+            return IoResult.WouldBlock;
+        }
+        target.Deliver(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary));
+        return bytes.Length;
+    }
+
+    /// <summary>UDP drops what does not fit.</summary>
+    private void Deliver(ReadOnlySpan<byte> bytes, SocketAddress from, Ancillary ancillary)
+    {
+        if (Queue.Room < bytes.Length)
+            return;
+        Queue.Add(bytes, from, ancillary);
+        Source.Pulse(Readiness.In);
+    }
+
+    /// <summary>True when a connected socket takes datagrams of this sender.</summary>
+    internal bool TakesFrom(InternetAddress sender) => Remote is not InternetAddress remote || remote == sender || remote.IsAny && remote.Port == sender.Port;
+
+    public override Received Receive(Span<byte> destination, bool peek)
+    {
+        if (Queue.Count == 0)
+        {
+            if (TakeError() is not Errno.None and Errno pending)
+                return pending;
+            return ReadShut ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
+        }
+        int whole = Queue.ReadMessage(destination, peek, out SocketAddress? from, out Ancillary ancillary);
+        if (!peek)
+            Source.Pulse(Readiness.Out);
+        return new Received(Math.Min(whole, destination.Length), whole, from, ancillary, Errno.None);
+    }
+
+    public override Errno Shutdown(bool read, bool write)
+    {
+        if (IsInternet && Remote is null)
+            return Errno.ENOTCONN;
+        ReadShut |= read;
+        WriteShut |= write;
+        Source.Pulse();
+        return Errno.None;
+    }
+
+    public override Readiness Poll()
+    {
+        Readiness ready = Queue.Count > 0 || ReadShut ? Readiness.In : Readiness.None;
+        ready |= ReadShut ? Readiness.ReadHangUp : 0;
+        ready |= ReadShut && WriteShut ? Readiness.HangUp : 0;
+        ready |= PendingError != Errno.None ? Readiness.Error : 0;
+        bool isPeerFull = _peer is { IsClosed: false } peer && peer.Queue.Count > MostQueued;
+        return ready | (isPeerFull ? 0 : Readiness.Out);
+    }
+
+    protected override void OnLastClose()
+    {
+        IsClosed = true;
+        World.Network.Unbind(this);
+        if (_peer is { } peer && peer._peer == this && !IsInternet && Queue.Count > 0)
+            peer.PendingError = Errno.ECONNRESET;
+        Queue.Clear();
+    }
+}

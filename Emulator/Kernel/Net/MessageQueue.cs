@@ -1,0 +1,115 @@
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Net;
+
+/// <summary>What travels beside a message's bytes (unix(7), ancillary messages).</summary>
+public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderUser, uint SenderGroup)
+{
+    public static Ancillary None { get; } = new([], 0, 0, 0);
+
+    /// <summary>Lets go of descriptors that nobody took.</summary>
+    public void Release()
+    {
+        foreach (OpenFile file in Files)
+            file.Release();
+    }
+}
+
+/// <summary>What arrived and was not received yet: messages, whose boundaries streams ignore.</summary>
+public sealed class MessageQueue
+{
+    /// <summary>net.core.rmem_default.</summary>
+    public const int DefaultCapacity = 212_992;
+
+    /// <summary>What Linux charges for a small message beside its bytes.</summary>
+    private const int Overhead = 768;
+
+    private readonly Queue<Message> _messages = new();
+
+    public int Bytes { get; private set; }
+
+    public int Count => _messages.Count;
+
+    /// <summary>Room for stream bytes.</summary>
+    public int Room => Math.Max(0, DefaultCapacity - Bytes - (_messages.Count * Overhead));
+
+    public int NextLength => _messages.TryPeek(out Message? next) ? next.Bytes.Length - next.Start : 0;
+
+    public void Add(ReadOnlySpan<byte> bytes, SocketAddress? from, Ancillary ancillary)
+    {
+        _messages.Enqueue(new Message(bytes.ToArray(), from, ancillary));
+        Bytes += bytes.Length;
+    }
+
+    /// <summary>Takes stream bytes across messages; those with descriptors end a read, as their bytes and the next ones' do not mix.</summary>
+    public int ReadStream(Span<byte> destination, bool peek, out Ancillary ancillary)
+    {
+        ancillary = Ancillary.None;
+        int done = 0;
+        foreach (Message message in _messages)
+        {
+            bool carries = message.Ancillary.Files.Length > 0;
+            if (done > 0 && carries)
+                break;
+            int count = Math.Min(destination.Length - done, message.Bytes.Length - message.Start);
+            message.Bytes.AsSpan(message.Start, count).CopyTo(destination[done..]);
+            if (done == 0)
+                ancillary = message.Ancillary;
+            done += count;
+            if (done == destination.Length || carries)
+                break;
+        }
+        if (!peek)
+            Drop(done);
+        return done;
+    }
+
+    private void Drop(int count)
+    {
+        Bytes -= count;
+        while (_messages.TryPeek(out Message? message))
+        {
+            int part = Math.Min(count, message.Bytes.Length - message.Start);
+            message.Start += part;
+            message.Ancillary = Ancillary.None;
+            count -= part;
+            if (message.Start < message.Bytes.Length)
+                return;
+            _messages.Dequeue();
+            if (count == 0)
+                return;
+        }
+    }
+
+    /// <summary>Takes a message; what does not fit is lost. Returns its whole length.</summary>
+    public int ReadMessage(Span<byte> destination, bool peek, out SocketAddress? from, out Ancillary ancillary)
+    {
+        Message message = peek ? _messages.Peek() : _messages.Dequeue();
+        int count = Math.Min(destination.Length, message.Bytes.Length);
+        message.Bytes.AsSpan(0, count).CopyTo(destination);
+        from = message.From;
+        ancillary = message.Ancillary;
+        if (!peek)
+            Bytes -= message.Bytes.Length;
+        return message.Bytes.Length;
+    }
+
+    public void Clear()
+    {
+        foreach (Message message in _messages)
+            message.Ancillary.Release();
+        _messages.Clear();
+        Bytes = 0;
+    }
+
+    private sealed class Message(byte[] bytes, SocketAddress? from, Ancillary ancillary)
+    {
+        public byte[] Bytes { get; } = bytes;
+
+        public int Start { get; set; }
+
+        public SocketAddress? From { get; } = from;
+
+        public Ancillary Ancillary { get; set; } = ancillary;
+    }
+}

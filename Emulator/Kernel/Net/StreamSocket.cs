@@ -1,0 +1,232 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Net;
+
+/// <summary>A connection-oriented socket: AF_UNIX streams and sequenced packets, TCP over loopback.</summary>
+public sealed class StreamSocket : Socket
+{
+    private readonly Queue<StreamSocket> _waiting = new();
+    private StreamSocket? _peer;
+    private int _backlog = -1;
+    private bool _wasConnected;
+    private bool _peerClosed;
+    private bool _peerWriteShut;
+
+    public StreamSocket(World world, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)
+        : base(world, family, kind, protocol, flags)
+    {
+    }
+
+    public override bool IsListening => _backlog >= 0;
+
+    private bool IsInternet => Family != SocketFamily.Unix;
+
+    /// <summary>Two sockets connected to each other (socketpair(2)).</summary>
+    public static void Join(StreamSocket one, StreamSocket two, CallContext call)
+    {
+        (one._peer, two._peer) = (two, one);
+        one._wasConnected = two._wasConnected = true;
+        one.Remote = two.Local;
+        two.Remote = one.Local;
+        one.PeerCredentials = two.PeerCredentials = Identity(call);
+    }
+
+    private static (int, uint, uint) Identity(CallContext call) =>
+        (call.Process.Id, call.Thread.Credentials.EffectiveUser, call.Thread.Credentials.EffectiveGroup);
+
+    public override Errno Bind(CallContext call, SocketAddress address)
+    {
+        if (Local is not null)
+            return Errno.EINVAL;
+        Errno error = World.Network.Bind(call, this, ref address);
+        if (error == Errno.None)
+            Local = address;
+        return error;
+    }
+
+    public override Errno Listen(CallContext call, int backlog)
+    {
+        if (_peer is not null || _wasConnected)
+            return Errno.EINVAL;
+        if (Local is null && !IsInternet)
+            return Errno.EINVAL;
+        if (Local is null)
+        {
+            SocketAddress any = World.Network.AnyPort(Family);
+            Errno error = Bind(call, any);
+            if (error != Errno.None)
+                return error;
+        }
+        if (IsInternet && !IsListening && World.Network.IsListenedOn(this))
+            return Errno.EADDRINUSE;
+        _backlog = Math.Clamp(backlog < 0 ? 4096 : backlog, 0, 4096);
+        PeerCredentials = Identity(call);
+        return Errno.None;
+    }
+
+    public override Errno Accept(out Socket? accepted)
+    {
+        accepted = null;
+        if (!IsListening)
+            return Errno.EINVAL;
+        if (!_waiting.TryDequeue(out StreamSocket? next))
+            return Errno.EAGAIN;
+        accepted = next;
+        Source.Pulse(Readiness.Out);
+        return Errno.None;
+    }
+
+    public override Errno Connect(CallContext call, SocketAddress? address)
+    {
+        if (IsListening)
+            return IsInternet ? Errno.EISCONN : Errno.EINVAL;
+        if (_wasConnected)
+            return Errno.EISCONN;
+        if (address is null)
+            return Errno.EINVAL;
+        Errno error = World.Network.FindListener(call, this, address, out StreamSocket? listener);
+        if (error != Errno.None)
+            return error;
+        if (listener!._waiting.Count > listener._backlog)
+            return Errno.EAGAIN;
+        if (Local is null && IsInternet)
+            Local = World.Network.Assign(this, (InternetAddress)address);
+        var server = new StreamSocket(World, Family, Kind, Protocol, OpenFlags.None) { Local = IsInternet ? Concrete(address) : listener.Local };
+        Join(this, server, call);
+        Remote = IsInternet ? Concrete(address) : listener.Local;
+        server.Remote = Local;
+        PeerCredentials = listener.PeerCredentials;
+        listener._waiting.Enqueue(server);
+        listener.Source.Pulse(Readiness.In);
+        Source.Pulse(Readiness.Out);
+        return Errno.None;
+    }
+
+    /// <summary>Connecting to "any" reaches the loopback address.</summary>
+    private static SocketAddress Concrete(SocketAddress address) => address is InternetAddress { IsAny: true } any
+        ? any with { Address = any.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? System.Net.IPAddress.Loopback : System.Net.IPAddress.IPv6Loopback }
+        : address;
+
+    /// <summary>The listener to wait for when <see cref="Connect"/> said EAGAIN.</summary>
+    public Source WaitSource(CallContext call, SocketAddress address) =>
+        World.Network.FindListener(call, this, address, out StreamSocket? listener) == Errno.None ? listener!.Source : Source;
+
+    public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
+    {
+        if (TakeError() is not Errno.None and Errno pending)
+            return pending;
+        if (to is not null && !IsInternet)
+            return _wasConnected ? Errno.EISCONN : Errno.EOPNOTSUPP;
+        if (WriteShut || (!_wasConnected && IsInternet))
+            return Errno.EPIPE;
+        if (!_wasConnected)
+            return Errno.ENOTCONN;
+        if (_peerClosed || _peer is null || _peer.ReadShut)
+            return Errno.EPIPE;
+        if (Kind == SocketKind.SequencedPacket)
+            return SendMessage(call, bytes, ancillary);
+        if (bytes.IsEmpty)
+            return 0;
+        int count = Math.Min(bytes.Length, _peer.Queue.Room);
+        if (count == 0)
+            return IoResult.WouldBlock;
+        _peer.Queue.Add(bytes[..count], null, WithSender(call, ancillary));
+        _peer.Source.Pulse(Readiness.In);
+        return count;
+    }
+
+    private IoResult SendMessage(CallContext call, ReadOnlySpan<byte> bytes, Ancillary ancillary)
+    {
+        if (bytes.Length > MessageQueue.DefaultCapacity - 32)
+            return Errno.EMSGSIZE;
+        if (_peer!.Queue.Room < bytes.Length)
+            return IoResult.WouldBlock;
+        _peer.Queue.Add(bytes, null, WithSender(call, ancillary));
+        _peer.Source.Pulse(Readiness.In);
+        return bytes.Length;
+    }
+
+    public override Received Receive(Span<byte> destination, bool peek)
+    {
+        if (Queue.Count == 0 || IsListening)
+            return ReceiveNothing(destination.IsEmpty);
+        int count, whole;
+        Ancillary ancillary;
+        if (Kind == SocketKind.Stream)
+            whole = count = Queue.ReadStream(destination, peek, out ancillary);
+        else
+        {
+            whole = Queue.ReadMessage(destination, peek, out _, out ancillary);
+            count = Math.Min(whole, destination.Length);
+        }
+        if (!peek)
+            _peer?.Source.Pulse(Readiness.Out);
+        return new Received(count, whole, null, ancillary, Errno.None);
+    }
+
+    private Received ReceiveNothing(bool asksNothing)
+    {
+        if (TakeError() is not Errno.None and Errno pending)
+            return pending;
+        if (!_wasConnected)
+            return IsInternet ? Errno.ENOTCONN : Errno.EINVAL;
+        bool ended = ReadShut || _peerClosed || _peerWriteShut || asksNothing && Kind == SocketKind.Stream;
+        return ended ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
+    }
+
+    public override Errno Shutdown(bool read, bool write)
+    {
+        if (!_wasConnected && !IsListening)
+            return Errno.ENOTCONN;
+        if (IsListening && read)
+            _backlog = -1;
+        ReadShut |= read;
+        WriteShut |= write;
+        if (_peer is { } peer)
+        {
+            peer._peerWriteShut |= write;
+            if (!IsInternet)
+                peer.WriteShut |= read;
+            peer.Source.Pulse(Readiness.In | Readiness.ReadHangUp | Readiness.HangUp | Readiness.Out);
+        }
+        Source.Pulse(Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.ReadHangUp);
+        return Errno.None;
+    }
+
+    public override Readiness Poll()
+    {
+        if (IsListening)
+            return _waiting.Count > 0 ? Readiness.In : Readiness.None;
+        if (!_wasConnected)
+            return IsInternet ? Readiness.Out | Readiness.HangUp : Readiness.Out | Readiness.HangUp;
+        bool endOfInput = _peerClosed || _peerWriteShut || ReadShut;
+        Readiness ready = Queue.Count > 0 || endOfInput ? Readiness.In : Readiness.None;
+        ready |= endOfInput ? Readiness.ReadHangUp : 0;
+        bool isOver = _peerClosed && !IsInternet || endOfInput && (WriteShut || _peerClosed && PendingError != Errno.None);
+        ready |= isOver ? Readiness.HangUp : 0;
+        ready |= PendingError != Errno.None ? Readiness.Error : 0;
+        bool canWrite = WriteShut || _peer is null || _peerClosed || _peer.Queue.Room >= MessageQueue.DefaultCapacity / 3;
+        return ready | (canWrite ? Readiness.Out : 0);
+    }
+
+    protected override void OnLastClose()
+    {
+        World.Network.Unbind(this);
+        _backlog = -1;
+        foreach (StreamSocket waiting in _waiting)
+            waiting.Release();
+        _waiting.Clear();
+        if (_peer is { } peer)
+        {
+            peer._peerClosed = true;
+            peer._peer = null;
+            // Data that was never read is lost, and the sender is told (tcp(7), unix(7)).
+            if (Queue.Count > 0)
+                peer.PendingError = Errno.ECONNRESET;
+            peer.Source.Pulse(Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.ReadHangUp | Readiness.Error);
+            _peer = null;
+        }
+        Queue.Clear();
+    }
+}

@@ -1,0 +1,287 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>Sending and receiving on sockets (send(2), recv(2)).</summary>
+public static class MessageCalls
+{
+    private const int Peek = 0x2;
+    private const int ControlTruncated = 0x8;
+    private const int Truncated = 0x20;
+    private const int DontWait = 0x40;
+    private const int WaitAll = 0x100;
+    private const int NoSignal = 0x4000;
+    private const int CloseControlOnExec = 0x40000000;
+    private const int LargestTransfer = 1 << 20;
+    private const int MostVectors = 1024;
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MessageHeader
+    {
+        public ulong Name;
+        public int NameLength;
+        public int Padding;
+        public ulong Vectors;
+        public ulong VectorCount;
+        public ulong Control;
+        public ulong ControlLength;
+        public int Flags;
+        public int Padding2;
+    }
+
+    public static CallResult Sendto(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, int addressLength)
+    {
+        Errno error = SocketCalls.Find(call, fd, out Socket socket);
+        SocketAddress? to = null;
+        if (error == Errno.None && !address.IsNull)
+            error = SocketNames.Read(call, socket.Family, address, addressLength, out to);
+        if (error != Errno.None)
+            return error;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(length, LargestTransfer));
+        try
+        {
+            // A stream's long buffer goes in pieces; a message must fit whole.
+            Span<byte> piece = bytes.AsSpan(0, (int)Math.Min(length - (ulong)call.Progress, LargestTransfer));
+            if (!call.Memory.TryRead(buffer + (ulong)call.Progress, piece))
+                return Errno.EFAULT;
+            return Send(call, socket, piece, flags, to, Ancillary.None, piece.Length + call.Progress >= (long)length);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>Sends all of the bytes, waiting for room; what a signal interrupts counts as sent so far.</summary>
+    private static CallResult Send(CallContext call, Socket socket, ReadOnlySpan<byte> bytes, int flags, SocketAddress? to, Ancillary ancillary, bool isLast)
+    {
+        int done = 0;
+        do
+        {
+            IoResult result = socket.Send(call, bytes[done..], to, call.Progress == 0 && done == 0 ? ancillary : Ancillary.None);
+            if (result.IsBlocked)
+                return BlockSender(call, socket, flags, done);
+            if (result.Error != Errno.None)
+                return Fail(call, result.Error, flags, done);
+            done += (int)result.Count;
+        }
+        while (done < bytes.Length && socket.Kind == SocketKind.Stream);
+        call.Progress += done;
+        return isLast ? call.Progress : BlockSender(call, socket, flags, 0);
+    }
+
+    private static CallResult BlockSender(CallContext call, Socket socket, int flags, int done)
+    {
+        call.Progress += done;
+        bool dontWait = socket.IsNonBlocking || (flags & DontWait) != 0;
+        if (dontWait && call.Progress != 0)
+            return call.Progress;
+        return SocketCalls.Block(call, socket, socket.SendTimeout, dontWait);
+    }
+
+    private static CallResult Fail(CallContext call, Errno error, int flags, int done)
+    {
+        if (error == Errno.EPIPE && (flags & NoSignal) == 0)
+            call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
+        call.Progress += done;
+        return call.Progress != 0 ? call.Progress : error;
+    }
+
+    public static CallResult Recvfrom(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, GuestAddress addressLength)
+    {
+        Errno error = SocketCalls.Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(length, LargestTransfer));
+        try
+        {
+            Span<byte> into = bytes.AsSpan(0, (int)Math.Min(length - (ulong)call.Progress, LargestTransfer));
+            Received received = socket.Receive(into, (flags & Peek) != 0);
+            received.Ancillary.Release();
+            if (received.Error == Errno.EAGAIN)
+                return BlockReceiver(call, socket, flags);
+            if (received.Error != Errno.None)
+                return call.Progress != 0 ? call.Progress : received.Error;
+            if (!call.Memory.TryWrite(buffer + (ulong)call.Progress, into[..received.Count]))
+                return Errno.EFAULT;
+            if (!address.IsNull && received.From is not null)
+                error = SocketNames.Write(call, socket.Family, received.From, address, addressLength);
+            else if (!address.IsNull)
+                call.Memory.TryWrite(addressLength, 0);
+            return error != Errno.None ? error : Finish(call, socket, received, flags, (long)length);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    private static CallResult BlockReceiver(CallContext call, Socket socket, int flags)
+    {
+        bool dontWait = socket.IsNonBlocking || (flags & DontWait) != 0;
+        if (dontWait && call.Progress != 0)
+            return call.Progress;
+        return SocketCalls.Block(call, socket, socket.ReceiveTimeout, dontWait);
+    }
+
+    /// <summary>MSG_WAITALL goes on until the buffer is full or the stream ends; MSG_TRUNC tells a message's whole length.</summary>
+    private static CallResult Finish(CallContext call, Socket socket, in Received received, int flags, long length)
+    {
+        if (socket.Kind != SocketKind.Stream)
+            return (flags & Truncated) != 0 ? received.Whole : received.Count;
+        call.Progress += received.Count;
+        bool isDone = (flags & WaitAll) == 0 || (flags & Peek) != 0 || received.Count == 0 || call.Progress >= length;
+        return isDone ? call.Progress : BlockReceiver(call, socket, flags);
+    }
+
+    public static CallResult Sendmsg(CallContext call, int fd, GuestAddress message, int flags)
+    {
+        Errno error = SocketCalls.Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        if (!call.Memory.TryRead(message, out MessageHeader header))
+            return Errno.EFAULT;
+        SocketAddress? to = null;
+        if (header.Name != 0 && header.NameLength > 0)
+            error = SocketNames.Read(call, socket.Family, new GuestAddress(header.Name), header.NameLength, out to);
+        if (error != Errno.None)
+            return error;
+        error = Gather(call, header, out byte[] bytes, out int length);
+        if (error != Errno.None)
+            return error;
+        try
+        {
+            error = ControlMessages.Read(call, new GuestAddress(header.Control), header.ControlLength, out Ancillary ancillary);
+            if (error != Errno.None)
+                return error;
+            CallResult result = Send(call, socket, bytes.AsSpan((int)call.Progress, length - (int)call.Progress), flags, to, ancillary, isLast: true);
+            if (result.Outcome != CallOutcome.Value)
+                ancillary.Release();
+            return result;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    private static Errno Gather(CallContext call, in MessageHeader header, out byte[] bytes, out int length)
+    {
+        bytes = [];
+        length = 0;
+        if (header.VectorCount > MostVectors)
+            return Errno.EMSGSIZE;
+        Errno error = FileTransfer.ReadVectors(call, new GuestAddress(header.Vectors), (int)header.VectorCount, out IoVector[] vectors, out ulong total);
+        if (error != Errno.None)
+            return error;
+        length = (int)Math.Min(total, LargestTransfer);
+        bytes = ArrayPool<byte>.Shared.Rent(length);
+        int at = 0;
+        for (int i = 0; i < (int)header.VectorCount && at < length; i++)
+        {
+            int part = (int)Math.Min(vectors[i].Length, (ulong)(length - at));
+            if (!call.Memory.TryRead(new GuestAddress(vectors[i].Base), bytes.AsSpan(at, part)))
+                error = Errno.EFAULT;
+            at += part;
+        }
+        FileTransfer.Return(vectors);
+        return error;
+    }
+
+    public static CallResult Recvmsg(CallContext call, int fd, GuestAddress message, int flags)
+    {
+        Errno error = SocketCalls.Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        if (!call.Memory.TryRead(message, out MessageHeader header))
+            return Errno.EFAULT;
+        if (header.VectorCount > MostVectors)
+            return Errno.EMSGSIZE;
+        error = FileTransfer.ReadVectors(call, new GuestAddress(header.Vectors), (int)header.VectorCount, out IoVector[] vectors, out ulong total);
+        if (error != Errno.None)
+            return error;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(total, LargestTransfer));
+        try
+        {
+            Received received = socket.Receive(bytes.AsSpan(0, (int)Math.Min(total, LargestTransfer)), (flags & Peek) != 0);
+            if (received.Error == Errno.EAGAIN)
+                return BlockReceiver(call, socket, flags);
+            if (received.Error != Errno.None)
+                return received.Error;
+            return Scatter(call, bytes.AsSpan(0, received.Count), vectors.AsSpan(0, (int)header.VectorCount))
+                ? Deliver(call, socket, message, header, received, flags)
+                : Errno.EFAULT;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+            FileTransfer.Return(vectors);
+        }
+    }
+
+    private static bool Scatter(CallContext call, ReadOnlySpan<byte> bytes, ReadOnlySpan<IoVector> vectors)
+    {
+        foreach (IoVector vector in vectors)
+        {
+            int part = (int)Math.Min(vector.Length, (ulong)bytes.Length);
+            if (!call.Memory.TryWrite(new GuestAddress(vector.Base), bytes[..part]))
+                return false;
+            bytes = bytes[part..];
+        }
+        return true;
+    }
+
+    /// <summary>Writes name, control messages and flags back into the header.</summary>
+    private static CallResult Deliver(CallContext call, Socket socket, GuestAddress message, MessageHeader header, in Received received, int flags)
+    {
+        bool isPeek = (flags & Peek) != 0;
+        bool fits = ControlMessages.Write(
+            call, socket, received.Ancillary, new GuestAddress(header.Control), header.ControlLength, (flags & CloseControlOnExec) != 0, isPeek, out ulong used);
+        int result = (socket.Kind != SocketKind.Stream && received.Whole > received.Count ? Truncated : 0) | (fits ? 0 : ControlTruncated) | (flags & CloseControlOnExec);
+        int nameLength = 0;
+        if (header.Name != 0 && received.From is not null)
+        {
+            Span<byte> name = stackalloc byte[128];
+            nameLength = SocketNames.Encode(socket.Family, received.From, name);
+            if (!call.Memory.TryWrite(new GuestAddress(header.Name), name[..Math.Min(nameLength, Math.Max(0, header.NameLength))]))
+                return Errno.EFAULT;
+        }
+        header.NameLength = nameLength;
+        header.ControlLength = used;
+        header.Flags = result;
+        if (!call.Memory.TryWrite(message, header))
+            return Errno.EFAULT;
+        return (flags & Truncated) != 0 ? received.Whole : received.Count;
+    }
+
+    public static CallResult Sendmmsg(CallContext call, int fd, GuestAddress messages, uint count, int flags) =>
+        Each(call, messages, count, message => Sendmsg(call, fd, message, flags));
+
+    public static CallResult Recvmmsg(CallContext call, int fd, GuestAddress messages, uint count, int flags, GuestAddress timeout) =>
+        Each(call, messages, count, message => Recvmsg(call, fd, message, flags));
+
+    /// <summary>Struct mmsghdr: a header of 56 bytes, then the length. Only the first message may block.</summary>
+    private static CallResult Each(CallContext call, GuestAddress messages, uint count, Func<GuestAddress, CallResult> one)
+    {
+        const ulong size = 64, lengthOffset = 56;
+        count = Math.Min(count, MostVectors);
+        for (uint i = 0; i < count; i++)
+        {
+            GuestAddress message = messages + (i * size);
+            CallResult result = one(message);
+            if (result.Outcome != CallOutcome.Value)
+                return i > 0 ? i : result;
+            call.Progress = 0;
+            if (!call.Memory.TryWrite(message + lengthOffset, (uint)result.Value))
+                return Errno.EFAULT;
+        }
+        return count;
+    }
+}

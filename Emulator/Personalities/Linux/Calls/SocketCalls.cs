@@ -1,0 +1,213 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>Making, naming and connecting sockets.</summary>
+public static class SocketCalls
+{
+    private const int NonBlocking = 0x800;
+    private const int CloseOnExec = 0x80000;
+    private const int TypeMask = 0xF;
+    private const int Stream = 1;
+    private const int Datagram = 2;
+    private const int Raw = 3;
+    private const int SequencedPacket = 5;
+    private const int LastType = 10;
+    private const int LastFamily = 45;
+
+    public static CallResult Socket(CallContext call, int family, int type, int protocol)
+    {
+        Errno error = Make(call, family, type, protocol, out Socket? socket);
+        return error != Errno.None ? error : PipeCalls.Install(call, socket!, (type & CloseOnExec) != 0);
+    }
+
+    private static Errno Make(CallContext call, int family, int type, int protocol, out Socket? socket)
+    {
+        socket = null;
+        if ((type & ~(TypeMask | NonBlocking | CloseOnExec)) != 0)
+            return Errno.EINVAL;
+        if (family is < 0 or > LastFamily)
+            return Errno.EAFNOSUPPORT;
+        int kind = type & TypeMask;
+        if (kind > LastType)
+            return Errno.EINVAL;
+        OpenFlags flags = (type & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
+        return family switch
+        {
+            SocketNames.Unix => MakeUnix(call, kind, protocol, flags, out socket),
+            SocketNames.Internet4 => MakeInternet(call, SocketFamily.Internet4, kind, protocol, flags, out socket),
+            SocketNames.Internet6 => MakeInternet(call, SocketFamily.Internet6, kind, protocol, flags, out socket),
+            _ => Errno.EAFNOSUPPORT,
+        };
+    }
+
+    private static Errno MakeUnix(CallContext call, int kind, int protocol, OpenFlags flags, out Socket? socket)
+    {
+        socket = null;
+        if (protocol is not (0 or SocketNames.Unix))
+            return Errno.EPROTONOSUPPORT;
+        socket = kind switch
+        {
+            Stream => new StreamSocket(call.World, SocketFamily.Unix, SocketKind.Stream, 0, flags),
+            SequencedPacket => new StreamSocket(call.World, SocketFamily.Unix, SocketKind.SequencedPacket, 0, flags),
+            // Raw sockets of this family are datagram ones (unix(7)).
+            Datagram or Raw => new DatagramSocket(call.World, SocketFamily.Unix, 0, flags),
+            _ => null,
+        };
+        return socket is null ? Errno.ESOCKTNOSUPPORT : Errno.None;
+    }
+
+    private static Errno MakeInternet(CallContext call, SocketFamily family, int kind, int protocol, OpenFlags flags, out Socket? socket)
+    {
+        const int tcp = 6, udp = 17, lastProtocol = 262;
+        socket = null;
+        if (protocol is < 0 or > lastProtocol)
+            return Errno.EINVAL;
+        switch (kind)
+        {
+            case Stream when protocol is 0 or tcp:
+                socket = new StreamSocket(call.World, family, SocketKind.Stream, tcp, flags);
+                return Errno.None;
+            case Datagram when protocol is 0 or udp:
+                socket = new DatagramSocket(call.World, family, udp, flags);
+                return Errno.None;
+            case Raw:
+                return call.Thread.Credentials.IsPrivileged ? Errno.EPROTONOSUPPORT : Errno.EPERM;
+            case Stream or Datagram:
+                return Errno.EPROTONOSUPPORT;
+            default:
+                return Errno.ESOCKTNOSUPPORT;
+        }
+    }
+
+    public static CallResult Socketpair(CallContext call, int family, int type, int protocol, GuestAddress descriptors)
+    {
+        Errno error = Make(call, family, type, protocol, out Socket? one);
+        if (error != Errno.None)
+            return error;
+        if (family != SocketNames.Unix)
+        {
+            one!.Release();
+            return Errno.EOPNOTSUPP;
+        }
+        Make(call, family, type, protocol, out Socket? two);
+        if (one is StreamSocket stream)
+            StreamSocket.Join(stream, (StreamSocket)two!, call);
+        else
+            DatagramSocket.Join((DatagramSocket)one!, (DatagramSocket)two!);
+        return PipeCalls.InstallPair(call, descriptors, one!, two!, (type & CloseOnExec) != 0);
+    }
+
+    /// <summary>The socket of a descriptor: EBADF, or ENOTSOCK for other files.</summary>
+    internal static Errno Find(CallContext call, int fd, out Socket socket)
+    {
+        OpenFile? file = call.File(fd);
+        socket = (file as Socket)!;
+        return socket is not null ? Errno.None : file is null || (file.Flags & OpenFlags.PathOnly) != 0 ? Errno.EBADF : Errno.ENOTSOCK;
+    }
+
+    public static CallResult Bind(CallContext call, int fd, GuestAddress address, int length)
+    {
+        Errno error = Find(call, fd, out Socket socket);
+        if (error == Errno.None)
+            error = SocketNames.Read(call, socket.Family, address, length, out SocketAddress? name);
+        else
+            return error;
+        if (error != Errno.None)
+            return error;
+        // AF_UNSPEC with the any-address is how old programs bind (ip(7)).
+        name ??= socket.Family == SocketFamily.Unix ? null : call.World.Network.AnyPort(socket.Family);
+        return name is null ? Errno.EINVAL : socket.Bind(call, name);
+    }
+
+    public static CallResult Listen(CallContext call, int fd, int backlog)
+    {
+        Errno error = Find(call, fd, out Socket socket);
+        return error != Errno.None ? error : socket.Listen(call, backlog);
+    }
+
+    public static CallResult Accept(CallContext call, int fd, GuestAddress address, GuestAddress length) => Accept4(call, fd, address, length, 0);
+
+    public static CallResult Accept4(CallContext call, int fd, GuestAddress address, GuestAddress length, int flags)
+    {
+        if ((flags & ~(NonBlocking | CloseOnExec)) != 0)
+            return Errno.EINVAL;
+        Errno error = Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        error = socket.Accept(out Socket? accepted);
+        if (error == Errno.EAGAIN)
+            return Block(call, socket, socket.ReceiveTimeout, dontWait: false);
+        if (error != Errno.None)
+            return error;
+        if ((flags & NonBlocking) != 0)
+            accepted!.Flags |= OpenFlags.NonBlocking;
+        if (!address.IsNull)
+            error = SocketNames.Write(call, accepted!.Family, accepted.Remote, address, length);
+        if (error == Errno.None)
+            return PipeCalls.Install(call, accepted!, (flags & CloseOnExec) != 0);
+        accepted!.Release();
+        return error;
+    }
+
+    /// <summary>Waits for a socket unless it, or the call, does not block; a socket's own time-out ends in EAGAIN (socket(7), SO_RCVTIMEO).</summary>
+    internal static CallResult Block(CallContext call, Socket socket, long timeout, bool dontWait)
+    {
+        if (socket.IsNonBlocking || dontWait)
+            return Errno.EAGAIN;
+        if (timeout > 0)
+            call.SetTimeout(timeout);
+        if (call.DeadlinePassed)
+            return call.Progress != 0 ? call.Progress : Errno.EAGAIN;
+        return call.Wait(socket.Source, timeout > 0 ? RestartKind.Never : RestartKind.IfHandlerAllows);
+    }
+
+    public static CallResult Connect(CallContext call, int fd, GuestAddress address, int length)
+    {
+        Errno error = Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        error = SocketNames.Read(call, socket.Family, address, length, out SocketAddress? name);
+        if (error != Errno.None)
+            return error;
+        error = socket.Connect(call, name);
+        if (error != Errno.EAGAIN || socket is not StreamSocket stream)
+            return error;
+        if (socket.IsNonBlocking)
+            return Errno.EAGAIN;
+        return call.Wait(stream.WaitSource(call, name!));
+    }
+
+    public static CallResult Getsockname(CallContext call, int fd, GuestAddress address, GuestAddress length)
+    {
+        Errno error = Find(call, fd, out Socket socket);
+        return error != Errno.None ? error : SocketNames.Write(call, socket.Family, NameOf(call, socket), address, length);
+    }
+
+    /// <summary>A connected UDP socket that was not bound shows the address it sends from.</summary>
+    private static SocketAddress? NameOf(CallContext call, Socket socket) => socket is { Local: InternetAddress local, Remote: InternetAddress remote }
+        ? call.World.Network.SourceFor(local, remote)
+        : socket.Local;
+
+    public static CallResult Getpeername(CallContext call, int fd, GuestAddress address, GuestAddress length)
+    {
+        Errno error = Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        bool isConnected = socket.Remote is not null || socket is StreamSocket { PeerCredentials.Process: not 0, IsListening: false };
+        return isConnected ? SocketNames.Write(call, socket.Family, socket.Remote, address, length) : Errno.ENOTCONN;
+    }
+
+    public static CallResult Shutdown(CallContext call, int fd, int how)
+    {
+        Errno error = Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        return how is 0 or 1 or 2 ? socket.Shutdown(how is 0 or 2, how is 1 or 2) : Errno.EINVAL;
+    }
+}
