@@ -114,10 +114,9 @@ public static class SocketCalls
     public static CallResult Bind(CallContext call, int fd, GuestAddress address, int length)
     {
         Errno error = Find(call, fd, out Socket socket);
-        if (error == Errno.None)
-            error = SocketNames.Read(call, socket.Family, address, length, out SocketAddress? name);
-        else
+        if (error != Errno.None)
             return error;
+        error = SocketNames.Read(call, socket.Family, address, length, out SocketAddress? name);
         if (error != Errno.None)
             return error;
         // AF_UNSPEC with the any-address is how old programs bind (ip(7)).
