@@ -52,7 +52,7 @@ internal static class ProcessText
         Line($"Uid:\t{info.User.Real}\t{info.User.Effective}\t{info.User.Saved}\t{info.User.FileSystem}");
         Line($"Gid:\t{info.GroupIds.Real}\t{info.GroupIds.Effective}\t{info.GroupIds.Saved}\t{info.GroupIds.FileSystem}");
         Line($"FDSize:\t{Math.Max(64, process.Files?.End ?? 0)}");
-        Line($"Groups:\t{string.Concat(info.Groups.Select(static group => $"{group} "))}");
+        Line($"Groups:\t{string.Join(' ', info.Groups)} ");
         Line($"NStgid:\t{process.Info.Id}");
         Line($"NSpid:\t{info.Id}");
         Line($"NSpgid:\t{info.Group}");
