@@ -91,11 +91,13 @@ public static class CallFormatter
         for (; call.Next < shape.Arguments.Length; call.Next++)
         {
             ArgumentShape argument = shape.Arguments[call.Next];
-            if (!call.IsDone && Waits(call, argument))
-                return;
             if (IsHidden(call, argument))
                 continue;
-            call.Text.Append(call.Next == 0 ? "" : ", ");
+            if (call.Next != 0 && !call.HasSeparator)
+                call.Text.Append(", ");
+            call.HasSeparator = !call.IsDone && Waits(call, argument);
+            if (call.HasSeparator)
+                return;
             WriteArgument(call, argument, call.Next);
         }
     }

@@ -14,6 +14,7 @@ internal static class SpecialCalls
     private const ulong SetChildTid = 0x1000000;
     private const ulong SetTls = 0x80000;
     private const ulong PidFd = 0x1000;
+    private const ulong MaskInFrame = 296;
 
     /// <summary>Goes on with such a call; false for every other.</summary>
     public static bool TryWrite(TracedCall call)
@@ -25,6 +26,9 @@ internal static class SpecialCalls
                 return true;
             case "clone3":
                 WriteClone3(call);
+                return true;
+            case "rt_sigreturn":
+                WriteSignalReturn(call);
                 return true;
             case "futex":
                 WriteFutex(call);
@@ -58,6 +62,14 @@ internal static class SpecialCalls
         if ((flags & (SetChildTid | ClearChildTid)) != 0)
             call.Text.Append(", child_tidptr=").AppendAddress(call[3]);
         call.Next = 5;
+    }
+
+    /// <summary>The mask that is restored, from the frame that the handler left on the stack (struct ucontext, uc_sigmask).</summary>
+    private static void WriteSignalReturn(TracedCall call)
+    {
+        if (call.Next == 0)
+            call.Text.Append("{mask=").AppendPointed(call.Memory, new ValueType(ValueKind.Sigset, 8), call.Stack + MaskInFrame).Append('}');
+        call.Next = 1;
     }
 
     private static void WriteClone3(TracedCall call)

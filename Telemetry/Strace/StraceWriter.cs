@@ -20,6 +20,10 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
     /// <summary>The column of the equals sign.</summary>
     private const int ResultColumn = 40;
 
+    // x86-64's register numbers.
+    private const int Accumulator = 0;
+    private const int StackPointer = 4;
+
     private readonly Dictionary<GuestThread, TracedCall> _open = [];
     private readonly HashSet<GuestThread> _threads = [];
 
@@ -33,7 +37,9 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
         var text = new StringBuilder("execve(").AppendQuoted(path).Append(", [");
         for (int i = 0; i < arguments.Count; i++)
             text.Append(i == 0 ? "" : ", ").AppendQuoted(arguments[i]);
-        text.Append(CultureInfo.InvariantCulture, $"], NULL /* {variables} var{(variables == 1 ? "" : "s")} */) ");
+        // argc, argv and its null pointer lie below (System V ABI, "Process Initialization").
+        ulong environment = thread.Cpu.State.Registers[StackPointer] + (8 * ((ulong)arguments.Count + 2));
+        text.Append("], ").AppendAddress(environment).Append(CultureInfo.InvariantCulture, $" /* {variables} var{(variables == 1 ? "" : "s")} */) ");
         Emit(Align(text).Append("= 0"));
     }
 
@@ -42,7 +48,11 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
         Interrupt(thread);
         _threads.Add(thread);
         CallContext context = thread.Call;
-        var call = new TracedCall(context.Number, LinuxTable.Describe(context.Number), thread.Process.Memory) { Start = context.StartedAt };
+        var call = new TracedCall(context.Number, LinuxTable.Describe(context.Number), thread.Process.Memory) 
+        {
+            Start = context.StartedAt,
+            Stack = thread.Cpu.State.Registers[StackPointer],
+        };
         call.Begin(context.Arguments);
         CallFormatter.Enter(call);
         _open[thread] = call;
@@ -106,7 +116,7 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
 
     /// <summary>rt_sigreturn's value is whatever the registers of the interrupted code hold.</summary>
     private static long ValueOf(GuestThread thread, TracedCall call, in CallResult result) =>
-        result.Outcome == CallOutcome.NoReturn && call.Name == "rt_sigreturn" ? (long)thread.Cpu.State.Registers[0] : result.Value;
+        result.Outcome == CallOutcome.NoReturn && call.Name == "rt_sigreturn" ? (long)thread.Cpu.State.Registers[Accumulator] : result.Value;
 
     /// <summary>Another line is coming: the call that is under way, unless it is <paramref name="next"/>'s, is written as far as it is known.</summary>
     private void Interrupt(GuestThread? next)

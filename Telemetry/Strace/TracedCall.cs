@@ -26,6 +26,9 @@ public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory
     /// <summary>World time of its beginning, nanoseconds.</summary>
     public long Start { get; init; }
 
+    /// <summary>The caller's stack pointer.</summary>
+    public ulong Stack { get; init; }
+
     /// <summary>True when the call is over and <see cref="Value"/> and <see cref="Error"/> are known.</summary>
     public bool IsDone { get; private set; }
 
@@ -37,6 +40,9 @@ public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory
 
     /// <summary>The first argument that is not written yet.</summary>
     internal int Next { get; set; }
+
+    /// <summary>True when the comma before that argument is written already.</summary>
+    internal bool HasSeparator { get; set; }
 
     /// <summary>What an argument that goes both ways pointed to when the call began.</summary>
     internal ulong[] Before { get; } = new ulong[6];
