@@ -2,6 +2,7 @@ using System.Text;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Cpu.Interpreter;
+using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
@@ -119,9 +120,14 @@ internal sealed class EmulatorRun : IJobRun
     private PathEntry? Locate(FileContext context, Credentials credentials, byte[] path) =>
         _world.Vfs.Resolve(new FileCaller(context, credentials.ForFiles), context.Root, path, WalkFlags.Follow, out PathEntry? entry) == Errno.None ? entry : null;
 
-    private static JobResult Describe(WaitStatus status) => status.Change == ChildChange.Exited
+    private JobResult Describe(WaitStatus status) => status.Change == ChildChange.Exited
         ? new JobResult { End = JobEnd.Exited, Code = status.Value }
-        : new JobResult { End = JobEnd.Killed, Code = status.Value };
+        : new JobResult { End = JobEnd.Killed, Code = status.Value, Message = ExplainSignal(status.Value) };
+
+    /// <summary>A guest killed for an instruction that is not there deserves to be told which.</summary>
+    private string? ExplainSignal(int signal) => signal == Signal.Illegal && _world.InvalidInstruction is { } instruction
+        ? "unsupported instruction: " + X86Disassembly.Describe(instruction.Address, instruction.Bytes)
+        : null;
 
     /// <summary>What a user's terminal or session does to the foreground job.</summary>
     private void Send(TerminalSignal number)

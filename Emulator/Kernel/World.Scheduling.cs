@@ -140,9 +140,23 @@ public sealed partial class World
                 Observer?.OnEnter(thread);
                 break;
             default:
+                if (exit.Reason == ExitReason.InvalidInstruction)
+                    NoteInvalidInstruction(thread);
                 ForceSignal(thread, Personality.FaultSignal(thread, exit));
                 break;
         }
+    }
+
+    /// <summary>The last instruction that the engine did not know: its address and bytes. For whoever reports a SIGILL.</summary>
+    public (ulong Address, byte[] Bytes)? InvalidInstruction { get; private set; }
+
+    private void NoteInvalidInstruction(GuestThread thread)
+    {
+        const int Longest = 15;
+        byte[] bytes = new byte[Longest];
+        ulong pc = thread.Cpu.State.Pc;
+        int length = thread.Process.Memory.Fetch(pc, bytes, out _);
+        InvalidInstruction = (pc, bytes[..length]);
     }
 
     /// <summary>Runs the handler of the call under way, for the first time or again.</summary>
