@@ -16,7 +16,8 @@ public sealed partial class SourceRuleTests
         (@"\bStopwatch\b", "IClock"),
         (@"\bRandom\.Shared\b|\bnew Random\(\)|\bRandomNumberGenerator\b|\bGuid\.NewGuid\b", "the world's random numbers"),
         (@"\bnew Thread\(|\bThread\.Sleep\b|\bTask\.Run\b|\bTask\.Delay\b|\bThreadPool\b|\bParallel\.", "the worker that calls"),
-        (@"\bSystem\.Net\b|\bHttpClient\b", "what Nodes hands in"),
+        // What reaches the network; addresses (IPAddress) are only values.
+        (@"\b(TcpClient|UdpClient|TcpListener|HttpClient|HttpListener|NetworkStream|Dns|NetworkInterface)\b|\bnew Socket\(|\bSockets\.Socket\b", "what Nodes hands in"),
         (@"\bConsole\.", "what Nodes hands in"),
     ];
 
