@@ -7,7 +7,7 @@ namespace Vivarium.Emulator.Kernel.Pipes;
 /// The buffer between the ends of a pipe or FIFO, as pages: a write goes into the last page only when all of its odd part fits,
 /// else into new ones, so that PIPE_BUF bytes are never torn and the capacity shows as it does on Linux (pipe(7)).
 /// </summary>
-public sealed class Pipe(Inode inode)
+public sealed class Pipe
 {
     public const int PageSize = 4096;
     public const int DefaultCapacity = 16 * PageSize;
@@ -18,7 +18,14 @@ public sealed class Pipe(Inode inode)
     private readonly Queue<Page> _pages = new();
     private Page? _last;
 
-    public Inode Inode { get; } = inode;
+    /// <summary>Opening the node again (a FIFO's name, /proc/self/fd of a pipe) finds the pipe by it.</summary>
+    public Pipe(Inode inode)
+    {
+        Inode = inode;
+        inode.Attachment = this;
+    }
+
+    public Inode Inode { get; }
 
     /// <summary>Pulsed at every change, for both ends.</summary>
     public Source Source { get; } = new();

@@ -81,12 +81,13 @@ public static class Fifo
     public static Errno Open(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file)
     {
         Pipe pipe = inode.Attachment as Pipe ?? new Pipe(inode);
-        inode.Attachment = pipe;
         file = null;
         bool reads = (flags & OpenFlags.Read) != 0, writes = (flags & OpenFlags.Write) != 0;
-        if (reads && writes || (flags & OpenFlags.NonBlocking) != 0)
+        // A pipe without a name, opened again by /proc/self/fd, has no partner to wait for.
+        bool isNamed = inode.FileSystem is not null;
+        if (reads && writes || !isNamed || (flags & OpenFlags.NonBlocking) != 0)
         {
-            if (writes && !reads && pipe.Readers == 0)
+            if (isNamed && writes && !reads && pipe.Readers == 0)
                 return Errno.ENXIO;
             file = new PipeEnd(pipe, flags, path);
             return Errno.None;
