@@ -156,7 +156,8 @@ public sealed partial class Process
         }
         ref SignalAction action = ref parent.Actions[Signal.Child];
         bool unwanted = ExitSignal == Signal.Child && (action.Handler == SignalAction.Ignore || action.NoChildZombies);
-        if (ExitSignal != 0)
+        // clone(2) takes any low byte; one that is no signal is not sent.
+        if (Signal.IsValid(ExitSignal))
             World.Send(parent, ChildInfo(ExitSignal, status));
         if (unwanted)
             Reap();

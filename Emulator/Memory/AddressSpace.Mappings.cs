@@ -128,6 +128,9 @@ public sealed unsafe partial class AddressSpace
             return newLength == oldLength ? (IsMapped(address, oldLength) ? MapStatus.Ok : MapStatus.NotMapped) : Unmap(address + newLength, oldLength - newLength);
         if (_areas.Find(address.Value) is not { } found || found.End - address.Value < oldLength)
             return MapStatus.NotMapped;
+        // Rounded to nothing, as 0 or a length near the top is: Linux would duplicate a shared mapping, which mmap does as well.
+        if (oldLength == 0)
+            return MapStatus.Invalid;
         if (target is null && !keepOld && TryExtend(address.Value + oldLength, newLength - oldLength))
             return MapStatus.Ok;
         return mayMove ? Move(address.Value, oldLength, newLength, target?.Value, keepOld, out result) : MapStatus.NoMemory;
@@ -136,7 +139,7 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Grows the area that ends at a place, when what lies behind it is free.</summary>
     private bool TryExtend(ulong end, ulong more)
     {
-        if (_areas.Find(end - 1) is not { } area || area.End != end || end + more > _limit || !_areas.IsFree(end, end + more) || area.Frozen is not null)
+        if (_areas.Find(end - 1) is not { } area || area.End != end || more > _limit - end || !_areas.IsFree(end, end + more) || area.Frozen is not null)
             return false;
         Area tail = area.Slice(end, end);
         tail.End = end + more;

@@ -1,0 +1,149 @@
+using System.Globalization;
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux;
+using Vivarium.Emulator.Personalities.Tables;
+using Vivarium.Emulator.Tests.Files;
+using Xunit;
+
+namespace Vivarium.Emulator.Tests.Abi;
+
+/// <summary>
+/// Worlds whose programs do nothing but random system calls: whatever they ask for, the answer is a result or a signal, never an
+/// exception of the host or a handler that does not come back. <c>VIVARIUM_FUZZ=CALLS[:SEED]</c> runs more of them.
+/// </summary>
+public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
+{
+    private const int CallsOfAWorld = 1500;
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task Random_calls_harm_nobody()
+    {
+        (int calls, ulong seed) = Settings();
+        output.WriteLine($"{calls} calls, first seed {seed}");
+        string root = Directory.CreateTempSubdirectory("vivarium-fuzz-").FullName;
+        File.WriteAllText(Path.Combine(root, "a"), "a file with some text\n");
+        Directory.CreateDirectory(Path.Combine(root, "d"));
+        File.CreateSymbolicLink(Path.Combine(root, "link"), "a");
+        try
+        {
+            while (calls > 0)
+            {
+                var program = new RandomCalls(seed);
+                Task world = Task.Run(() => RunWorld(program, root));
+                bool isDone = await Task.WhenAny(world, Task.Delay(Patience)) == world;
+                Assert.True(isDone, $"seed {seed}: no end of {program.Last}");
+                Assert.True(world.IsCompletedSuccessfully, $"seed {seed}: {program.Last}: {world.Exception?.InnerException}");
+                calls -= Math.Max(1, program.Count);
+                seed++;
+            }
+        }
+        finally
+        {
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
+    private static void RunWorld(RandomCalls program, string root)
+    {
+        using var world = new World(new WorldSpec
+        {
+            HostClock = new TestClock(),
+            IsVirtualTime = true,
+            Seed = program.Seed,
+            ShufflesThreads = true,
+            MemoryLimit = 64 << 20,
+            Engine = program,
+            Observer = program,
+            Personality = LinuxPersonality.Instance,
+            RootPath = root,
+        });
+        Assert.Null(world.MountTree());
+        GuestThread first = world.CreateFirst(new FileContext(world.Vfs.Root, world.Vfs.Root), Credentials.Of(0, 0), Architecture.X64);
+        program.Prepare(first);
+        while (program.Count < CallsOfAWorld && world.Run(1_000_000) == WorldState.Ready)
+        {
+        }
+    }
+
+    private static (int Calls, ulong Seed) Settings()
+    {
+        string[] words = (Environment.GetEnvironmentVariable("VIVARIUM_FUZZ") ?? "").Split(':');
+        int calls = int.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : 20_000;
+        ulong seed = words.Length > 1 ? ulong.Parse(words[1], CultureInfo.InvariantCulture) : 1;
+        return (calls, seed);
+    }
+
+    /// <summary>An engine in which every instruction is a system call.</summary>
+    private sealed class RandomCalls(ulong seed) : IEngine, ICallObserver
+    {
+        // rdi, rsi, rdx, r10, r8, r9
+        private static readonly int[] ArgumentRegisters = [7, 6, 2, 10, 8, 9];
+
+        private readonly RandomArguments _random = new(seed);
+        private readonly CallShape[] _calls = [.. LinuxTable.Numbers.ToArray()
+            .Where(number => number < 4096 && LinuxTable.IsImplemented(number)).Select(number => LinuxTable.Describe(number)!)];
+
+        private GuestThread? _first;
+
+        public ulong Seed => seed;
+
+        public int Count { get; private set; }
+
+        public string Last { get; private set; } = "nothing";
+
+        public void Prepare(GuestThread first)
+        {
+            _first = first;
+            _random.Prepare(first.Process.Memory);
+        }
+
+        public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
+        {
+            budget -= 1;
+            if (_random.Below(16) == 0)
+                _random.Scramble(memory);
+            CallShape call = Pick(cpu);
+            ref CpuState state = ref cpu.State;
+            state.Registers[0] = (ulong)call.Number;
+            for (int i = 0; i < call.Arguments.Length; i++)
+                state.Registers[ArgumentRegisters[i]] = _random.Next(call.Arguments[i]);
+            state.Registers[4] = RandomArguments.Buffer + 0x5000;
+            return new EngineExit(ExitReason.SystemCall);
+        }
+
+        public void OnEnter(GuestThread thread)
+        {
+            Count++;
+            Last = $"{LinuxTable.Name(thread.Call.Number)}({string.Join(", ", thread.Call.Arguments.ToArray().Select(value => $"0x{value:x}"))})";
+        }
+
+        public void OnExit(GuestThread thread, in CallResult result)
+        {
+        }
+
+        public void OnSignal(GuestThread thread, in SignalInfo info)
+        {
+        }
+
+        public void OnEnd(GuestThread thread, WaitStatus status)
+        {
+        }
+
+        /// <summary>Any call with a handler; the first process does not end itself, for that ends the world.</summary>
+        private CallShape Pick(GuestCpu cpu)
+        {
+            while (true)
+            {
+                CallShape call = _calls[_random.Below(_calls.Length)];
+                bool isFirst = ReferenceEquals(cpu, _first?.Cpu);
+                if (!isFirst || call.Name is not ("exit" or "exit_group" or "pause" or "rt_sigsuspend"))
+                    return call;
+            }
+        }
+    }
+}
