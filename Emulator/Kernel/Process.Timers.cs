@@ -15,7 +15,7 @@ public sealed partial class Process
     {
         RealTimer?.Cancel();
         RealTimerInterval = interval;
-        RealTimer = first == 0 ? null : World.Schedule(World.Clock.Monotonic + first, OnRealTimer);
+        RealTimer = first == 0 ? null : World.Schedule(Later(World.Clock.Monotonic, first), OnRealTimer);
     }
 
     private void OnRealTimer()
@@ -23,6 +23,9 @@ public sealed partial class Process
         long due = RealTimer!.Deadline;
         World.Send(this, new SignalInfo(Signal.Alarm, Code: 0x80));
         if (RealTimerInterval != 0 && !IsZombie)
-            RealTimer = World.Schedule(Math.Max(due + RealTimerInterval, World.Clock.Monotonic), OnRealTimer);
+            RealTimer = World.Schedule(Math.Max(Later(due, RealTimerInterval), World.Clock.Monotonic), OnRealTimer);
     }
+
+    /// <summary>A time plus a span, at the end of time at most.</summary>
+    private static long Later(long time, long span) => span > long.MaxValue - time ? long.MaxValue : time + span;
 }

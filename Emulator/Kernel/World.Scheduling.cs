@@ -51,7 +51,9 @@ public sealed partial class World
     public WorldTimer Schedule(long deadline, Action action)
     {
         var timer = new WorldTimer(deadline, action);
-        _timers.Enqueue(timer, (deadline, _timerOrder++));
+        // The end of time is never: a clock that jumped there would fire its timers for ever.
+        if (deadline != long.MaxValue)
+            _timers.Enqueue(timer, (deadline, _timerOrder++));
         return timer;
     }
 
@@ -67,6 +69,8 @@ public sealed partial class World
                 if (!_clock.IsVirtual || NextDeadline is not { } next)
                     return WorldState.Idle;
                 _clock.AdvanceTo(next);
+                // A timer that nobody heeds may fire for ever: even then the worker gets its turn.
+                quantum -= CallCost;
                 continue;
             }
             GuestThread thread = TakeNext();
