@@ -6,7 +6,7 @@ internal static class Kinds
     private static readonly Dictionary<string, int> Sizes = new()
     {
         ["int"] = 4, ["uint"] = 4, ["long"] = 8, ["ulong"] = 8, ["short"] = 2, ["ushort"] = 2, ["byte"] = 1, ["char"] = 1,
-        ["hex"] = 8, ["hex32"] = 4, ["size"] = 8, ["off"] = 8, ["addr"] = 8, ["limit"] = 8, ["limit64"] = 8,
+        ["hex"] = 8, ["hex32"] = 4, ["size"] = 8, ["off"] = 8, ["addr"] = 8, ["limit"] = 8,
         ["fd"] = 4, ["dirfd"] = 4, ["pid"] = 4, ["uid"] = 4, ["gid"] = 4, ["mode"] = 4, ["mode64"] = 8, ["dev"] = 8, ["signal"] = 4,
         ["sigset"] = 8, ["ipc_key"] = 4, ["epoll_data"] = 8,
         ["path"] = 0, ["str"] = 0, ["bytes"] = 0, ["bytes_all"] = 0, ["argv"] = 0, ["envp"] = 0, ["hidden"] = 0, ["none"] = 0,

@@ -30,8 +30,7 @@ internal static class ValueText
         ValueKind.Dev => text.AppendDevice(value),
         ValueKind.Signal => text.AppendSignal((int)value),
         ValueKind.Sigset => text.AppendSignals(value),
-        ValueKind.Limit => text.AppendLimit(value, "RLIM_INFINITY"),
-        ValueKind.Limit64 => text.AppendLimit(value, "RLIM64_INFINITY"),
+        ValueKind.Limit => text.AppendLimit(value),
         ValueKind.IpcKey => (uint)value == 0 ? text.Append("IPC_PRIVATE") : text.AppendHex((uint)value),
         ValueKind.EpollData => text.Append(CultureInfo.InvariantCulture, $"{{u32={(uint)value}, u64={value}}}"),
         ValueKind.WaitStatus => text.AppendWaitStatus((int)value),
@@ -66,10 +65,10 @@ internal static class ValueText
     // makedev's numbers are hexadecimal even when they are 0.
     private static StringBuilder AppendNumber(this StringBuilder text, ulong value) => text.Append(CultureInfo.InvariantCulture, $"0x{value:x}");
 
-    private static StringBuilder AppendLimit(this StringBuilder text, ulong value, string infinity)
+    private static StringBuilder AppendLimit(this StringBuilder text, ulong value)
     {
         if (value == ulong.MaxValue)
-            return text.Append(infinity);
+            return text.Append("RLIM64_INFINITY");
         return value > 1024 && value % 1024 == 0 ? text.AppendUnsigned(value / 1024).Append("*1024") : text.AppendUnsigned(value);
     }
 

@@ -18,8 +18,8 @@ public enum ValueKind : byte
     /// <summary>Numbers without decimal meaning, 8 and 4 bytes.</summary>
     Hex, Hex32,
 
-    /// <summary>A count of bytes; a signed file offset; an address that is not followed; resource limits.</summary>
-    Size, Off, Addr, Limit, Limit64,
+    /// <summary>A count of bytes; a signed file offset; an address that is not followed; a resource limit.</summary>
+    Size, Off, Addr, Limit,
 
     /// <summary>Descriptors; a directory's may be AT_FDCWD.</summary>
     Fd, Dirfd,

@@ -64,7 +64,7 @@ public sealed class CallFormatterTests
         Assert.Equal("clock_gettime(CLOCK_MONOTONIC, {tv_sec=1, tv_nsec=500}) = 0", guest.Line("clock_gettime", 0, 1, time));
         ulong limits = guest.Put(8388608L, -1L);
         Assert.Equal("prlimit64(0, RLIMIT_STACK, NULL, {rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}) = 0", guest.Line("prlimit64", 0, 0, 3, 0, limits));
-        Assert.Equal("getrlimit(RLIMIT_STACK, {rlim_cur=8192*1024, rlim_max=RLIM_INFINITY}) = 0", guest.Line("getrlimit", 0, 3, limits));
+        Assert.Equal("getrlimit(RLIMIT_STACK, {rlim_cur=8192*1024, rlim_max=RLIM64_INFINITY}) = 0", guest.Line("getrlimit", 0, 3, limits));
         ulong pair = guest.Put(3, 4);
         Assert.Equal("pipe2([3, 4], O_CLOEXEC) = 0", guest.Line("pipe2", 0, pair, 0x80000));
     }

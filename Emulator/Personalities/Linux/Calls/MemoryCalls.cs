@@ -26,7 +26,12 @@ public static class MemoryCalls
 
     public static CallResult Mmap(CallContext call, GuestAddress address, ulong length, int protection, int flags, int fd, ulong offset)
     {
-        if (offset % GuestAddress.PageSize != 0 || length == 0)
+        if (offset % GuestAddress.PageSize != 0)
+            return Errno.EINVAL;
+        // The kernel takes the file before it looks at anything else.
+        if ((flags & Anonymous) == 0 && call.File(fd) is null)
+            return Errno.EBADF;
+        if (length == 0)
             return Errno.EINVAL;
         int type = flags & TypeMask;
         if (type is not (Shared or SharedValidate or 2))
