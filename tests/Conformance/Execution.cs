@@ -15,7 +15,7 @@ public sealed record Outcome(byte[] Output, byte[] Error, int ExitCode)
 internal sealed class Scratch : IDisposable
 {
     private static readonly DateTime FileTime = new(2024, 2, 29, 12, 34, 56, DateTimeKind.Utc);
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     private readonly ConformanceCase _case;
     private readonly string _folder;
@@ -44,6 +44,8 @@ internal sealed class Scratch : IDisposable
         start.Environment["LANG"] = "C.UTF-8";
         start.Environment["TZ"] = "UTC";
         start.Environment["TERM"] = "dumb";
+        // Guests have no FMA or AVX, and glibc's mathematics differs in the last digit with them.
+        start.Environment["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F";
         using Process process = Process.Start(start)!;
         Task<byte[]> output = ReadAll(process.StandardOutput.BaseStream);
         Task<byte[]> error = ReadAll(process.StandardError.BaseStream);
