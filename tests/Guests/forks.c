@@ -171,10 +171,10 @@ static void starting(char *self)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 9, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    printf("posix_spawn %d\n", posix_spawn(&child, self, &actions, NULL, arguments, environ));
     fflush(stdout);
+    int failure = posix_spawn(&child, self, &actions, NULL, arguments, environ);
     waitpid(child, &status, 0);
-    printf("spawned child %d\n", WEXITSTATUS(status));
+    printf("posix_spawn %d child %d\n", failure, WEXITSTATUS(status));
     printf("posix_spawn of nothing: %s\n", strerrorname_np(posix_spawn(&child, "/nothing", NULL, NULL, arguments, environ)));
     int script = open("/tmp/forks-script", O_WRONLY | O_CREAT | O_TRUNC, 0755);
     dprintf(script, "#!%s child   -x y \nignored\n", self);

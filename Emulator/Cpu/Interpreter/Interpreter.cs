@@ -27,13 +27,14 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         CodeMap map = CodeMap.Of(memory);
         Progress progress = default;
         long left = budget;
+        bool alone = false;
         try
         {
             while (true)
             {
                 try
                 {
-                    EngineExit exit = RunBlocks(cpu, memory, map, ref left, ref progress);
+                    EngineExit exit = RunBlocks(cpu, memory, map, alone, ref left, ref progress);
                     return exit;
                 }
                 catch (Exception exception) when (exception is NullReferenceException or GuestFaultException)
@@ -43,6 +44,8 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
                     StopAt(cpu, ref progress, ref left);
                     if (fault.Kind != FaultKind.Retry)
                         return new EngineExit(ExitReason.MemoryFault, fault);
+                    // An instruction that writes to its own page must not have that page watched again before it is done.
+                    alone = true;
                 }
             }
         }
@@ -53,18 +56,17 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         }
     }
 
-    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap map, ref long left, ref Progress progress)
+    /// <param name="alone">Run the first instruction as a block of its own that nobody keeps.</param>
+    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap map, bool alone, ref long left, ref Progress progress)
     {
         ref CpuState state = ref cpu.State;
         while (left > 0)
         {
-            Block? block = map.Find(state.Pc);
+            MemoryFault fault = default;
+            Block? block = alone ? LowerAlone(memory, state.Pc, out fault) : map.Find(state.Pc) ?? Lower(memory, map, state.Pc, out fault);
+            alone = false;
             if (block is null)
-            {
-                block = Lower(memory, map, state.Pc, out MemoryFault fault);
-                if (block is null)
-                    return new EngineExit(ExitReason.MemoryFault, fault);
-            }
+                return new EngineExit(ExitReason.MemoryFault, fault);
             progress.Block = block;
             left -= block.Instructions.Length;
             ExitReason exit = Execute(ref state, memory, block, ref progress.Op, cpu.Instructions);
@@ -94,6 +96,14 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         int instruction = progress.Block.InstructionOf(progress.Op);
         cpu.State.Pc = progress.Block.Instructions[instruction].Pc;
         left += progress.Block.Instructions.Length - instruction;
+    }
+
+    private static Block? LowerAlone(AddressSpace memory, ulong pc, out MemoryFault fault)
+    {
+        const int longestInstruction = 15;
+        Span<byte> code = stackalloc byte[longestInstruction];
+        int length = memory.Fetch(pc, code, out fault);
+        return length == 0 ? null : X86BlockBuilder.Lower(pc, code[..length], instructions: 1);
     }
 
     private Block? Lower(AddressSpace memory, CodeMap map, ulong pc, out MemoryFault fault)

@@ -13,15 +13,15 @@ internal sealed class X86BlockBuilder
     private readonly List<InstructionStart> _starts = [];
 
     /// <summary>The block at an address; null when its first instruction is cut off by the end of <paramref name="code"/>.</summary>
-    public static Block? Lower(ulong pc, ReadOnlySpan<byte> code) => new X86BlockBuilder().Build(pc, code);
+    public static Block? Lower(ulong pc, ReadOnlySpan<byte> code, int instructions = MostInstructions) => new X86BlockBuilder().Build(pc, code, instructions);
 
-    private Block? Build(ulong pc, ReadOnlySpan<byte> code)
+    private Block? Build(ulong pc, ReadOnlySpan<byte> code, int instructions)
     {
         byte[] bytes = code.ToArray();
         Decoder decoder = Decoder.Create(64, bytes, pc);
         int length = 0;
         bool isOpen = true;
-        while (isOpen && _starts.Count < MostInstructions)
+        while (isOpen && _starts.Count < instructions)
         {
             decoder.Decode(out Instruction instruction);
             if (instruction.IsInvalid && decoder.LastError == DecoderError.NoMoreBytes)

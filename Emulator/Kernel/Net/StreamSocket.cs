@@ -13,6 +13,9 @@ public sealed class StreamSocket : Socket
     private bool _peerClosed;
     private bool _peerWriteShut;
 
+    /// <summary>A non-blocking connect is under way as far as the caller knows: the next one tells that it is done (connect(2)).</summary>
+    private bool _isAnnounced;
+
     public StreamSocket(World world, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)
         : base(world, family, kind, protocol, flags)
     {
@@ -81,6 +84,11 @@ public sealed class StreamSocket : Socket
     {
         if (IsListening)
             return IsInternet ? Errno.EISCONN : Errno.EINVAL;
+        if (_isAnnounced)
+        {
+            _isAnnounced = false;
+            return Errno.None;
+        }
         if (_wasConnected)
             return Errno.EISCONN;
         if (address is null)
@@ -100,7 +108,8 @@ public sealed class StreamSocket : Socket
         listener._waiting.Enqueue(server);
         listener.Source.Pulse(Readiness.In);
         Source.Pulse(Readiness.Out);
-        return Errno.None;
+        _isAnnounced = IsInternet && IsNonBlocking;
+        return _isAnnounced ? Errno.EINPROGRESS : Errno.None;
     }
 
     /// <summary>Connecting to "any" reaches the loopback address.</summary>

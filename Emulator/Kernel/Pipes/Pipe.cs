@@ -101,10 +101,10 @@ public sealed class Pipe
 
     public IoResult Write(ReadOnlySpan<byte> source)
     {
-        if (Readers == 0)
-            return Errno.EPIPE;
         if (source.IsEmpty)
             return 0;
+        if (Readers == 0)
+            return Errno.EPIPE;
         int odd = source.Length % PageSize;
         int done = 0;
         if (odd != 0 && _last is { } last && last.End + odd <= PageSize)

@@ -111,7 +111,7 @@ public static class MessageCalls
                 return call.Progress != 0 ? call.Progress : received.Error;
             if (!call.Memory.TryWrite(buffer + (ulong)call.Progress, into[..received.Count]))
                 return Errno.EFAULT;
-            if (!address.IsNull && received.From is not null)
+            if (!address.IsNull && received.From is not (null or UnixPath { Path.Length: 0 }))
                 error = SocketNames.Write(call, socket.Family, received.From, address, addressLength);
             else if (!address.IsNull)
                 call.Memory.TryWrite(addressLength, 0);
@@ -246,7 +246,7 @@ public static class MessageCalls
             call, socket, received.Ancillary, new GuestAddress(header.Control), header.ControlLength, (flags & CloseControlOnExec) != 0, isPeek, out ulong used);
         int result = (socket.Kind != SocketKind.Stream && received.Whole > received.Count ? Truncated : 0) | (fits ? 0 : ControlTruncated) | (flags & CloseControlOnExec);
         int nameLength = 0;
-        if (header.Name != 0 && received.From is not null)
+        if (header.Name != 0 && received.From is not (null or UnixPath { Path.Length: 0 }))
         {
             Span<byte> name = stackalloc byte[128];
             nameLength = SocketNames.Encode(socket.Family, received.From, name);

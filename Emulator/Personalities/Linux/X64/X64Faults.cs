@@ -22,6 +22,7 @@ internal static class X64Faults
         ulong pc = thread.Cpu.State.Pc;
         thread.Trap = exit.Reason switch
         {
+            ExitReason.MemoryFault when exit.Fault.Kind == FaultKind.NonCanonical => new TrapInfo(13, 0, 0),
             ExitReason.MemoryFault => new TrapInfo(14, ErrorCode(exit.Fault), exit.Fault.Address.Value),
             ExitReason.InvalidInstruction => new TrapInfo(6, 0, 0),
             ExitReason.GeneralProtection => new TrapInfo(13, 0, 0),
