@@ -119,6 +119,8 @@ public sealed partial class World
             if (thread.Process.IsStopped)
                 return;
             DeliverSignals(thread);
+            if (thread.Process.IsStopped)
+                return;
             if (thread.State != ThreadState.Ready || thread.InCall)
                 continue;
             RunEngine(thread, ref budget);
