@@ -35,6 +35,7 @@ public sealed partial class Process
         foreach (GuestThread thread in ended)
             World.Observer?.OnEnd(thread, status);
         RealTimer?.Cancel();
+        DropPosixTimers();
         World.NotifyExit(this);
         Files.Leave();
         _memory.Leave();

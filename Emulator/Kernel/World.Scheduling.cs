@@ -108,8 +108,12 @@ public sealed partial class World
             _timers.Dequeue().Fire();
     }
 
+    /// <summary>The thread whose turn it is.</summary>
+    public GuestThread? Current { get; private set; }
+
     private void RunThread(GuestThread thread, ref long budget)
     {
+        Current = thread;
         while (budget > 0 && thread.State == ThreadState.Ready && !IsOver)
         {
             if (thread.InCall && thread.Interruption is null)

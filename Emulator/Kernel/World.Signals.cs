@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Signals;
 
 namespace Vivarium.Emulator.Kernel;
@@ -5,6 +6,9 @@ namespace Vivarium.Emulator.Kernel;
 /// <summary>Sending and delivering signals (signal(7)).</summary>
 public sealed partial class World
 {
+    /// <summary>Pulses when a signal was queued somewhere in the world.</summary>
+    public Source SignalSource { get; } = new();
+
     /// <summary>Sends to a process: any thread that does not block it takes it. False when its queue is full.</summary>
     public bool Send(Process target, in SignalInfo info)
     {
@@ -14,6 +18,7 @@ public sealed partial class World
             return true;
         if (!target.Pending.Add(info))
             return false;
+        SignalSource.Pulse(Readiness.In);
         foreach (GuestThread thread in target.Threads)
         {
             if (!thread.Blocked.Contains(info.Signal) || thread.WaitsForSignals.Contains(info.Signal))
@@ -40,6 +45,7 @@ public sealed partial class World
             return true;
         if (!target.Pending.Add(info))
             return false;
+        SignalSource.Pulse(Readiness.In);
         if (!target.Blocked.Contains(info.Signal) || target.WaitsForSignals.Contains(info.Signal))
             target.Wake();
         return true;

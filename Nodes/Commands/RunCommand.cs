@@ -39,7 +39,8 @@ internal static class RunCommand
 
     private static JobResult Run(JobSpec spec, NodeSettings settings, Terminal? terminal, Stream? listing)
     {
-        var streams = new JobStreams(new HostInput(0, terminal), new HostOutput(1, terminal), new HostOutput(2, terminal))
+        // Guests see a pipe until they have terminals of their own, so the host's keeps its echo, line editing and Ctrl-C.
+        var streams = new JobStreams(new HostInput(0, terminal: null), new HostOutput(1, terminal: null), new HostOutput(2, terminal: null))
         {
             TerminalSize = terminal?.Size,
             Listing = listing is null ? null : line => listing.Write(line),

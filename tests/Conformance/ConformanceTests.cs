@@ -9,6 +9,9 @@ public sealed class ConformanceTests
 
     public static TheoryData<string> AllCases => [.. ConformanceCase.All.Keys];
 
+    /// <summary>Cases that do not run as natively yet. The list only shrinks: one that passes must be taken off.</summary>
+    private static readonly string[] KnownFailures = File.ReadAllLines(Path.Combine(Repository.Root, "tests", "Conformance", "known-failures.txt"));
+
     [Theory]
     [MemberData(nameof(NativeCases))]
     public async Task RunsAsNatively(string name)
@@ -21,6 +24,11 @@ public sealed class ConformanceTests
         scratch.Fill();
         string before = scratch.Inventory();
         Outcome emulated = await scratch.Run([Repository.Viv, "run", "--", .. commandLine]);
+        if (KnownFailures.Contains(name))
+        {
+            Assert.True(native.ToString() != emulated.ToString(), $"{name} runs as natively now: take it off known-failures.txt");
+            return;
+        }
         Assert.Equal(native.ToString(), emulated.ToString());
         Assert.Equal(native.Output, emulated.Output);
         Assert.Equal(before, scratch.Inventory());

@@ -169,6 +169,17 @@ public sealed class PendingSignals
         return true;
     }
 
+    /// <summary>True while a signal of this POSIX timer is queued.</summary>
+    public bool HasTimer(int id)
+    {
+        foreach (SignalInfo queued in _queue)
+        {
+            if (queued.IsTimer && queued.Timer == id)
+                return true;
+        }
+        return false;
+    }
+
     private int Find(int signal)
     {
         for (int i = 0; i < _queue.Count; i++)

@@ -1,0 +1,41 @@
+using System.Buffers.Binary;
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Events;
+
+/// <summary>A timer behind a descriptor: reading takes the number of expirations.</summary>
+public sealed class TimerDescriptor : OpenFile
+{
+    private readonly Inode _inode;
+
+    public TimerDescriptor(World world, bool isRealtime, OpenFlags flags)
+        : base(flags | OpenFlags.Read)
+    {
+        _inode = new AnonymousInode(world, FileKind.Unknown, 0x180);
+        IsRealtime = isRealtime;
+        Timer = new IntervalTimer(world, () => Source.Pulse(Readiness.In));
+    }
+
+    public IntervalTimer Timer { get; }
+
+    /// <summary>Absolute times are on the real-time clock.</summary>
+    public bool IsRealtime { get; }
+
+    public override Inode Inode => _inode;
+
+    public override string Description => "anon_inode:[timerfd]";
+
+    public override Readiness Poll() => Timer.Expirations > 0 ? Readiness.In : Readiness.None;
+
+    public override IoResult Read(Span<byte> destination)
+    {
+        if (destination.Length < sizeof(ulong))
+            return Errno.EINVAL;
+        if (Timer.Expirations == 0)
+            return IoResult.WouldBlock;
+        BinaryPrimitives.WriteUInt64LittleEndian(destination, Timer.TakeExpirations());
+        return sizeof(ulong);
+    }
+
+    protected override void OnLastClose() => Timer.Arm(null, 0);
+}

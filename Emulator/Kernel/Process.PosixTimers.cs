@@ -1,0 +1,82 @@
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Signals;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>A POSIX timer of a process (timer_create(2)): it sends a signal, and counts the expirations that found it still pending.</summary>
+public sealed class PosixTimer
+{
+    private readonly Process _process;
+    private readonly GuestThread? _thread;
+    private readonly int _signal;
+    private readonly ulong _value;
+
+    internal PosixTimer(Process process, GuestThread? thread, int id, int signal, ulong value, bool isRealtime)
+    {
+        (_process, _thread, _signal, _value) = (process, thread, signal, value);
+        Id = id;
+        IsRealtime = isRealtime;
+        Timer = new IntervalTimer(process.World, OnExpiration);
+    }
+
+    public int Id { get; }
+
+    public bool IsRealtime { get; }
+
+    public IntervalTimer Timer { get; }
+
+    /// <summary>Expirations beyond the first since the signal was sent last.</summary>
+    public int Overrun { get; private set; }
+
+    private void OnExpiration()
+    {
+        int count = (int)Math.Min(int.MaxValue, Timer.TakeExpirations());
+        if (_signal == 0)
+            return;
+        if (_thread?.Pending.HasTimer(Id) ?? _process.Pending.HasTimer(Id))
+        {
+            Overrun = Math.Min(int.MaxValue - count, Overrun) + count;
+            return;
+        }
+        const int timerCode = -2;
+        Overrun = count - 1;
+        var info = new SignalInfo(_signal, timerCode) { IsTimer = true, Timer = Id, Overrun = Overrun, Value = _value };
+        if (_thread is null)
+            _process.World.Send(_process, info);
+        else
+            _process.World.Send(_thread, info);
+    }
+}
+
+/// <summary>The process's POSIX timers.</summary>
+public sealed partial class Process
+{
+    private readonly SortedDictionary<int, PosixTimer> _posixTimers = [];
+    private int _nextTimer;
+
+    public PosixTimer AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime)
+    {
+        int id = _nextTimer++;
+        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime);
+        _posixTimers.Add(id, timer);
+        return timer;
+    }
+
+    public PosixTimer? FindPosixTimer(int id) => _posixTimers.GetValueOrDefault(id);
+
+    public bool RemovePosixTimer(int id)
+    {
+        if (!_posixTimers.Remove(id, out PosixTimer? timer))
+            return false;
+        timer.Timer.Arm(null, 0);
+        return true;
+    }
+
+    /// <summary>They do not outlive the process or its program.</summary>
+    internal void DropPosixTimers()
+    {
+        foreach (int id in _posixTimers.Keys.ToArray())
+            RemovePosixTimer(id);
+        _nextTimer = 0;
+    }
+}
