@@ -58,14 +58,13 @@ public sealed class MemoryFileSystem : FileSystem
     {
         get
         {
-            if (_lower?.FileSystem is { } lower)
-                return lower.Status with { Magic = OverlayMagic };
-            ulong blocks = Capacity / 4096;
+            // What can be written is what the world has left, whatever the host's disk under a lower tree has.
+            ulong blocks = (Accountant is { } accountant ? Math.Min(Capacity, accountant.Limit - accountant.Used) : Capacity) / 4096;
             return new FileSystemStatus
             {
-                Magic = TmpfsMagic,
+                Magic = IsOverlay ? OverlayMagic : TmpfsMagic,
                 BlockSize = 4096,
-                Blocks = blocks,
+                Blocks = Capacity / 4096,
                 FreeBlocks = blocks,
                 AvailableBlocks = blocks,
                 Files = 1 << 20,
