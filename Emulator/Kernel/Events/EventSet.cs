@@ -45,6 +45,9 @@ public sealed class EventSet : OpenFile
 
     public override string Description => "anon_inode:[eventpoll]";
 
+    /// <summary>Unlike other files it refuses unknown requests as invalid.</summary>
+    public override CallResult Control(CallContext call, uint request, ulong argument) => Errno.EINVAL;
+
     public override Readiness Poll()
     {
         for (LinkedListNode<Watch>? node = _ready.First; node is not null; node = node.Next)

@@ -12,6 +12,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     /// <summary>The largest UDP payload over IPv4.</summary>
     private const int LargestUdp = 65_507;
 
+    private readonly List<DatagramSocket> _refused = [];
     private DatagramSocket? _peer;
 
     private bool IsInternet => Family != SocketFamily.Unix;
@@ -63,7 +64,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             return Errno.EPIPE;
         if (to is null && Remote is null)
             return IsInternet ? Errno.EDESTADDRREQ : Errno.ENOTCONN;
-        if (bytes.Length > (IsInternet ? LargestUdp : MessageQueue.DefaultCapacity - 32))
+        if (bytes.Length > (IsInternet ? LargestUdp : SendBuffer.LongestMessage))
             return Errno.EMSGSIZE;
         return IsInternet ? SendInternet(call, bytes, to ?? Remote!, to is null) : SendUnix(call, bytes, to, ancillary);
     }
@@ -96,13 +97,28 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             return Errno.EPIPE;
         if (target._peer is not null && target._peer != this)
             return Errno.EPERM;
-        if (target.Queue.Count > MostQueued || target.Queue.Room < bytes.Length)
-        {
-            call?.AddSource(target.Source);
+        if (!SendBuffer.HasRoom || target.Refuses(this))
             return IoResult.WouldBlock;
-        }
-        target.Deliver(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary));
+        target.Queue.Add(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
+        target.Source.Pulse(Readiness.In);
         return bytes.Length;
+    }
+
+    /// <summary>A queue of many senders takes few messages; those who found it full are told when one was taken.</summary>
+    private bool Refuses(DatagramSocket sender)
+    {
+        if (_peer == sender || Queue.Count <= MostQueued)
+            return false;
+        if (!_refused.Contains(sender))
+            _refused.Add(sender);
+        return true;
+    }
+
+    private void TellRefused()
+    {
+        foreach (DatagramSocket sender in _refused)
+            sender.Source.Pulse(Readiness.Out);
+        _refused.Clear();
     }
 
     /// <summary>UDP drops what does not fit.</summary>
@@ -127,7 +143,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         }
         int whole = Queue.ReadMessage(destination, peek, out SocketAddress? from, out Ancillary ancillary);
         if (!peek)
-            Source.Pulse(Readiness.Out);
+            TellRefused();
         return new Received(Math.Min(whole, destination.Length), whole, from, ancillary, Errno.None);
     }
 
@@ -147,8 +163,8 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         ready |= ReadShut ? Readiness.ReadHangUp : 0;
         ready |= ReadShut && WriteShut ? Readiness.HangUp : 0;
         ready |= PendingError != Errno.None ? Readiness.Error : 0;
-        bool isPeerFull = _peer is { IsClosed: false } peer && peer.Queue.Count > MostQueued;
-        return ready | (isPeerFull ? 0 : Readiness.Out);
+        bool canWrite = IsInternet || SendBuffer.IsWritable && !(_peer is { IsClosed: false } peer && peer.Refuses(this));
+        return ready | (canWrite ? Readiness.Out : 0);
     }
 
     protected override void OnLastClose()
@@ -158,5 +174,6 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         if (_peer is { } peer && peer._peer == this && !IsInternet && Queue.Count > 0)
             peer.PendingError = Errno.ECONNRESET;
         Queue.Clear();
+        TellRefused();
     }
 }
