@@ -42,7 +42,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     {
         if (address is null)
         {
-            (_peer, Remote) = (null, null);
+            Disconnect();
             return Errno.None;
         }
         Errno error = IsInternet ? CheckRoute(address) : World.Network.FindDatagram(call, this, address, out _peer);
@@ -52,6 +52,21 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             Local = World.Network.Assign(this, (InternetAddress)address);
         Remote = address;
         return Errno.None;
+    }
+
+    /// <summary>Ends a connection; of UNIX sockets what the peer sent is lost, and a peer that lives is told.</summary>
+    private void Disconnect()
+    {
+        DatagramSocket? peer = _peer;
+        (_peer, Remote) = (null, null);
+        if (peer is null || IsInternet || Queue.Count == 0)
+            return;
+        Queue.Clear();
+        TellRefused();
+        if (peer.IsClosed || peer._peer != this)
+            return;
+        peer.PendingError = Errno.ECONNRESET;
+        peer.Source.Pulse(Readiness.Error);
     }
 
     private static Errno CheckRoute(SocketAddress address) => ((InternetAddress)address).IsLocal ? Errno.None : Errno.ENETUNREACH;
@@ -92,7 +107,12 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
                 return error;
         }
         if (target is null || target.IsClosed)
-            return to is null ? Errno.ECONNREFUSED : Errno.ECONNREFUSED;
+        {
+            // Said once: the socket is connected no more.
+            if (to is null)
+                Disconnect();
+            return Errno.ECONNREFUSED;
+        }
         if (target.ReadShut)
             return Errno.EPIPE;
         if (target._peer is not null && target._peer != this)
@@ -135,12 +155,11 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
 
     public override Received Receive(Span<byte> destination, bool peek)
     {
+        if (TakeError() is not Errno.None and Errno pending)
+            return pending;
+        // Only who would wait is told of the end.
         if (Queue.Count == 0)
-        {
-            if (TakeError() is not Errno.None and Errno pending)
-                return pending;
-            return ReadShut ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
-        }
+            return ReadShut && !IsNonBlocking ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
         int whole = Queue.ReadMessage(destination, peek, out SocketAddress? from, out Ancillary ancillary);
         if (!peek)
             TellRefused();
@@ -171,8 +190,6 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     {
         IsClosed = true;
         World.Network.Unbind(this);
-        if (_peer is { } peer && peer._peer == this && !IsInternet && Queue.Count > 0)
-            peer.PendingError = Errno.ECONNRESET;
         Queue.Clear();
         TellRefused();
     }

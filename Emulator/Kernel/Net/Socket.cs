@@ -75,7 +75,7 @@ public abstract class Socket : OpenFile
     /// <summary>For UNIX sockets, whose messages are charged to who sent them.</summary>
     protected SendBuffer SendBuffer { get; }
 
-    public override int? Pending => Kind == SocketKind.Stream ? Queue.Bytes : Queue.NextLength;
+    public override int? Pending => Kind == SocketKind.Datagram ? Queue.NextLength : Queue.Bytes;
 
     public Errno TakeError()
     {

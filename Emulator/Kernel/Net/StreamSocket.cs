@@ -123,7 +123,8 @@ public sealed class StreamSocket : Socket
 
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
-        if (TakeError() is not Errno.None and Errno pending)
+        // A UNIX stream's writer learns of the broken pipe; the error waits for a reader.
+        if ((IsInternet || Kind == SocketKind.SequencedPacket) && TakeError() is not Errno.None and Errno pending)
             return pending;
         if (to is not null && !IsInternet)
             return _wasConnected ? Errno.EISCONN : Errno.EOPNOTSUPP;
@@ -179,6 +180,9 @@ public sealed class StreamSocket : Socket
 
     public override Received Receive(Span<byte> destination, bool peek)
     {
+        // An error goes before messages, and after a stream's bytes.
+        if (Kind == SocketKind.SequencedPacket && TakeError() is not Errno.None and Errno pending)
+            return pending;
         if (Queue.Count == 0 || IsListening)
             return ReceiveNothing(destination.IsEmpty);
         int count, whole;
