@@ -40,7 +40,7 @@ public sealed class EventCounter : OpenFile
 
     public override IoResult Write(ReadOnlySpan<byte> source)
     {
-        if (source.Length < sizeof(ulong))
+        if (source.Length != sizeof(ulong))
             return Errno.EINVAL;
         ulong added = BinaryPrimitives.ReadUInt64LittleEndian(source);
         if (added == ulong.MaxValue)

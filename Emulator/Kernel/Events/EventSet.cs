@@ -45,12 +45,17 @@ public sealed class EventSet : OpenFile
 
     public override string Description => "anon_inode:[eventpoll]";
 
+    /// <summary>Unlike other files it refuses unknown requests as invalid.</summary>
+    public override CallResult Control(CallContext call, uint request, ulong argument) => Errno.EINVAL;
+
     public override Readiness Poll()
     {
-        for (LinkedListNode<Watch>? node = _ready.First; node is not null; node = node.Next)
+        // Watches that are found not to be ready leave the queue, as when they are taken (ep_poll in fs/eventpoll.c).
+        while (_ready.First is { } node)
         {
             if (node.Value.Current() != Readiness.None)
                 return Readiness.In;
+            _ready.Remove(node);
         }
         return Readiness.None;
     }
@@ -64,7 +69,8 @@ public sealed class EventSet : OpenFile
             return Errno.ELOOP;
         var watch = new Watch(this, file, number);
         _watches.Add((file, number), watch);
-        file.Source.Attach(watch);
+        // The latest watch of a source is told first, but exclusive ones in the order they came (add_wait_queue in kernel/sched/wait.c).
+        file.Source.Attach(watch, first: (policy & WatchPolicy.Exclusive) == 0);
         file.Closed += watch.Remove;
         watch.Change(mask, policy, data);
         return Errno.None;

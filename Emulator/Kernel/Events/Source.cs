@@ -15,7 +15,7 @@ public enum Readiness : uint
     Any = 0xFFFFFFFF,
 }
 
-/// <summary>Is told when a source pulses. Order of calls is order of attachment.</summary>
+/// <summary>Is told when a source pulses, in the order of the listeners.</summary>
 public interface ISourceListener
 {
     void OnPulse(Source source, Readiness edges);
@@ -33,11 +33,16 @@ public sealed class Source
 
     public bool HasListeners => _count > 0;
 
-    public void Attach(ISourceListener listener)
+    /// <summary>Adds a listener behind the others, or before them.</summary>
+    public void Attach(ISourceListener listener, bool first = false)
     {
         if (_count == _listeners.Length)
             Array.Resize(ref _listeners, Math.Max(2, 2 * _count));
-        _listeners[_count++] = listener;
+        else if (first && _isTelling)
+            _listeners = (ISourceListener[])_listeners.Clone();
+        int index = first ? 0 : _count;
+        Array.Copy(_listeners, index, _listeners, index + 1, _count++ - index);
+        _listeners[index] = listener;
     }
 
     public void Detach(ISourceListener listener)

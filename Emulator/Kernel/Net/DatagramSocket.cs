@@ -12,6 +12,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     /// <summary>The largest UDP payload over IPv4.</summary>
     private const int LargestUdp = 65_507;
 
+    private readonly List<DatagramSocket> _refused = [];
     private DatagramSocket? _peer;
 
     private bool IsInternet => Family != SocketFamily.Unix;
@@ -41,7 +42,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     {
         if (address is null)
         {
-            (_peer, Remote) = (null, null);
+            Disconnect();
             return Errno.None;
         }
         Errno error = IsInternet ? CheckRoute(address) : World.Network.FindDatagram(call, this, address, out _peer);
@@ -51,6 +52,21 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             Local = World.Network.Assign(this, (InternetAddress)address);
         Remote = address;
         return Errno.None;
+    }
+
+    /// <summary>Ends a connection; of UNIX sockets what the peer sent is lost, and a peer that lives is told.</summary>
+    private void Disconnect()
+    {
+        DatagramSocket? peer = _peer;
+        (_peer, Remote) = (null, null);
+        if (peer is null || IsInternet || Queue.Count == 0)
+            return;
+        Queue.Clear();
+        TellRefused();
+        if (peer.IsClosed || peer._peer != this)
+            return;
+        peer.PendingError = Errno.ECONNRESET;
+        peer.Source.Pulse(Readiness.Error);
     }
 
     private static Errno CheckRoute(SocketAddress address) => ((InternetAddress)address).IsLocal ? Errno.None : Errno.ENETUNREACH;
@@ -63,7 +79,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             return Errno.EPIPE;
         if (to is null && Remote is null)
             return IsInternet ? Errno.EDESTADDRREQ : Errno.ENOTCONN;
-        if (bytes.Length > (IsInternet ? LargestUdp : MessageQueue.DefaultCapacity - 32))
+        if (bytes.Length > (IsInternet ? LargestUdp : SendBuffer.LongestMessage))
             return Errno.EMSGSIZE;
         return IsInternet ? SendInternet(call, bytes, to ?? Remote!, to is null) : SendUnix(call, bytes, to, ancillary);
     }
@@ -91,18 +107,38 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
                 return error;
         }
         if (target is null || target.IsClosed)
-            return to is null ? Errno.ECONNREFUSED : Errno.ECONNREFUSED;
+        {
+            // Said once: the socket is connected no more.
+            if (to is null)
+                Disconnect();
+            return Errno.ECONNREFUSED;
+        }
         if (target.ReadShut)
             return Errno.EPIPE;
         if (target._peer is not null && target._peer != this)
             return Errno.EPERM;
-        if (target.Queue.Count > MostQueued || target.Queue.Room < bytes.Length)
-        {
-            call?.AddSource(target.Source);
+        if (!SendBuffer.HasRoom || target.Refuses(this))
             return IoResult.WouldBlock;
-        }
-        target.Deliver(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary));
+        target.Queue.Add(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
+        target.Source.Pulse(Readiness.In);
         return bytes.Length;
+    }
+
+    /// <summary>A queue of many senders takes few messages; those who found it full are told when one was taken.</summary>
+    private bool Refuses(DatagramSocket sender)
+    {
+        if (_peer == sender || Queue.Count <= MostQueued)
+            return false;
+        if (!_refused.Contains(sender))
+            _refused.Add(sender);
+        return true;
+    }
+
+    private void TellRefused()
+    {
+        foreach (DatagramSocket sender in _refused)
+            sender.Source.Pulse(Readiness.Out);
+        _refused.Clear();
     }
 
     /// <summary>UDP drops what does not fit.</summary>
@@ -119,15 +155,14 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
 
     public override Received Receive(Span<byte> destination, bool peek)
     {
+        if (TakeError() is not Errno.None and Errno pending)
+            return pending;
+        // Only who would wait is told of the end.
         if (Queue.Count == 0)
-        {
-            if (TakeError() is not Errno.None and Errno pending)
-                return pending;
-            return ReadShut ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
-        }
+            return ReadShut && !IsNonBlocking ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
         int whole = Queue.ReadMessage(destination, peek, out SocketAddress? from, out Ancillary ancillary);
         if (!peek)
-            Source.Pulse(Readiness.Out);
+            TellRefused();
         return new Received(Math.Min(whole, destination.Length), whole, from, ancillary, Errno.None);
     }
 
@@ -147,16 +182,15 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         ready |= ReadShut ? Readiness.ReadHangUp : 0;
         ready |= ReadShut && WriteShut ? Readiness.HangUp : 0;
         ready |= PendingError != Errno.None ? Readiness.Error : 0;
-        bool isPeerFull = _peer is { IsClosed: false } peer && peer.Queue.Count > MostQueued;
-        return ready | (isPeerFull ? 0 : Readiness.Out);
+        bool canWrite = IsInternet || SendBuffer.IsWritable && !(_peer is { IsClosed: false } peer && peer.Refuses(this));
+        return ready | (canWrite ? Readiness.Out : 0);
     }
 
     protected override void OnLastClose()
     {
         IsClosed = true;
         World.Network.Unbind(this);
-        if (_peer is { } peer && peer._peer == this && !IsInternet && Queue.Count > 0)
-            peer.PendingError = Errno.ECONNRESET;
         Queue.Clear();
+        TellRefused();
     }
 }

@@ -35,9 +35,10 @@ public sealed class MessageQueue
 
     public int NextLength => _messages.TryPeek(out Message? next) ? next.Bytes.Length - next.Start : 0;
 
-    public void Add(ReadOnlySpan<byte> bytes, SocketAddress? from, Ancillary ancillary)
+    /// <summary>Queues a message; <paramref name="charge"/> goes back to its sender's buffer when it was taken.</summary>
+    public void Add(ReadOnlySpan<byte> bytes, SocketAddress? from, Ancillary ancillary, SendBuffer? sender = null, int charge = 0)
     {
-        _messages.Enqueue(new Message(bytes.ToArray(), from, ancillary));
+        _messages.Enqueue(new Message(bytes.ToArray(), from, ancillary, sender, charge));
         Bytes += bytes.Length;
     }
 
@@ -75,7 +76,7 @@ public sealed class MessageQueue
             count -= part;
             if (message.Start < message.Bytes.Length)
                 return;
-            _messages.Dequeue();
+            _messages.Dequeue().Settle();
             if (count == 0)
                 return;
         }
@@ -90,19 +91,25 @@ public sealed class MessageQueue
         from = message.From;
         ancillary = message.Ancillary;
         if (!peek)
+        {
             Bytes -= message.Bytes.Length;
+            message.Settle();
+        }
         return message.Bytes.Length;
     }
 
     public void Clear()
     {
         foreach (Message message in _messages)
+        {
             message.Ancillary.Release();
+            message.Settle();
+        }
         _messages.Clear();
         Bytes = 0;
     }
 
-    private sealed class Message(byte[] bytes, SocketAddress? from, Ancillary ancillary)
+    private sealed class Message(byte[] bytes, SocketAddress? from, Ancillary ancillary, SendBuffer? sender, int charge)
     {
         public byte[] Bytes { get; } = bytes;
 
@@ -111,5 +118,7 @@ public sealed class MessageQueue
         public SocketAddress? From { get; } = from;
 
         public Ancillary Ancillary { get; set; } = ancillary;
+
+        public void Settle() => sender?.Release(charge);
     }
 }

@@ -25,6 +25,7 @@ public abstract class Socket : OpenFile
         Kind = kind;
         Protocol = protocol;
         _inode = new AnonymousInode(world, FileKind.Socket, 0x1FF);
+        SendBuffer = new SendBuffer(Source);
     }
 
     public World World { get; }
@@ -71,7 +72,10 @@ public abstract class Socket : OpenFile
 
     protected MessageQueue Queue { get; } = new();
 
-    public override int? Pending => Kind == SocketKind.Stream ? Queue.Bytes : Queue.NextLength;
+    /// <summary>For UNIX sockets, whose messages are charged to who sent them.</summary>
+    protected SendBuffer SendBuffer { get; }
+
+    public override int? Pending => Kind == SocketKind.Datagram ? Queue.NextLength : Queue.Bytes;
 
     public Errno TakeError()
     {
@@ -101,6 +105,9 @@ public abstract class Socket : OpenFile
 
     public override IoResult Read(Span<byte> destination)
     {
+        // Unlike recv, read of nothing says nothing (sock_read_iter in net/socket.c).
+        if (destination.IsEmpty)
+            return 0;
         Received received = Receive(destination, peek: false);
         received.Ancillary.Release();
         return received.Error != Errno.None ? received.Error : received.Count;

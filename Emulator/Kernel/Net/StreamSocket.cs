@@ -123,7 +123,8 @@ public sealed class StreamSocket : Socket
 
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
-        if (TakeError() is not Errno.None and Errno pending)
+        // A UNIX stream's writer learns of the broken pipe; the error waits for a reader.
+        if ((IsInternet || Kind == SocketKind.SequencedPacket) && TakeError() is not Errno.None and Errno pending)
             return pending;
         if (to is not null && !IsInternet)
             return _wasConnected ? Errno.EISCONN : Errno.EOPNOTSUPP;
@@ -137,27 +138,51 @@ public sealed class StreamSocket : Socket
             return SendMessage(call, bytes, ancillary);
         if (bytes.IsEmpty)
             return 0;
-        int count = Math.Min(bytes.Length, _peer.Queue.Room);
+        return IsInternet ? SendInternet(call, bytes) : SendUnix(call, bytes, ancillary);
+    }
+
+    private IoResult SendInternet(CallContext call, ReadOnlySpan<byte> bytes)
+    {
+        int count = Math.Min(bytes.Length, _peer!.Queue.Room);
         if (count == 0)
             return IoResult.WouldBlock;
-        _peer.Queue.Add(bytes[..count], null, WithSender(call, ancillary));
+        _peer.Queue.Add(bytes[..count], null, WithSender(call, Ancillary.None));
         _peer.Source.Pulse(Readiness.In);
         return count;
     }
 
+    /// <summary>Descriptors travel with the first byte.</summary>
+    private IoResult SendUnix(CallContext call, ReadOnlySpan<byte> bytes, Ancillary ancillary)
+    {
+        int done = 0;
+        while (done < bytes.Length && SendBuffer.HasRoom)
+        {
+            (int length, int charge) = SendBuffer.ChargeStream(bytes.Length - done);
+            _peer!.Queue.Add(bytes.Slice(done, length), null, WithSender(call, done == 0 ? ancillary : Ancillary.None), SendBuffer, charge);
+            done += length;
+        }
+        if (done == 0)
+            return IoResult.WouldBlock;
+        _peer!.Source.Pulse(Readiness.In);
+        return done;
+    }
+
     private IoResult SendMessage(CallContext call, ReadOnlySpan<byte> bytes, Ancillary ancillary)
     {
-        if (bytes.Length > MessageQueue.DefaultCapacity - 32)
+        if (bytes.Length > SendBuffer.LongestMessage)
             return Errno.EMSGSIZE;
-        if (_peer!.Queue.Room < bytes.Length)
+        if (!SendBuffer.HasRoom)
             return IoResult.WouldBlock;
-        _peer.Queue.Add(bytes, null, WithSender(call, ancillary));
+        _peer!.Queue.Add(bytes, null, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
         _peer.Source.Pulse(Readiness.In);
         return bytes.Length;
     }
 
     public override Received Receive(Span<byte> destination, bool peek)
     {
+        // An error goes before messages, and after a stream's bytes.
+        if (Kind == SocketKind.SequencedPacket && TakeError() is not Errno.None and Errno pending)
+            return pending;
         if (Queue.Count == 0 || IsListening)
             return ReceiveNothing(destination.IsEmpty);
         int count, whole;
@@ -169,7 +194,7 @@ public sealed class StreamSocket : Socket
             whole = Queue.ReadMessage(destination, peek, out _, out ancillary);
             count = Math.Min(whole, destination.Length);
         }
-        if (!peek)
+        if (!peek && IsInternet)
             _peer?.Source.Pulse(Readiness.Out);
         return new Received(count, whole, null, ancillary, Errno.None);
     }
@@ -215,7 +240,9 @@ public sealed class StreamSocket : Socket
         bool isOver = _peerClosed && !IsInternet || endOfInput && (WriteShut || _peerClosed && PendingError != Errno.None);
         ready |= isOver ? Readiness.HangUp : 0;
         ready |= PendingError != Errno.None ? Readiness.Error : 0;
-        bool canWrite = WriteShut || _peer is null || _peerClosed || _peer.Queue.Room >= MessageQueue.DefaultCapacity / 3;
+        bool canWrite = IsInternet
+            ? WriteShut || _peer is null || _peerClosed || _peer.Queue.Room >= MessageQueue.DefaultCapacity / 3
+            : SendBuffer.IsWritable;
         return ready | (canWrite ? Readiness.Out : 0);
     }
 

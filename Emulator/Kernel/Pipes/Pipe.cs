@@ -27,8 +27,14 @@ public sealed class Pipe
 
     public Inode Inode { get; }
 
-    /// <summary>Pulsed at every change, for both ends.</summary>
+    /// <summary>Pulsed at every change, for who waits at both ends: openings, and FIFOs open for reading and writing.</summary>
     public Source Source { get; } = new();
+
+    /// <summary>Pulsed when reading may go on.</summary>
+    public Source ReadSource { get; } = new();
+
+    /// <summary>Pulsed when writing may go on.</summary>
+    public Source WriteSource { get; } = new();
 
     public int Readers { get; private set; }
 
@@ -58,7 +64,7 @@ public sealed class Pipe
             Writers++;
             WriterOpenings++;
         }
-        Source.Pulse();
+        PulseBoth();
     }
 
     public void Close(OpenFlags flags)
@@ -73,7 +79,9 @@ public sealed class Pipe
             _last = null;
             Length = 0;
         }
-        Source.Pulse(Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.Error);
+        // The end of the last one on a side is news to the other (pipe_release in fs/pipe.c).
+        if ((Readers == 0) != (Writers == 0))
+            PulseBoth();
     }
 
     public IoResult Read(Span<byte> destination)
@@ -94,8 +102,9 @@ public sealed class Pipe
                 Retire();
         }
         Length -= done;
-        // Writers wait for a whole page; epoll's edges come only when the pipe was full.
-        Source.Pulse(wasFull ? Readiness.Out : Readiness.None);
+        // Writers wait for a whole page: what is read from a pipe that was not full is no news.
+        if (wasFull && !IsFull)
+            PulseWriters(Readiness.Out);
         return done;
     }
 
@@ -119,6 +128,7 @@ public sealed class Pipe
         if (done == 0)
             return IoResult.WouldBlock;
         Length += done;
+        ReadSource.Pulse(Readiness.In);
         Source.Pulse(Readiness.In);
         return done;
     }
@@ -132,8 +142,21 @@ public sealed class Pipe
         if (_pages.Count > capacity / PageSize)
             return Errno.EBUSY;
         Capacity = capacity;
-        Source.Pulse(Readiness.Out);
+        PulseWriters(Readiness.Any);
         return Errno.None;
+    }
+
+    private void PulseWriters(Readiness edges)
+    {
+        WriteSource.Pulse(edges);
+        Source.Pulse(edges);
+    }
+
+    private void PulseBoth()
+    {
+        ReadSource.Pulse();
+        WriteSource.Pulse();
+        Source.Pulse();
     }
 
     private static int Append(Page page, ReadOnlySpan<byte> bytes)

@@ -23,7 +23,7 @@ public sealed class PipeEnd : OpenFile
 
     public Pipe Pipe => _pipe;
 
-    public override Source Source => _pipe.Source;
+    public override Source Source => !CanWrite ? _pipe.ReadSource : !CanRead ? _pipe.WriteSource : _pipe.Source;
 
     public override Inode Inode => _pipe.Inode;
 

@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Pipes;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 
@@ -72,6 +73,8 @@ public static class DescriptorCalls
                 return LockCalls.Control(call, file, command, new GuestAddress(argument));
             case 8 or 9 or 10 or 11: // F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG: no file here raises signals
                 return 0;
+            case 1031 or 1032 when file is not PipeEnd: // F_SETPIPE_SZ, F_GETPIPE_SZ
+                return Errno.EBADF;
             default:
                 return file.DescriptorControl(call, command, argument);
         }

@@ -28,6 +28,9 @@ internal static class FileTransfer
         Span<byte> view = count == 0 ? default : call.Memory.View(buffer, count, MemoryAccess.Write);
         if (view.IsEmpty && count != 0)
             return FaultUnlessAtEnd(file, offset);
+        // A message must not be cut where the buffer's memory changes hands.
+        if (!file.CanSeek && (ulong)view.Length < count)
+            return ReadGathered(call, file, [new IoVector { Base = buffer.Value, Length = count }], (int)Math.Min(count, GatherLimit));
         IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset, view);
         return result.IsBlocked ? Block(call, file) : Finish(result);
     }
@@ -47,6 +50,8 @@ internal static class FileTransfer
             ReadOnlySpan<byte> view = count == done ? default : call.Memory.View(buffer + done, count - done, MemoryAccess.Read);
             if (view.IsEmpty && count != done)
                 return call.Progress != 0 ? call.Progress : Errno.EFAULT;
+            if (!file.CanSeek && (ulong)view.Length < count - done)
+                return WriteGathered(call, file, [new IoVector { Base = buffer.Value, Length = count }], count);
             IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + call.Progress, view);
             if (result.IsBlocked)
                 return Block(call, file);
@@ -227,20 +232,20 @@ internal static class FileTransfer
         int length = 0;
         foreach (IoVector vector in vectors)
         {
-            if (skip >= vector.Length)
+            // Areas of memory that meet in a vector are seen one by one.
+            while (skip < vector.Length && length < buffer.Length)
             {
-                skip -= vector.Length;
-                continue;
+                ulong wanted = Math.Min(vector.Length - skip, (ulong)(buffer.Length - length));
+                ReadOnlySpan<byte> view = call.Memory.View(new GuestAddress(vector.Base + skip), wanted, MemoryAccess.Read);
+                if (view.IsEmpty)
+                    return length;
+                view.CopyTo(buffer[length..]);
+                length += view.Length;
+                skip += (ulong)view.Length;
             }
-            ulong wanted = Math.Min(vector.Length - skip, (ulong)(buffer.Length - length));
-            if (wanted == 0)
+            if (skip < vector.Length)
                 break;
-            ReadOnlySpan<byte> view = call.Memory.View(new GuestAddress(vector.Base + skip), wanted, MemoryAccess.Read);
-            view.CopyTo(buffer[length..]);
-            length += view.Length;
-            if ((ulong)view.Length < wanted)
-                break;
-            skip = 0;
+            skip -= vector.Length;
         }
         return length;
     }
