@@ -170,6 +170,10 @@ static void locks(void)
     SHOW(flock(two, LOCK_SH | LOCK_NB));
     struct flock range = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 10 };
     SHOW(fcntl(one, F_SETLK, &range));
+    int ready[2];
+    char byte;
+    if (pipe(ready))
+        die("pipe");
     pid_t child = fork();
     if (child == 0) {
         struct flock probe = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0 };
@@ -177,12 +181,17 @@ static void locks(void)
         printf("type %d start %ld length %ld parent %d\n", probe.l_type, probe.l_start, probe.l_len, probe.l_pid == getppid());
         SHOW(fcntl(two, F_SETLK, &(struct flock){ .l_type = F_RDLCK, .l_start = 15, .l_len = 1 }));
         SHOW(fcntl(two, F_SETLK, &(struct flock){ .l_type = F_WRLCK, .l_start = 20, .l_len = 1 }));
+        if (write(ready[1], "r", 1) != 1)
+            _exit(1);
         SHOW(fcntl(two, F_SETLKW, &(struct flock){ .l_type = F_WRLCK, .l_start = 12, .l_len = 1 }));
         _exit(0);
     }
-    usleep(30000);
+    // From here the child alone prints, so that no schedule shows.
+    if (read(ready[0], &byte, 1) != 1)
+        die("read");
     range.l_type = F_UNLCK;
-    SHOW(fcntl(one, F_SETLK, &range));
+    if (fcntl(one, F_SETLK, &range))
+        die("fcntl");
     wait(NULL);
 }
 
