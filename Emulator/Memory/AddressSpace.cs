@@ -35,6 +35,13 @@ public sealed unsafe partial class AddressSpace : IDisposable
         _limit = size;
     }
 
+    /// <summary>The host address of guest address 0, and the window's size and its logarithm: what translated code needs to know.</summary>
+    internal nint WindowBase => (nint)_base;
+
+    internal ulong WindowSize => _limit;
+
+    internal int WindowShift => System.Numerics.BitOperations.Log2(_limit);
+
     // ---- engine accesses ----------------------------------------------------------------------------------------
 
     /// <summary>Reads a guest value as the CPU does (little endian, any alignment). Faults as described at <see cref="TakeFault"/>.</summary>

@@ -14,11 +14,23 @@ internal static unsafe class FaultHandler
 {
     private const int SignalSegmentation = 11;
     private const int SignalBus = 7;
+    private const int SignalArithmetic = 8;
 
     // struct sigaction of the C library on x86-64: handler, 128 bytes of mask, flags, restorer.
     private const int ActionSize = 152;
 
     private const int StubSize = 256;
+
+    /// <summary>Translated code: its start, its size, and where faults in it go on.</summary>
+    private static readonly nint* Code = (nint*)NativeMemory.AllocZeroed(3, (nuint)sizeof(nint));
+
+    /// <summary>From now on a fault at a program counter in translated code goes on at <paramref name="exit"/>, with that counter in R15.</summary>
+    public static void RedirectCode(nint start, nint size, nint exit)
+    {
+        Code[0] = start;
+        Code[2] = exit;
+        Volatile.Write(ref Code[1], size);
+    }
 
     public static void Install(nint arena, ulong arenaSize, nint* recordOfUnit)
     {
@@ -29,12 +41,16 @@ internal static unsafe class FaultHandler
         byte* bus = stackalloc byte[ActionSize];
         Query(SignalSegmentation, segmentation);
         Query(SignalBus, bus);
+        byte* arithmetic = stackalloc byte[ActionSize];
+        Query(SignalArithmetic, arithmetic);
         Emit(new Span<byte>((void*)code, StubSize), arena, arenaSize, recordOfUnit, *(nint*)segmentation);
         Emit(new Span<byte>((void*)(code + StubSize), StubSize), arena, arenaSize, recordOfUnit, *(nint*)bus);
+        Emit(new Span<byte>((void*)(code + (2 * StubSize)), StubSize), arena, 0, recordOfUnit, *(nint*)arithmetic);
         if (LibC.Protect(code, 4096, LibC.ProtectionRead | LibC.ProtectionExecute) != 0)
             throw new InvalidOperationException("cannot make the fault handler executable");
         Replace(SignalSegmentation, segmentation, code);
         Replace(SignalBus, bus, code + StubSize);
+        Replace(SignalArithmetic, arithmetic, code + (2 * StubSize));
     }
 
     private static void Query(int signal, byte* action)
@@ -51,10 +67,24 @@ internal static unsafe class FaultHandler
             throw new InvalidOperationException($"sigaction: error {Marshal.GetLastPInvokeError()}");
     }
 
-    /// <summary>handler(signal edi, siginfo rsi, ucontext rdx); siginfo's address is at 16, the error code is gregs[19] at 40 + 19 * 8.</summary>
+    /// <summary>
+    /// handler(signal edi, siginfo rsi, ucontext rdx); siginfo's address is at 16; of the registers, at 40 + 8 each, R15 is number 7,
+    /// RIP 16, the error code 19.
+    /// </summary>
     private static void Emit(Span<byte> stub, nint arena, ulong arenaSize, nint* recordOfUnit, nint next)
     {
         int at = 0;
+        Put(stub, ref at, [0x48, 0x8B, 0x82, 0xA8, 0x00, 0x00, 0x00]);          // mov rax, [rdx + 168]
+        Put(stub, ref at, [0x48, 0xB9], (ulong)Code);                           // mov rcx, code
+        Put(stub, ref at, [0x48, 0x2B, 0x01]);                                  // sub rax, [rcx]
+        Put(stub, ref at, [0x48, 0x3B, 0x41, 0x08]);                            // cmp rax, [rcx + 8]
+        Put(stub, ref at, [0x73, 0x1A]);                                        // jae elsewhere
+        Put(stub, ref at, [0x48, 0x03, 0x01]);                                  // add rax, [rcx]
+        Put(stub, ref at, [0x48, 0x89, 0x42, 0x60]);                            // mov [rdx + 96], rax
+        Put(stub, ref at, [0x48, 0x8B, 0x41, 0x10]);                            // mov rax, [rcx + 16]
+        Put(stub, ref at, [0x48, 0x89, 0x82, 0xA8, 0x00, 0x00, 0x00]);          // mov [rdx + 168], rax
+        Put(stub, ref at, [0xC3]);                                              // ret
+        stub[25] = (byte)(at - 26);
         Put(stub, ref at, [0x48, 0x8B, 0x46, 0x10]);                            // mov rax, [rsi + 16]
         Put(stub, ref at, [0x48, 0xB9], (ulong)arena);                          // mov rcx, arena
         Put(stub, ref at, [0x48, 0x29, 0xC8]);                                  // sub rax, rcx

@@ -15,7 +15,10 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
     /// <summary>Longest run of guest bytes looked at for one block.</summary>
     private const int FetchLength = 1024;
 
-    /// <summary>The state of one <see cref="Run"/>: what the exception handler needs after a fault.</summary>
+    /// <summary>Blocks of one instruction.</summary>
+    private readonly BlockCache _singles = new();
+
+    /// <summary>The state of one <see cref="Run(GuestCpu, AddressSpace, ref long)"/>: what the exception handler needs after a fault.</summary>
     private struct Progress
     {
         public Block Block;
@@ -24,46 +27,54 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
 
     public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
     {
-        CodeMap map = CodeMap.Of(memory);
+        long before = budget;
+        EngineExit exit = Run(cpu, memory, CodeMap.Of(memory), ref budget, alone: false);
+        cpu.Instructions += (ulong)(before - budget);
+        return exit;
+    }
+
+    /// <summary>
+    /// Runs one instruction (of a repeated string instruction, a part), without counting it in <see cref="GuestCpu.Instructions"/>.
+    /// Ends with Budget when it was done.
+    /// </summary>
+    internal EngineExit Step(GuestCpu cpu, AddressSpace memory, ref long budget)
+    {
+        long one = 1;
+        EngineExit exit = Run(cpu, memory, null, ref one, alone: true);
+        budget -= 1 - one;
+        return exit;
+    }
+
+    private EngineExit Run(GuestCpu cpu, AddressSpace memory, CodeMap? map, ref long left, bool alone)
+    {
         Progress progress = default;
-        long left = budget;
-        bool alone = false;
-        try
+        while (true)
         {
-            while (true)
+            try
             {
-                try
-                {
-                    EngineExit exit = RunBlocks(cpu, memory, map, alone, ref left, ref progress);
-                    return exit;
-                }
-                catch (Exception exception) when (exception is NullReferenceException or GuestFaultException)
-                {
-                    if (!memory.TakeFault(exception, out MemoryFault fault))
-                        throw;
-                    StopAt(cpu, ref progress, ref left);
-                    if (fault.Kind != FaultKind.Retry)
-                        return new EngineExit(ExitReason.MemoryFault, fault);
-                    // An instruction that writes to its own page must not have that page watched again before it is done.
-                    alone = true;
-                }
+                return RunBlocks(cpu, memory, map, alone, ref left, ref progress);
             }
-        }
-        finally
-        {
-            cpu.Instructions += (ulong)(budget - left);
-            budget = left;
+            catch (Exception exception) when (exception is NullReferenceException or GuestFaultException)
+            {
+                if (!memory.TakeFault(exception, out MemoryFault fault))
+                    throw;
+                StopAt(cpu, ref progress, ref left);
+                if (fault.Kind != FaultKind.Retry)
+                    return new EngineExit(ExitReason.MemoryFault, fault);
+                // An instruction that writes to its own page must not have that page watched again before it is done.
+                alone = true;
+            }
         }
     }
 
     /// <param name="alone">Run the first instruction as a block of its own that nobody keeps.</param>
-    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap map, bool alone, ref long left, ref Progress progress)
+    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap? map, bool alone, ref long left, ref Progress progress)
     {
         ref CpuState state = ref cpu.State;
         while (left > 0)
         {
             MemoryFault fault = default;
-            Block? block = alone ? LowerAlone(memory, state.Pc, out fault) : map.Find(state.Pc) ?? Lower(memory, map, state.Pc, out fault);
+            Block? block = alone || map is null ? LowerAlone(memory, state.Pc, out fault) : map.Find(state.Pc) ?? Lower(memory, map, state.Pc, out fault);
             alone = false;
             if (block is null)
                 return new EngineExit(ExitReason.MemoryFault, fault);
@@ -98,12 +109,23 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         left += progress.Block.Instructions.Length - instruction;
     }
 
-    private static Block? LowerAlone(AddressSpace memory, ulong pc, out MemoryFault fault)
+    private Block? LowerAlone(AddressSpace memory, ulong pc, out MemoryFault fault)
     {
         const int longestInstruction = 15;
         Span<byte> code = stackalloc byte[longestInstruction];
         int length = memory.Fetch(pc, code, out fault);
-        return length == 0 ? null : X86BlockBuilder.Lower(pc, code[..length], instructions: 1);
+        if (length == 0)
+            return null;
+        Block? block = _singles.Find(pc, code[..length]);
+        if (block is null)
+        {
+            block = X86BlockBuilder.Lower(pc, code[..length], instructions: 1);
+            if (block is null)
+                memory.Fetch(pc + (ulong)length, code[..1], out fault);
+            else
+                _singles.Add(block);
+        }
+        return block;
     }
 
     private Block? Lower(AddressSpace memory, CodeMap map, ulong pc, out MemoryFault fault)

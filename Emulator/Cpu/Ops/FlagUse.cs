@@ -19,10 +19,15 @@ public static class FlagUse
                 op.Code = OpCode.Nop;
                 continue;
             }
-            if (!WritesConditionally(op.Code))
-                live &= ~written;
-            live |= MayExit(op.Code) ? FlagMask.All : Reads(op);
+            live = LiveBefore(op, live);
         }
+    }
+
+    /// <summary>The flags that something reads from an op on, given those that something reads behind it.</summary>
+    public static FlagMask LiveBefore(in MicroOp op, FlagMask liveBehind)
+    {
+        FlagMask live = WritesConditionally(op.Code) ? liveBehind : liveBehind & ~op.Flags;
+        return live | (MayExit(op.Code) ? FlagMask.All : Reads(op));
     }
 
     /// <summary>Shifts by a register leave the flags when the count is 0; scans and rotates keep some.</summary>

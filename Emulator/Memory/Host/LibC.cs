@@ -14,10 +14,18 @@ internal static unsafe partial class LibC
     public const int MapFixed = 0x10;
     public const int MapAnonymous = 0x20;
     public const int MapNoReserve = 0x4000;
+    public const int MapFixedNoReplace = 0x100000;
     public const int RemapMayMove = 1;
     public const int RemapFixed = 2;
     public const int AdviseDontNeed = 4;
     public const int Failed = -1;
+
+    /// <summary>AT_HWCAP2, and its bit that says that programs may set FS and GS.</summary>
+    public const ulong HardwareCapabilities2 = 26;
+    public const ulong FsGsBase = 2;
+
+    [LibraryImport("libc", EntryPoint = "getauxval")]
+    public static partial ulong AuxiliaryValue(ulong type);
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     public static partial nint Map(nint address, nuint length, int protection, int flags, int file, long offset);

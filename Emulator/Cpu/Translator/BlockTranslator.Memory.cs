@@ -1,0 +1,223 @@
+using Vivarium.Emulator.Cpu.Ops;
+
+namespace Vivarium.Emulator.Cpu.Translator;
+
+/// <summary>Guest memory: addresses, their checks, loads and stores.</summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    /// <summary>
+    /// How far an access may be from a checked register: half of the guards on both sides of a window, so that a register may
+    /// also have moved by as much since its check.
+    /// </summary>
+    private const long Reach = 1L << 30;
+
+    /// <summary>Displacements below this are those of structures, whose base is a pointer: the base is checked, once for many accesses.</summary>
+    private const long StructureReach = 1 << 16;
+
+    /// <summary>How far the stack pointer may be outside of the window between blocks.</summary>
+    private const long StackReach = 1 << 20;
+
+    /// <summary>For each guest register: whether its value was checked to be in the window, and by how much it moved since.</summary>
+    private readonly (bool IsChecked, long Moved)[] _checks = new (bool, long)[RegisterMap.Count];
+
+    /// <summary>Every block leaves the stack pointer near the window (<see cref="SettleStackPointer"/>).</summary>
+    private void ForgetChecks()
+    {
+        Array.Clear(_checks);
+        _checks[RegisterMap.StackPointer] = (true, 0);
+        _stackTouched = false;
+    }
+
+    /// <summary>A register becomes another plus a constant.</summary>
+    private void MoveCheck(byte to, byte from, long by)
+    {
+        if (to >= RegisterMap.Count)
+            return;
+        _checks[to] = from < RegisterMap.Count ? (_checks[from].IsChecked, _checks[from].Moved + by) : default;
+        if (to == RegisterMap.StackPointer && from != to)
+            _stackTouched = true;
+    }
+
+    private void Unverify(byte register)
+    {
+        if (register < RegisterMap.Count)
+            _checks[register] = default;
+    }
+
+    private bool IsChecked(byte register) => register < RegisterMap.Count && _checks[register] is { IsChecked: true } check && Math.Abs(check.Moved) < Reach - StructureReach;
+
+    /// <summary>Faults unless a register's value is below the window's size; leaves the flags alone.</summary>
+    private void Probe(HostRegister value)
+    {
+        _asm.ShiftRight(RegisterMap.Work, value, RegisterMap.Budget);
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+    }
+
+    /// <summary>The operand of an access at register + displacement, checked; may use the scratch and work registers.</summary>
+    private Operand GuestOperand(byte register, long displacement, int at)
+    {
+        Value sum = SumOf(register);
+        sum.Displacement += displacement;
+        return GuestOperand(sum, at);
+    }
+
+    private Operand GuestOperand(in Value sum, int at)
+    {
+        bool isPlain = sum.Index == NoRegister;
+        if (isPlain && sum.Base == NoRegister && TryKnownAddress(sum, at, out Operand known))
+            return known;
+        if (isPlain && sum.Thread == 0 && sum.Base < RegisterMap.Count && Math.Abs(sum.Displacement) < StructureReach)
+            return BaseOperand(sum.Base, (int)sum.Displacement, at);
+        // The address itself, so that it is right whatever the registers hold.
+        bool inPlace = _holder != 0 && (sum.Base == _holder || sum.Index == _holder);
+        if (_holder != 0)
+            AcquireScratch(inPlace && IsLastUse(_holder, at) ? at + 1 : at);
+        if (inPlace)
+            ComputeInPlace(sum);
+        else
+            ComputeSum(RegisterMap.Scratch, sum);
+        Probe(RegisterMap.Scratch);
+        return Operand.Guest(RegisterMap.Scratch, 0);
+    }
+
+    /// <summary>A sum whose base or index was in the scratch register, which still has its value.</summary>
+    private void ComputeInPlace(Value sum)
+    {
+        HostRegister first = InScratch(sum.Base) ? RegisterMap.Scratch : HostRegister.None;
+        if (first != HostRegister.None && sum.Index == NoRegister)
+        {
+            (sum.Base, long displacement) = (NoRegister, sum.Displacement);
+            if (displacement == (int)displacement)
+                _asm.AddressOf(RegisterMap.Scratch, Operand.Sum(first, HostRegister.None, 0, (int)displacement));
+            else
+            {
+                _asm.Move(RegisterMap.Work, displacement);
+                _asm.AddressOf(RegisterMap.Scratch, Operand.Sum(first, RegisterMap.Work, 0, 0));
+            }
+            AddThread(sum.Thread);
+            return;
+        }
+        // Its slot was not written when this is its last use: write it now.
+        byte held = first != HostRegister.None ? sum.Base : sum.Index;
+        _asm.Store(TemporarySlot(held), RegisterMap.Scratch, 3);
+        _values[held].Kind = Kind.Slot;
+        ComputeSum(RegisterMap.Scratch, sum);
+    }
+
+    private bool InScratch(byte register) => IsTemporary(register) && register != NoRegister && _values[register].Kind is Kind.Slot or Kind.Scratch;
+
+    private void AddThread(byte thread)
+    {
+        if (thread == 0)
+            return;
+        _asm.Load(RegisterMap.Work, Operand.Memory(HostRegister.Rsp, thread == 1 ? Frame.FsBase : Frame.GsBase), 3);
+        _asm.AddressOf(RegisterMap.Scratch, Operand.Sum(RegisterMap.Scratch, RegisterMap.Work, 0, 0));
+    }
+
+    /// <summary>Constant addresses, and those near a thread base, which <see cref="Translator"/> checks on entry.</summary>
+    private bool TryKnownAddress(in Value sum, int at, out Operand operand)
+    {
+        operand = default;
+        long displacement = sum.Displacement;
+        if (sum.Thread != 0)
+        {
+            if (Math.Abs(displacement) >= Reach)
+                return false;
+            AcquireScratch(at);
+            _asm.Load(RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, sum.Thread == 1 ? Frame.FsBase : Frame.GsBase), 3);
+            operand = Operand.Guest(RegisterMap.Scratch, (int)displacement);
+            return true;
+        }
+        if ((ulong)displacement > uint.MaxValue)
+            return false;
+        if (displacement <= int.MaxValue)
+        {
+            operand = Operand.GuestAbsolute((int)displacement);
+            return true;
+        }
+        AcquireScratch(at);
+        _asm.Move(RegisterMap.Scratch, displacement);
+        operand = Operand.Guest(RegisterMap.Scratch, 0);
+        return true;
+    }
+
+    private Operand BaseOperand(byte register, int displacement, int at)
+    {
+        HostRegister host = RegisterMap.Host(register);
+        if (host == HostRegister.None)
+        {
+            AcquireScratch(at);
+            host = Use(register, RegisterMap.Scratch, at);
+        }
+        if (!IsChecked(register))
+            Probe(host);
+        // The access that follows is itself a check.
+        _checks[register] = (true, 0);
+        _stackTouched |= register == RegisterMap.StackPointer;
+        return Operand.Guest(host, displacement);
+    }
+
+    /// <summary>Whether the stack pointer was checked in this block, be it by an access.</summary>
+    private bool _stackTouched;
+
+    /// <summary>
+    /// Before a block is left: the stack pointer must be near the window, since the next block takes that for granted. It is when
+    /// it did not move, or was checked in this block and moved little since.
+    /// </summary>
+    private void SettleStackPointer()
+    {
+        (bool isChecked, long moved) = _checks[RegisterMap.StackPointer];
+        if (!isChecked || Math.Abs(moved) > StackReach || (moved != 0 && !_stackTouched))
+            Probe(RegisterMap.Host(RegisterMap.StackPointer));
+    }
+
+    // ---- loads and stores ------------------------------------------------------------------------------------------
+
+    private int EmitMemory(int at)
+    {
+        ref MicroOp op = ref _ops[at];
+        switch (op.Code)
+        {
+            case OpCode.Load or OpCode.LoadSigned:
+                return EmitLoad(op, at);
+            case OpCode.Store:
+                EmitStore(op, at);
+                return 1;
+            default:
+                return 0;
+        }
+    }
+
+    private int EmitLoad(in MicroOp op, int at)
+    {
+        Value load = SumOf(op.A);
+        load.Kind = Kind.Load;
+        load.Displacement += op.Immediate;
+        load.Size = op.Size;
+        load.IsSigned = op.Code == OpCode.LoadSigned;
+        if (IsTemporary(op.Destination))
+        {
+            Set(op.Destination, load);
+            return 1;
+        }
+        Operand from = GuestOperand(load, at);
+        FlushDependents(op.Destination, at);
+        HostRegister target = Target(op.Destination);
+        LoadInto(target, from, load);
+        Finish(op.Destination, target, at);
+        return 1;
+    }
+
+    private void EmitStore(in MicroOp op, int at)
+    {
+        if (IsTemporary(op.B) && _values[op.B] is { Kind: Kind.Sum, IsCopy: false } or { Kind: Kind.Load })
+            Materialize(op.B, at);
+        Operand to = GuestOperand(op.A, op.Immediate, at);
+        if (TryConstant(op.B, out long value) && (op.Size < 3 || value == (int)value))
+        {
+            _asm.StoreImmediate(to, (int)value, op.Size);
+            return;
+        }
+        _asm.Store(to, Use(op.B, RegisterMap.Work, at), op.Size);
+    }
+}

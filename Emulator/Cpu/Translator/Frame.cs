@@ -1,0 +1,41 @@
+namespace Vivarium.Emulator.Cpu.Translator;
+
+/// <summary>
+/// The stack frame of translated code: what has no register of its own. Offsets from RSP, which is a multiple of 64. Guest
+/// registers with a host register: <see cref="RegisterMap"/>.
+/// </summary>
+internal static class Frame
+{
+    /// <summary>Slots of guest registers without a host register.</summary>
+    public const int Registers = 0x00;
+
+    /// <summary>Guest vector 15, whose host register is the scratch.</summary>
+    public const int LastVector = 0x20;
+
+    /// <summary>RCX while a jump looks at it.</summary>
+    public const int SavedCounter = 0x30;
+    public const int JumpTable = 0x38;
+    public const int JumpMask = 0x40;
+    public const int Pc = 0x48;
+    public const int FsBase = 0x50;
+    public const int GsBase = 0x58;
+
+    /// <summary>Flags that the host does not hold for the guest: all but the arithmetic ones.</summary>
+    public const int OtherFlags = 0x60;
+    public const int SavedFlags = 0x68;
+    public const int SavedAccumulator = 0x70;
+    public const int State = 0x78;
+
+    /// <summary>Temporaries of the instruction under way.</summary>
+    public const int Temporaries = 0x80;
+    public const int TemporaryCount = 32;
+    public const int VectorTemporaries = Temporaries + (8 * TemporaryCount);
+    public const int VectorTemporaryCount = 8;
+
+    public const int Context = VectorTemporaries + (16 * VectorTemporaryCount);
+    public const int Target = Context + 8;
+    public const int CallerStack = Context + 16;
+    public const int HostControl = Context + 24;
+    public const int SavedData = Context + 32;
+    public const int Size = Context + 64;
+}

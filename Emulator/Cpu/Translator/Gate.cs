@@ -1,0 +1,227 @@
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Memory.Host;
+
+namespace Vivarium.Emulator.Cpu.Translator;
+
+/// <summary>What translated code is entered with, besides the guest's registers. Laid out for <see cref="Gate"/>'s code.</summary>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Sequential)]
+internal struct GateContext
+{
+    public nint Window;
+    public nint JumpTable;
+    public ulong JumpMask;
+
+    /// <summary>The budget shifted by <see cref="RegisterMap.BudgetShift"/>, and log2 of the window's size.</summary>
+    public long Budget;
+    public ulong FsBase;
+    public ulong GsBase;
+}
+
+/// <summary>
+/// The way into translated code and out of it: a function that loads the guest's registers and jumps to a block, and the places
+/// that blocks jump to when they end. Also keeps the probe, an address that can be read with nothing readable in the 4 GB
+/// behind it: reading there at an offset faults unless the offset is zero.
+/// </summary>
+internal sealed unsafe class Gate
+{
+    private const int StateFlags = 3080;
+    private const int StatePc = 3072;
+    private const int StateControl = 3104;
+    private const int StateVectors = 2048;
+    private const int Rdi = 7;
+
+    private readonly CodeStore _store;
+    private readonly Assembler _asm = new();
+
+    public Gate(CodeStore store)
+    {
+        _store = store;
+        ProbeAddress = ReserveProbe();
+        const int room = 4096;
+        _asm.Begin(store.Reserve(room), store.RunOffset);
+        EmitExit();
+        Align();
+        EmitMisses();
+        Align();
+        FaultExit = _asm.RunAddress;
+        StorePc();
+        Leave(ExitKind.Fault);
+        Align();
+        Enter = (delegate* unmanaged<CpuState*, GateContext*, nint, long>)_asm.RunAddress;
+        EmitEnter();
+        store.Commit(_asm.Offset);
+        FaultHandler.RedirectCode(store.Start, store.Size, FaultExit);
+    }
+
+    /// <summary>Enters a block; returns an <see cref="ExitKind"/> and its data.</summary>
+    public delegate* unmanaged<CpuState*, GateContext*, nint, long> Enter { get; }
+
+    /// <summary>Where blocks leave: with the program counter in the frame and the exit's code in the scratch register.</summary>
+    public nint Exit { get; private set; }
+
+    /// <summary>Where a jump goes that found another address in the jump table; RCX is in the frame.</summary>
+    public nint Miss { get; private set; }
+
+    /// <summary>The same with RCX restored: what empty entries of a jump table lead to.</summary>
+    public nint EmptyEntry { get; private set; }
+
+    /// <summary>Where the signal handler sends a fault in host code, with the faulting address in the scratch register.</summary>
+    public nint FaultExit { get; }
+
+    public int ProbeAddress { get; }
+
+    /// <summary>True when the host has what translated code uses: BMI2, and GS for programs.</summary>
+    public static bool IsSupported =>
+        System.Runtime.Intrinsics.X86.Bmi2.X64.IsSupported && System.Runtime.Intrinsics.X86.Sse42.IsSupported
+        && (LibC.AuxiliaryValue(LibC.HardwareCapabilities2) & LibC.FsGsBase) != 0;
+
+    private static int ReserveProbe()
+    {
+        const long hole = 1L << 32;
+        for (nint at = 0x1000_0000; at < 0x7000_0000; at += 0x0800_0000)
+        {
+            nint place = LibC.Map(at, (nuint)(hole + GuestAddress.PageSize), LibC.ProtectionNone, LibC.MapPrivate | LibC.MapAnonymous | LibC.MapNoReserve | LibC.MapFixedNoReplace, -1, 0);
+            if (place == at && LibC.Protect(place, (nuint)GuestAddress.PageSize, LibC.ProtectionRead) == 0)
+                return (int)(place + (nint)GuestAddress.PageSize - sizeof(int));
+            if (place != LibC.Failed)
+                LibC.Unmap(place, (nuint)(hole + GuestAddress.PageSize));
+        }
+        throw new InvalidOperationException("no room for the probe below 2 GB");
+    }
+
+    private static Operand FrameAt(int offset) => Operand.Memory(HostRegister.Rsp, offset);
+
+    private static Operand StateAt(int offset) => Operand.Memory(HostRegister.Rdi, offset);
+
+    private void Align() => _asm.Offset = (_asm.Offset + 15) & ~15;
+
+    private void StorePc() => _asm.Store(FrameAt(Frame.Pc), RegisterMap.Scratch, 3);
+
+    private void Leave(ExitKind kind)
+    {
+        _asm.Move(RegisterMap.Scratch, (long)kind);
+        _asm.Jump(Exit);
+    }
+
+    private void EmitMisses()
+    {
+        Miss = _asm.RunAddress;
+        _asm.Load(HostRegister.Rcx, FrameAt(Frame.SavedCounter), 3);
+        EmptyEntry = _asm.RunAddress;
+        StorePc();
+        Leave(ExitKind.Miss);
+    }
+
+    private void EmitEnter()
+    {
+        foreach (HostRegister saved in (ReadOnlySpan<HostRegister>)[HostRegister.Rbp, HostRegister.Rbx, HostRegister.R12, HostRegister.R13, HostRegister.R14, HostRegister.R15])
+            _asm.Push(saved);
+        _asm.Move(HostRegister.Rax, HostRegister.Rsp);
+        _asm.AluImmediate(5, Operand.Of(HostRegister.Rsp), Frame.Size + 64, 3);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rsp), -64, 3);
+        _asm.Store(FrameAt(Frame.CallerStack), HostRegister.Rax, 3);
+        _asm.Store(FrameAt(Frame.State), HostRegister.Rdi, 3);
+        _asm.Store(FrameAt(Frame.Context), HostRegister.Rsi, 3);
+        _asm.Store(FrameAt(Frame.Target), HostRegister.Rdx, 3);
+        _asm.Emit(0x0FAE, 3, FrameAt(Frame.HostControl)); // STMXCSR
+        LoadContext();
+        _asm.Emit(0x0FAE, 2, StateAt(StateControl)); // LDMXCSR
+        for (int i = RegisterMap.PinnedVectors; i >= 0; i--)
+        {
+            _asm.Emit(0x0F10, i, StateAt(StateVectors + (16 * i))); // MOVUPS
+            if (i == RegisterMap.PinnedVectors)
+                _asm.Emit(0x0F29, i, FrameAt(Frame.LastVector)); // MOVAPS
+        }
+        LoadRegisters();
+        _asm.Jump(FrameAt(Frame.Target));
+    }
+
+    private void LoadContext()
+    {
+        _asm.Load(HostRegister.Rax, Operand.Memory(HostRegister.Rsi, 0), 3);
+        _asm.Emit(0x0FAE, 3, Operand.Of(HostRegister.Rax), wide: true, prefix: 0xF3); // WRGSBASE
+        Copy(8, Frame.JumpTable);
+        Copy(16, Frame.JumpMask);
+        _asm.Load(RegisterMap.Budget, Operand.Memory(HostRegister.Rsi, 24), 3);
+        Copy(32, Frame.FsBase);
+        Copy(40, Frame.GsBase);
+
+        void Copy(int from, int to)
+        {
+            _asm.Load(HostRegister.Rax, Operand.Memory(HostRegister.Rsi, from), 3);
+            _asm.Store(FrameAt(to), HostRegister.Rax, 3);
+        }
+    }
+
+    private void LoadRegisters()
+    {
+        for (int i = 0; i < RegisterMap.Count; i++)
+        {
+            if (RegisterMap.Host(i) != HostRegister.None)
+                continue;
+            _asm.Load(HostRegister.Rax, StateAt(8 * i), 3);
+            _asm.Store(RegisterMap.Slot(i), HostRegister.Rax, 3);
+        }
+        const int arithmetic = 0x8D5, always = 0x202;
+        _asm.Load(HostRegister.Rax, StateAt(StateFlags), 3);
+        _asm.Move(HostRegister.Rcx, HostRegister.Rax);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rcx), ~arithmetic, 3);
+        _asm.Store(FrameAt(Frame.OtherFlags), HostRegister.Rcx, 3);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rax), arithmetic, 2);
+        _asm.AluImmediate(1, Operand.Of(HostRegister.Rax), always, 2);
+        _asm.Push(HostRegister.Rax);
+        _asm.Byte(0x9D); // POPFQ
+        for (int i = 0; i < RegisterMap.Count; i++)
+        {
+            if (RegisterMap.Host(i) != HostRegister.None && i != Rdi)
+                _asm.Load(RegisterMap.Host(i), StateAt(8 * i), 3);
+        }
+        _asm.Load(HostRegister.Rdi, StateAt(8 * Rdi), 3);
+    }
+
+    private void EmitExit()
+    {
+        Exit = _asm.RunAddress;
+        _asm.Byte(0x9C); // PUSHFQ
+        _asm.Emit(0x8F, 0, FrameAt(Frame.SavedFlags)); // POP
+        _asm.Store(FrameAt(Frame.SavedData), HostRegister.Rdi, 3);
+        _asm.Load(HostRegister.Rdi, FrameAt(Frame.State), 3);
+        for (int i = 0; i < RegisterMap.Count; i++)
+        {
+            if (RegisterMap.Host(i) != HostRegister.None && i != Rdi)
+                _asm.Store(StateAt(8 * i), RegisterMap.Host(i), 3);
+        }
+        CopyOut(FrameAt(Frame.SavedData), 8 * Rdi);
+        for (int i = 0; i < RegisterMap.Count; i++)
+        {
+            if (RegisterMap.Host(i) == HostRegister.None)
+                CopyOut(RegisterMap.Slot(i), 8 * i);
+        }
+        for (int i = 0; i <= RegisterMap.PinnedVectors; i++)
+        {
+            if (i == RegisterMap.PinnedVectors)
+                _asm.Emit(0x0F28, i, FrameAt(Frame.LastVector));
+            _asm.Emit(0x0F11, i, StateAt(StateVectors + (16 * i)));
+        }
+        _asm.Emit(0x0FAE, 3, StateAt(StateControl));
+        _asm.Emit(0x0FAE, 2, FrameAt(Frame.HostControl));
+        _asm.Load(HostRegister.Rax, FrameAt(Frame.SavedFlags), 3);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rax), 0x8D5, 2);
+        _asm.Alu(0x0A, (int)HostRegister.Rax, FrameAt(Frame.OtherFlags), 3);
+        _asm.Store(StateAt(StateFlags), HostRegister.Rax, 3);
+        CopyOut(FrameAt(Frame.Pc), StatePc);
+        _asm.Load(HostRegister.Rsi, FrameAt(Frame.Context), 3);
+        _asm.Store(Operand.Memory(HostRegister.Rsi, 24), RegisterMap.Budget, 3);
+        _asm.Move(HostRegister.Rax, RegisterMap.Scratch);
+        _asm.Load(HostRegister.Rsp, FrameAt(Frame.CallerStack), 3);
+        foreach (HostRegister saved in (ReadOnlySpan<HostRegister>)[HostRegister.R15, HostRegister.R14, HostRegister.R13, HostRegister.R12, HostRegister.Rbx, HostRegister.Rbp])
+            _asm.Pop(saved);
+        _asm.Byte(0xC3);
+
+        void CopyOut(in Operand from, int to)
+        {
+            _asm.Load(HostRegister.Rax, from, 3);
+            _asm.Store(StateAt(to), HostRegister.Rax, 3);
+        }
+    }
+}

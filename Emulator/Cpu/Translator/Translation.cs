@@ -1,0 +1,62 @@
+using Vivarium.Emulator.Cpu.Blocks;
+
+namespace Vivarium.Emulator.Cpu.Translator;
+
+/// <summary>Why translated code came back; in the low byte of what <see cref="Gate"/> returns.</summary>
+internal enum ExitKind : byte
+{
+    /// <summary>At a jump that is not linked yet; its number is in the other bits.</summary>
+    Link,
+
+    /// <summary>A jump through a register went to a place that is not in the jump table.</summary>
+    Miss,
+    SystemCall,
+
+    /// <summary>At an instruction for the interpreter.</summary>
+    Interpret,
+
+    /// <summary>The host raised a signal; the program counter is the host's.</summary>
+    Fault,
+}
+
+/// <summary>A block's host code.</summary>
+internal sealed class Translation(Block block, nint entry, int length, int[] starts, int translated, Link[] links)
+{
+    public Block Block { get; } = block;
+
+    /// <summary>Where to enter it.</summary>
+    public nint Entry { get; } = entry;
+
+    /// <summary>Bytes of host code, exits included.</summary>
+    public int Length { get; } = length;
+
+    /// <summary>How many of the block's instructions have host code; the next one is the interpreter's.</summary>
+    public int Translated { get; } = translated;
+
+    /// <summary>The jumps out of it.</summary>
+    public Link[] Links { get; } = links;
+
+    /// <summary>The linked jumps into it.</summary>
+    public List<Link> Incoming { get; } = [];
+
+    /// <summary>The instruction whose host code an address is in; -1 before the first, at the budget's probe.</summary>
+    public int InstructionAt(nint address)
+    {
+        int index = Array.BinarySearch(starts, (int)(address - Entry));
+        return index >= 0 ? index : ~index - 1;
+    }
+}
+
+/// <summary>A jump out of a block: from its place in the host code to its stub, or to the block it was linked to.</summary>
+internal sealed class Link(ulong target, int displacementAt, int stubAt)
+{
+    public ulong Target { get; } = target;
+
+    /// <summary>Offsets from the owner's entry.</summary>
+    public int DisplacementAt { get; } = displacementAt;
+    public int StubAt { get; } = stubAt;
+
+    public Translation Owner { get; set; } = null!;
+
+    public Translation? Linked { get; set; }
+}
