@@ -3,6 +3,9 @@ namespace Vivarium.Messages;
 /// <summary>What executes guest instructions.</summary>
 public enum EngineKind
 {
+    /// <summary>Guest code translated to host code; on hosts that it does not know, the interpreter.</summary>
+    Translator,
+
     /// <summary>Micro-ops executed one by one.</summary>
     Interpreter,
 }

@@ -43,7 +43,7 @@ internal sealed class EmulatorRun : IJobRun
             Seed = spec.Seed ?? (spec.Clock == ClockKind.Virtual ? 0 : services.Seeds()),
             ShufflesThreads = spec.Seed is not null,
             MemoryLimit = spec.Limits.Memory,
-            Engine = new Interpreter(BlockCache.Shared),
+            Engine = Engines.Of(spec.Engine),
             Personality = LinuxPersonality.Instance,
             Woken = () => Woken?.Invoke(),
             Observer = _recorder,

@@ -18,7 +18,7 @@ internal sealed class RunOptions
         new("Process", "--user", OptionForm.Value, "UID[:GID]", "Run as this user. Default: yours.", SetUser),
         new("Process", "--memory", OptionForm.Value, "SIZE", "Memory limit, with K, M or G. Default: 4G.", SetMemory),
         new("Process", "--timeout", OptionForm.Value, "TIME", "Kill it after TIME (10, 1.5s, 200ms, 5m, 1h); exit code 124.", SetTimeout),
-        new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: interpreter.", SetEngine),
+        new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: translator (default) or interpreter.", SetEngine),
         new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
         new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
         new("Watching", "--strace", OptionForm.OptionalValue, "FILE", "List every system call on standard error or in FILE, as strace does.", SetListing),
@@ -134,8 +134,8 @@ internal sealed class RunOptions
 
     private string? SetEngine(string text)
     {
-        Engine = EngineKind.Interpreter;
-        return text == "interpreter" ? null : $"no such engine: {text} (there is: interpreter)";
+        Engine = text == "interpreter" ? EngineKind.Interpreter : EngineKind.Translator;
+        return text is "translator" or "interpreter" ? null : $"no such engine: {text} (there are: translator, interpreter)";
     }
 
     private string? SetClock(string text)

@@ -12,8 +12,9 @@ public sealed class DependencyTests
         ["Memory"] = [],
         ["Generators"] = [],
         ["Emulator"] = ["Memory", "Generators"],
+        ["Translator"] = ["Memory", "Emulator"],
         ["Telemetry"] = ["Messages", "Emulator", "Memory"],
-        ["Actors"] = ["Messages", "Emulator", "Memory", "Telemetry"],
+        ["Actors"] = ["Messages", "Emulator", "Memory", "Translator", "Telemetry"],
         ["Nodes"] = ["Messages", "Emulator", "Memory", "Telemetry", "Actors"],
     };
 

@@ -77,14 +77,14 @@ internal sealed unsafe class Gate
 
     private static int ReserveProbe()
     {
-        const long hole = 1L << 32;
+        nuint hole = unchecked((nuint)((1ul << 32) + GuestAddress.PageSize));
         for (nint at = 0x1000_0000; at < 0x7000_0000; at += 0x0800_0000)
         {
-            nint place = LibC.Map(at, (nuint)(hole + GuestAddress.PageSize), LibC.ProtectionNone, LibC.MapPrivate | LibC.MapAnonymous | LibC.MapNoReserve | LibC.MapFixedNoReplace, -1, 0);
+            nint place = LibC.Map(at, hole, LibC.ProtectionNone, LibC.MapPrivate | LibC.MapAnonymous | LibC.MapNoReserve | LibC.MapFixedNoReplace, -1, 0);
             if (place == at && LibC.Protect(place, (nuint)GuestAddress.PageSize, LibC.ProtectionRead) == 0)
                 return (int)(place + (nint)GuestAddress.PageSize - sizeof(int));
             if (place != LibC.Failed)
-                LibC.Unmap(place, (nuint)(hole + GuestAddress.PageSize));
+                LibC.Unmap(place, hole);
         }
         throw new InvalidOperationException("no room for the probe below 2 GB");
     }
