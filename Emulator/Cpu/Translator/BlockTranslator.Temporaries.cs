@@ -184,6 +184,10 @@ internal sealed unsafe partial class BlockTranslator
                 return into;
             case Kind.Sum when value.IsCopy:
                 return Use(value.Base, into, at);
+            case Kind.Sum when into == RegisterMap.Work:
+                // A sum of two registers without host registers takes two.
+                Materialize(register, at);
+                return RegisterMap.Scratch;
             case Kind.Sum:
                 ComputeSum(into, value);
                 return into;

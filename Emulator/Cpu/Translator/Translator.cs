@@ -156,7 +156,13 @@ public sealed unsafe class Translator : IEngine
                 return null;
             _cache.Add(block);
         }
+        if (System.Environment.GetEnvironmentVariable("VIV_BISECT") is { } bis)
+        {
+            if (_byAddress.Count >= int.Parse(bis, null)) return null;
+            if (_byAddress.Count == int.Parse(bis, null) - 1) { System.Console.Error.WriteLine($"last block {pc:x} {System.Convert.ToHexString(block.Code)}"); foreach (var o in block.Ops) System.Console.Error.WriteLine($"  {o.Code} s{o.Size} f{o.Flags} d{o.Destination} a{o.A} b{o.B} c{o.C} imm {o.Immediate:x}"); }
+        }
         Translation translation = Translate(block);
+        if (System.Environment.GetEnvironmentVariable("VIV_BISECT") is { } bis2 && _byAddress.Count == int.Parse(bis2, null)) System.Console.Error.WriteLine(System.Convert.ToHexString(new System.ReadOnlySpan<byte>((void*)translation.Entry, translation.Length)));
         code.Add(translation);
         return translation;
     }
