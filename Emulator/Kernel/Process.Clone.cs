@@ -82,7 +82,7 @@ public sealed partial class Process
             parent,
             memory,
             (shares & CloneShares.Files) != 0 ? Files.Share() : Files.Copy(),
-            (shares & CloneShares.FileContext) != 0 ? FileContext : FileContext.Copy(),
+            (shares & CloneShares.FileContext) != 0 ? FileContext.Share() : FileContext.Copy(),
             (shares & CloneShares.Actions) != 0 ? Actions : Actions.Copy())
         {
             Group = Group,

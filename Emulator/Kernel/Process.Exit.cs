@@ -38,6 +38,7 @@ public sealed partial class Process
         DropPosixTimers();
         World.NotifyExit(this);
         Files.Leave();
+        FileContext.Leave();
         _memory.Leave();
         Release();
         Disown();

@@ -68,12 +68,15 @@ public sealed unsafe partial class AddressSpace
             HostMemory.Protect((nint)(_base + (page * GuestAddress.PageSize)), GuestAddress.PageSize, Protection.Read);
     }
 
-    /// <summary>Write-protects every mapping here of an object's page, because the page holds code somewhere.</summary>
+    /// <summary>
+    /// Write-protects every shared mapping here of an object's page, because the page holds code somewhere. A write through a
+    /// private one makes a copy: linkers map a file's page both as the end of its code and as the start of its data.
+    /// </summary>
     internal void ProtectObjectPage(MemoryObject content, ulong objectPage)
     {
         for (int i = 0; i < _areas.Count; i++)
         {
-            if (PageIn(_areas[i], content, objectPage) is { } page)
+            if (_areas[i].Shared && PageIn(_areas[i], content, objectPage) is { } page)
                 ProtectFromWrites(_areas[i], page);
         }
     }

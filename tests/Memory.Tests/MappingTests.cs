@@ -62,6 +62,22 @@ public sealed class MappingTests
     }
 
     [Fact]
+    public void APrivateCopyOfACodePageIsWrittenFreely()
+    {
+        var accountant = new MemoryAccountant(1 << 30);
+        using var space = new AddressSpace(accountant);
+        var content = new AnonymousObject(accountant);
+        Assert.True(content.SetLength((long)Page));
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, Page, Protection.Read | Protection.Execute, Object: content), out GuestAddress code));
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, Page, Protection.ReadWrite, Object: content), out GuestAddress data));
+        int dropped = 0;
+        space.CodeInvalidated += (_, _) => dropped++;
+        space.WatchCode(code.Value, 8);
+        space.Store(data.Value, 1);
+        Assert.Equal((1, 0, 0), (space.Load<int>(data.Value), space.Load<int>(code.Value), dropped));
+    }
+
+    [Fact]
     public void TheWindowGrowsWithItsContent()
     {
         using var space = new AddressSpace(new MemoryAccountant(1ul << 40));

@@ -20,6 +20,8 @@ public sealed class EventCounter : OpenFile
 
     public override Inode Inode => _inode;
 
+    public override bool IgnoresSeek => true;
+
     public override string Description => "anon_inode:[eventfd]";
 
     public override Readiness Poll() =>
@@ -36,6 +38,13 @@ public sealed class EventCounter : OpenFile
         _value -= taken;
         Source.Pulse(Readiness.Out);
         return sizeof(ulong);
+    }
+
+    public override IoResult ReadNowhere(ulong count)
+    {
+        Span<byte> lost = stackalloc byte[sizeof(ulong)];
+        IoResult result = count < sizeof(ulong) ? Errno.EINVAL : Read(lost);
+        return result.Error == Errno.None ? Errno.EFAULT : result;
     }
 
     public override IoResult Write(ReadOnlySpan<byte> source)

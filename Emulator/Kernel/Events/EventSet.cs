@@ -43,6 +43,8 @@ public sealed class EventSet : OpenFile
 
     public override Inode Inode => _inode;
 
+    public override bool IgnoresSeek => true;
+
     public override string Description => "anon_inode:[eventpoll]";
 
     /// <summary>Unlike other files it refuses unknown requests as invalid.</summary>

@@ -30,6 +30,8 @@ public sealed class SignalDescriptor : OpenFile
 
     public override Inode Inode => _inode;
 
+    public override bool IgnoresSeek => true;
+
     public override string Description => "anon_inode:[signalfd]";
 
     public override Readiness Poll() =>

@@ -23,6 +23,8 @@ public sealed class TimerDescriptor : OpenFile
 
     public override Inode Inode => _inode;
 
+    public override bool IgnoresSeek => true;
+
     public override string Description => "anon_inode:[timerfd]";
 
     public override Readiness Poll() => Timer.Expirations > 0 ? Readiness.In : Readiness.None;
@@ -35,6 +37,13 @@ public sealed class TimerDescriptor : OpenFile
             return IoResult.WouldBlock;
         BinaryPrimitives.WriteUInt64LittleEndian(destination, Timer.TakeExpirations());
         return sizeof(ulong);
+    }
+
+    public override IoResult ReadNowhere(ulong count)
+    {
+        Span<byte> lost = stackalloc byte[sizeof(ulong)];
+        IoResult result = count < sizeof(ulong) ? Errno.EINVAL : Read(lost);
+        return result.Error == Errno.None ? Errno.EFAULT : result;
     }
 
     protected override void OnLastClose() => Timer.Arm(null, 0);

@@ -27,6 +27,9 @@ public sealed class Dentry
     /// <summary>The name was removed; open files and working directories may still refer to it.</summary>
     public bool IsRemoved { get; private set; }
 
+    /// <summary>Open files and working directories that use the name.</summary>
+    public int Holders { get; internal set; }
+
     /// <summary>How many mounts sit on this name, over all mounts of the file system: a quick test before the mount table is asked.</summary>
     public int MountCount { get; internal set; }
 
@@ -65,7 +68,7 @@ public sealed class Dentry
         return false;
     }
 
-    /// <summary>Called after the file system removed the name.</summary>
+    /// <summary>Called after the file system removed the name. A name that nobody holds is then let go of.</summary>
     internal void Remove()
     {
         IsRemoved = true;

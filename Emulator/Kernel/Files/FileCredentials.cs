@@ -47,13 +47,57 @@ public sealed record FileCredentials(uint User, uint Group, uint[] Groups, FileP
 }
 
 /// <summary>Where a process stands in the tree, and its creation mask: what CLONE_FS shares.</summary>
-public sealed class FileContext(PathEntry root, PathEntry workingDirectory)
+public sealed class FileContext
 {
-    public PathEntry Root { get; set; } = root;
+    private PathEntry _root;
+    private PathEntry _workingDirectory;
+    private int _users = 1;
 
-    public PathEntry WorkingDirectory { get; set; } = workingDirectory;
+    public FileContext(PathEntry root, PathEntry workingDirectory)
+    {
+        _root = root;
+        _workingDirectory = workingDirectory;
+        _root.Hold();
+        _workingDirectory.Hold();
+    }
+
+    public PathEntry Root
+    {
+        get => _root;
+        set => Replace(ref _root, value);
+    }
+
+    public PathEntry WorkingDirectory
+    {
+        get => _workingDirectory;
+        set => Replace(ref _workingDirectory, value);
+    }
 
     public uint CreationMask { get; set; } = 0x12; // 022
+
+    private static void Replace(ref PathEntry held, PathEntry value)
+    {
+        PathEntry old = held;
+        value.Hold();
+        held = value;
+        old.Release();
+    }
+
+    /// <summary>One more process uses this context (CLONE_FS).</summary>
+    public FileContext Share()
+    {
+        _users++;
+        return this;
+    }
+
+    /// <summary>A user is gone; the last one lets go of both directories.</summary>
+    public void Leave()
+    {
+        if (--_users != 0)
+            return;
+        _root.Release();
+        _workingDirectory.Release();
+    }
 
     public FileContext Copy() => new(Root, WorkingDirectory) { CreationMask = CreationMask };
 }

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>What statfs(2) tells; sizes in blocks of <see cref="BlockSize"/>.</summary>
@@ -33,6 +35,9 @@ public abstract class FileSystem
 
     /// <summary>Time of the world, for file times.</summary>
     public IClock Clock { get; }
+
+    /// <summary>All watches of its inodes, the oldest first.</summary>
+    public List<FileWatch> Watches { get; } = [];
 
     /// <summary>The cached names of this file system, shared by all its mounts.</summary>
     public Dentry RootName => _rootName ??= new Dentry(null, [], Root);

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files;
@@ -50,6 +51,9 @@ public abstract class Inode
 
     /// <summary>Record and whole-file locks held on the file; null while there is none.</summary>
     public FileLocks? Locks { get; set; }
+
+    /// <summary>Who is told what happens to the file; the array is replaced, never changed.</summary>
+    public virtual FileWatch[] Watches { get; set; } = [];
 
     /// <summary>Finds a name in this directory: ENOENT when there is none, ENAMETOOLONG past the file system's limit.</summary>
     public virtual Errno Lookup(ReadOnlySpan<byte> name, out Inode? inode)

@@ -42,6 +42,9 @@ public sealed class Mount
     /// <summary>Nothing here can be executed.</summary>
     public bool NoExecute { get; internal set; }
 
+    /// <summary>Open files and working directories in it.</summary>
+    public int Holders { get; internal set; }
+
     public IReadOnlyList<Mount> Children => _children;
 
     /// <summary>Changes what the mount forbids (mount(2) with MS_REMOUNT).</summary>

@@ -53,6 +53,7 @@ public readonly record struct IoResult(long Count, Errno Error)
 public abstract class OpenFile
 {
     private int _references = 1;
+    private PathEntry? _heldName;
 
     protected OpenFile(OpenFlags flags) => Flags = flags;
 
@@ -72,6 +73,9 @@ public abstract class OpenFile
 
     public virtual bool CanSeek => false;
 
+    /// <summary>lseek(2) succeeds and does nothing, as for event files.</summary>
+    public virtual bool IgnoresSeek => false;
+
     /// <summary>The inode behind this description; every file has one (pipes and sockets an anonymous one).</summary>
     public abstract Inode Inode { get; }
 
@@ -81,11 +85,17 @@ public abstract class OpenFile
     /// <summary>What readlink of /proc/self/fd/N says when there is no path, e.g. "pipe:[12]".</summary>
     public virtual string Description => "anon_inode:[file]";
 
+    /// <summary>What /proc/self/fdinfo/N tells beyond position and flags, in whole lines.</summary>
+    public virtual string Information => "";
+
     /// <summary>Reads at the file offset and advances it.</summary>
     public virtual IoResult Read(Span<byte> destination) => Errno.EINVAL;
 
     /// <summary>Writes at the file offset (or the end, with Append) and advances it.</summary>
     public virtual IoResult Write(ReadOnlySpan<byte> source) => Errno.EINVAL;
+
+    /// <summary>A read of <paramref name="count"/> bytes into memory that is not there: what it comes to, and what is lost.</summary>
+    public virtual IoResult ReadNowhere(ulong count) => Errno.EFAULT;
 
     public virtual IoResult ReadAt(long offset, Span<byte> destination) => Errno.ESPIPE;
 
@@ -111,13 +121,23 @@ public abstract class OpenFile
 
     public void AddReference() => _references++;
 
+    /// <summary>The file was opened by its name, which it holds until its last close.</summary>
+    internal void HoldName()
+    {
+        _heldName = Path;
+        _heldName?.Hold();
+    }
+
     /// <summary>Drops a reference; the last one releases the description.</summary>
     public void Release()
     {
         if (--_references != 0)
             return;
+        if (_heldName is not null && (Flags & OpenFlags.PathOnly) == 0)
+            FileNotifier.OnFile(this, CanWrite ? FileChange.ClosedWritable : FileChange.ClosedReadOnly);
         Closed?.Invoke();
         OnLastClose();
+        _heldName?.Release();
     }
 
     protected virtual void OnLastClose()

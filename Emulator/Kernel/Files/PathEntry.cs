@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>A name in the tree of mounts: what cwd, root and open directories hold.</summary>
@@ -11,6 +13,21 @@ public sealed class PathEntry(Mount mount, Dentry dentry)
 
     /// <summary>The inode the name had when it was looked up; it stays when the name goes.</summary>
     public Inode Inode => _inode;
+
+    /// <summary>One more user of the name; see <see cref="Release"/>.</summary>
+    public void Hold()
+    {
+        Dentry.Holders++;
+        Mount.Holders++;
+    }
+
+    /// <summary>One user less; the last one of a removed name may be the end of its file.</summary>
+    public void Release()
+    {
+        Mount.Holders--;
+        if (--Dentry.Holders == 0 && Dentry.IsRemoved)
+            FileNotifier.OnNameReleased(Dentry);
+    }
 
     public bool IsSame(PathEntry other) => ReferenceEquals(Mount, other.Mount) && ReferenceEquals(Dentry, other.Dentry);
 

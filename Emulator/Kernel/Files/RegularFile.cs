@@ -60,7 +60,7 @@ public sealed class RegularFile : OpenFile
         if (offset > long.MaxValue - source.Length)
             return Errno.EFBIG;
         if (!Opener.Has(FilePrivileges.KeepSetId) && Vfs.DropSetId(_inode.Status, Opener) is { } mode)
-            _inode.SetAttributes(new AttributeChange { Mode = mode });
+            Vfs.Change(_inode, Path, new AttributeChange { Mode = mode });
         return _inode.WriteAt(offset, source);
     }
 

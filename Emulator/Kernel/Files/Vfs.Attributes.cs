@@ -1,11 +1,13 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 public sealed partial class Vfs
 {
     /// <summary>chmod(2): only the owner; set-group-ID is lost for a group one is not in.</summary>
-    public static Errno ChangeMode(FileCredentials credentials, Inode inode, bool readOnly, uint mode)
+    public static Errno ChangeMode(FileCredentials credentials, Inode inode, PathEntry? path, uint mode)
     {
-        if (readOnly)
+        if (IsReadOnly(path))
             return Errno.EROFS;
         FileStatus status = inode.Status;
         if (!Permission.IsOwner(status, credentials))
@@ -15,13 +17,13 @@ public sealed partial class Vfs
         mode &= 0xFFF;
         if (!credentials.IsInGroup(status.Group) && !credentials.Has(FilePrivileges.KeepSetId))
             mode &= ~Permission.SetGroup;
-        return inode.SetAttributes(new AttributeChange { Mode = mode });
+        return Change(inode, path, new AttributeChange { Mode = mode });
     }
 
     /// <summary>chown(2): null keeps an owner. An unprivileged owner may give the file to a group of its own; set-id bits go.</summary>
-    public static Errno ChangeOwner(FileCredentials credentials, Inode inode, bool readOnly, uint? user, uint? group)
+    public static Errno ChangeOwner(FileCredentials credentials, Inode inode, PathEntry? path, uint? user, uint? group)
     {
-        if (readOnly)
+        if (IsReadOnly(path))
             return Errno.EROFS;
         FileStatus status = inode.Status;
         if (!credentials.Has(FilePrivileges.ChangeOwner))
@@ -41,17 +43,17 @@ public sealed partial class Vfs
             if (mode != status.Mode && !Permission.IsOwner(status, credentials))
                 return Errno.EPERM;
         }
-        return inode.SetAttributes(new AttributeChange { User = user, Group = group, Mode = mode });
+        return Change(inode, path, new AttributeChange { User = user, Group = group, Mode = mode });
     }
 
     /// <summary>
     /// utimensat(2): null keeps a time. Explicit times need ownership; <paramref name="bothNow"/> only needs write permission.
     /// </summary>
-    public static Errno ChangeTimes(FileCredentials credentials, Inode inode, bool readOnly, long? access, long? modify, bool bothNow)
+    public static Errno ChangeTimes(FileCredentials credentials, Inode inode, PathEntry? path, long? access, long? modify, bool bothNow)
     {
         if (access is null && modify is null)
             return Errno.None;
-        if (readOnly)
+        if (IsReadOnly(path))
             return Errno.EROFS;
         if (!Permission.IsOwner(inode.Status, credentials))
         {
@@ -61,7 +63,7 @@ public sealed partial class Vfs
             if (error != Errno.None)
                 return error;
         }
-        return inode.SetAttributes(new AttributeChange { AccessTime = access, ModifyTime = modify });
+        return Change(inode, path, new AttributeChange { AccessTime = access, ModifyTime = modify });
     }
 
     /// <summary>truncate(2) by name: write permission, regular files only.</summary>
@@ -77,10 +79,30 @@ public sealed partial class Vfs
         Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
         if (error != Errno.None)
             return error;
-        return Resize(credentials, inode, length);
+        return Resize(credentials, inode, entry, length);
     }
 
     /// <summary>Changes the length of a file that may be written; set-id bits go as with a write.</summary>
-    public static Errno Resize(FileCredentials credentials, Inode inode, long length) =>
-        inode.SetAttributes(new AttributeChange { Size = length, Mode = DropSetId(inode.Status, credentials) });
+    public static Errno Resize(FileCredentials credentials, Inode inode, PathEntry? path, long length) =>
+        Change(inode, path, new AttributeChange { Size = length, Mode = DropSetId(inode.Status, credentials) });
+
+    /// <summary>Changes attributes and says so. <paramref name="path"/> is the name that was used; null for objects without one.</summary>
+    internal static Errno Change(Inode inode, PathEntry? path, in AttributeChange change)
+    {
+        Errno error = inode.SetAttributes(change);
+        if (error != Errno.None || path is null)
+            return error;
+        FileChange told = FileChange.None;
+        if ((change.User ?? change.Group ?? change.Mode) is not null || (change.AccessTime is not null && change.ModifyTime is not null))
+            told |= FileChange.AttributesChanged;
+        else if (change.AccessTime is not null)
+            told |= FileChange.Accessed;
+        if (change.Size is not null || (change.ModifyTime is not null && change.AccessTime is null))
+            told |= FileChange.Modified;
+        if (told != FileChange.None)
+            FileNotifier.OnFile(path, told);
+        return Errno.None;
+    }
+
+    private static bool IsReadOnly(PathEntry? path) => path is not null && (path.Mount.IsReadOnly || path.Mount.FileSystem.IsReadOnly);
 }

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 public sealed partial class Vfs
@@ -10,7 +12,7 @@ public sealed partial class Vfs
         return mount;
     }
 
-    /// <summary>umount2(2): EINVAL when nothing is mounted exactly there or it is the root, EBUSY with mounts below unless <paramref name="lazy"/>.</summary>
+    /// <summary>umount2(2): EINVAL when nothing is mounted exactly there or it is the root, EBUSY when it is in use or has mounts below unless <paramref name="lazy"/>.</summary>
     public Errno Unmount(PathEntry point, bool lazy)
     {
         Mount mount = point.Mount;
@@ -18,8 +20,29 @@ public sealed partial class Vfs
             return Errno.EINVAL;
         if (mount.Children.Count != 0 && !lazy)
             return Errno.EBUSY;
+        if (mount.Holders != 0 && !lazy)
+            return Errno.EBUSY;
         mount.Detach();
+        if (mount.FileSystem.Watches.Count > 0 && mount.Holders == 0 && !IsMounted(mount.FileSystem))
+            NoteEnd(mount.FileSystem);
         return Errno.None;
+    }
+
+    private bool IsMounted(FileSystem fileSystem)
+    {
+        foreach (Mount mount in Mounts())
+        {
+            if (ReferenceEquals(mount.FileSystem, fileSystem))
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>The file system is gone, and with it the watches of its files.</summary>
+    private static void NoteEnd(FileSystem fileSystem)
+    {
+        while (fileSystem.Watches.Count > 0)
+            FileNotifier.OnEnd(fileSystem.Watches[^1].Inode, FileChange.Unmounted);
     }
 
     /// <summary>All mounts, parents before children, in the order they were made.</summary>

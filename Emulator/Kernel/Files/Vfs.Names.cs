@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>How a rename treats an existing new name (renameat2(2)).</summary>
@@ -42,9 +44,12 @@ public sealed partial class Vfs
         if (source.Inode.Kind == FileKind.Directory)
             return Errno.EPERM;
         error = walk.Dentry.Inode!.Link(entry.Name, source.Inode);
-        if (error == Errno.None)
-            entry.Inode = source.Inode;
-        return error;
+        if (error != Errno.None)
+            return error;
+        entry.Inode = source.Inode;
+        FileNotifier.OnInode(source.Inode, FileChange.AttributesChanged);
+        FileNotifier.OnName(walk.Dentry.Inode!, FileChange.Created, entry.Name, source.Inode);
+        return Errno.None;
     }
 
     /// <summary>As with /proc/sys/fs/protected_hardlinks 1, the usual setting: only the owner links what it could not write anyway (proc(5)).</summary>
@@ -81,9 +86,11 @@ public sealed partial class Vfs
             error = Errno.EBUSY;
         if (error == Errno.None)
             error = directory.Unlink(entry.Name, entry.Inode!);
-        if (error == Errno.None)
-            entry.Remove();
-        return error;
+        if (error != Errno.None)
+            return error;
+        FileNotifier.OnInode(entry.Inode!, FileChange.AttributesChanged);
+        NoteRemoval(directory, entry);
+        return Errno.None;
     }
 
     /// <summary>rmdir(2).</summary>
@@ -114,8 +121,17 @@ public sealed partial class Vfs
         if (error == Errno.None)
             error = directory.RemoveDirectory(entry.Name, entry.Inode!);
         if (error == Errno.None)
-            entry.Remove();
+            NoteRemoval(directory, entry);
         return error;
+    }
+
+    /// <summary>A name was removed: the end of a file that nobody holds is told before it (d_delete_notify in fs/namei.c).</summary>
+    private static void NoteRemoval(Inode directory, Dentry entry)
+    {
+        entry.Remove();
+        if (entry.Holders == 0)
+            FileNotifier.OnNameReleased(entry);
+        FileNotifier.OnName(directory, FileChange.Deleted, entry.Name, entry.Inode);
     }
 
     /// <summary>rename(2) and renameat2(2), with the kernel's order of checks.</summary>
@@ -146,10 +162,29 @@ public sealed partial class Vfs
         if (error != Errno.None)
             return error;
         error = from.Dentry.Inode!.Rename(source.Name, source.Inode!, to.Dentry.Inode!, target.Name, target.Inode, mode == RenameMode.Exchange);
-        if (error == Errno.None)
-            MoveNames(source, to.Dentry, target, mode);
-        return error;
+        if (error != Errno.None)
+            return error;
+        byte[] oldName = source.Name;
+        MoveNames(source, to.Dentry, target, mode);
+        NoteMove(from.Dentry.Inode!, oldName, to.Dentry.Inode!, source, target, mode);
+        return Errno.None;
     }
+
+    /// <summary>An exchange is told as two moves; a replaced file ends last, when its name is let go of.</summary>
+    private void NoteMove(Inode from, byte[] oldName, Inode to, Dentry source, Dentry target, RenameMode mode)
+    {
+        if (mode == RenameMode.Exchange)
+        {
+            FileNotifier.OnMove(from, oldName, to, source.Name, source.Inode!, null, NewCookie);
+            FileNotifier.OnMove(to, source.Name, from, target.Name, target.Inode!, null, NewCookie);
+            return;
+        }
+        FileNotifier.OnMove(from, oldName, to, source.Name, source.Inode!, target.Inode, NewCookie);
+        if (target.Inode is not null && target.Holders == 0)
+            FileNotifier.OnNameReleased(target);
+    }
+
+    private uint NewCookie() => ++_lastCookie;
 
     private static Errno FindRenamed(ref PathWalk from, ref PathWalk to, RenameMode mode, out Dentry source, out Dentry target)
     {

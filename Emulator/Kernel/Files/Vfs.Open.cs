@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 public sealed partial class Vfs
@@ -9,8 +11,6 @@ public sealed partial class Vfs
         Errno error = OpenPath(caller, @base, path, flags, mode, walkFlags, out file);
         if (error != Errno.None)
             return error;
-        if (file is RegularFile regular)
-            regular.Opener = caller.Credentials;
         file!.Flags &= ~(OpenFlags.Create | OpenFlags.Exclusive | OpenFlags.Truncate | OpenFlags.NoControllingTty | OpenFlags.CloseOnExec);
         return Errno.None;
     }
@@ -89,7 +89,10 @@ public sealed partial class Vfs
         if (error != Errno.None)
             return error;
         // A new file is opened with whatever access was asked for, its mode does not matter yet (open(2)).
-        return entry.Inode!.Open(new PathEntry(mount, entry), flags & ~OpenFlags.Truncate, caller.Call!, out file);
+        error = entry.Inode!.Open(new PathEntry(mount, entry), flags & ~OpenFlags.Truncate, caller.Call!, out file);
+        if (error == Errno.None)
+            NoteOpening(caller, file!);
+        return error;
     }
 
     private static Errno OpenTemporary(
@@ -112,7 +115,10 @@ public sealed partial class Vfs
             return error;
         Dentry name = new(walk.Dentry, [.. "#"u8, .. System.Text.Encoding.ASCII.GetBytes(inode!.Status.Inode.ToString())], inode);
         name.Remove();
-        return inode.Open(new PathEntry(walk.Mount, name), flags, caller.Call!, out file);
+        error = inode.Open(new PathEntry(walk.Mount, name), flags, caller.Call!, out file);
+        if (error == Errno.None)
+            NoteOpening(caller, file!);
+        return error;
     }
 
     /// <summary>Opens an existing object after all checks (may_open of open(2)): kind, read-only mount, permission.</summary>
@@ -126,21 +132,32 @@ public sealed partial class Vfs
         if ((flags & OpenFlags.PathOnly) != 0)
         {
             file = new PathFile(inode, entry, flags);
+            file.HoldName();
             return Errno.None;
         }
         Errno error = MayOpen(caller, entry, flags);
         if (error != Errno.None)
             return error;
         error = inode.Open(entry, flags, caller.Call!, out file);
+        if (error == Errno.None)
+            NoteOpening(caller, file!);
         if (error != Errno.None || (flags & OpenFlags.Truncate) == 0 || kind != FileKind.Regular)
             return error;
-        error = inode.SetAttributes(new AttributeChange { Size = 0, Mode = DropSetId(inode.Status, caller.Credentials) });
+        error = Resize(caller.Credentials, inode, entry, 0);
         if (error != Errno.None)
         {
             file!.Release();
             file = null;
         }
         return error;
+    }
+
+    private static void NoteOpening(in FileCaller caller, OpenFile file)
+    {
+        if (file is RegularFile regular)
+            regular.Opener = caller.Credentials;
+        file.HoldName();
+        FileNotifier.OnFile(file, FileChange.Opened);
     }
 
     private static Errno MayOpen(in FileCaller caller, PathEntry entry, OpenFlags flags)
@@ -212,8 +229,10 @@ public sealed partial class Vfs
         if (spec.Kind is FileKind.CharacterDevice or FileKind.BlockDevice && !caller.Credentials.Has(FilePrivileges.MakeDevice))
             return Errno.EPERM;
         error = parent.Inode!.Make(entry.Name, spec, out Inode? inode);
-        if (error == Errno.None)
-            entry.Inode = inode;
-        return error;
+        if (error != Errno.None)
+            return error;
+        entry.Inode = inode;
+        FileNotifier.OnName(parent.Inode!, FileChange.Created, entry.Name, inode);
+        return Errno.None;
     }
 }

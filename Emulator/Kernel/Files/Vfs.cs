@@ -13,6 +13,7 @@ public sealed partial class Vfs
 {
     private uint _nextDevice = 0x20;
     private int _nextMount = 20;
+    private uint _lastCookie;
 
     public Vfs(FileSystem root, string source = "root")
     {

@@ -40,14 +40,14 @@ internal sealed class VfsCalls(Vfs vfs, PathEntry directory)
     public Errno ChangeMode(string path, uint mode)
     {
         Errno error = Resolve(path, true, out PathEntry? entry);
-        return error != Errno.None ? error : Vfs.ChangeMode(Credentials, entry!.Inode, false, mode);
+        return error != Errno.None ? error : Vfs.ChangeMode(Credentials, entry!.Inode, entry, mode);
     }
 
     public Errno ChangeOwner(string path, uint user, uint group)
     {
         Errno error = Resolve(path, false, out PathEntry? entry);
         return error != Errno.None ? error : Vfs.ChangeOwner(
-            Credentials, entry!.Inode, false, user == uint.MaxValue ? null : user, group == uint.MaxValue ? null : group);
+            Credentials, entry!.Inode, entry, user == uint.MaxValue ? null : user, group == uint.MaxValue ? null : group);
     }
 
     public Errno Access(string path, int mode)
@@ -61,7 +61,7 @@ internal sealed class VfsCalls(Vfs vfs, PathEntry directory)
         Errno error = vfs.Open(Caller, directory, B(path), OpenFlags.Write, 0, WalkFlags.None, out OpenFile? file);
         if (error != Errno.None)
             return error;
-        error = file!.Inode.Kind == FileKind.Regular ? Vfs.Resize(Credentials, file.Inode, length) : Errno.EINVAL;
+        error = file!.Inode.Kind == FileKind.Regular ? Vfs.Resize(Credentials, file.Inode, file.Path, length) : Errno.EINVAL;
         file.Release();
         return error;
     }

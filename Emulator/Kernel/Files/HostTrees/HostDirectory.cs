@@ -83,18 +83,21 @@ public sealed class HostDirectory : HostInode
         return (Errno)Tree.Link(directory, oldName, Path, name);
     }
 
-    public override Errno Unlink(ReadOnlySpan<byte> name, Inode victim) => Remove(name, isDirectory: false);
+    public override Errno Unlink(ReadOnlySpan<byte> name, Inode victim) => Remove(name, (HostInode)victim, isDirectory: false);
 
-    public override Errno RemoveDirectory(ReadOnlySpan<byte> name, Inode victim) => Remove(name, isDirectory: true);
+    public override Errno RemoveDirectory(ReadOnlySpan<byte> name, Inode victim) => Remove(name, (HostInode)victim, isDirectory: true);
 
-    private Errno Remove(ReadOnlySpan<byte> name, bool isDirectory)
+    private Errno Remove(ReadOnlySpan<byte> name, HostInode victim, bool isDirectory)
     {
         if (Owner.IsReadOnly)
             return Errno.EROFS;
+        FileStatus before = victim.Status;
         Errno error = (Errno)Tree.Unlink(Path, name, isDirectory);
-        if (error == Errno.None)
-            _known.GetAlternateLookup<ReadOnlySpan<byte>>().Remove(name);
-        return error;
+        if (error != Errno.None)
+            return error;
+        Forget(name);
+        victim.LoseLink(before);
+        return Errno.None;
     }
 
     public override Errno Rename(ReadOnlySpan<byte> name, Inode moved, Inode target, ReadOnlySpan<byte> newName, Inode? replaced, bool exchange)
@@ -102,9 +105,12 @@ public sealed class HostDirectory : HostInode
         if (Owner.IsReadOnly)
             return Errno.EROFS;
         HostDirectory to = (HostDirectory)target;
+        FileStatus before = exchange || replaced is null ? default : replaced.Status;
         Errno error = (Errno)Tree.Rename(Path, name, to.Path, newName, exchange);
         if (error != Errno.None)
             return error;
+        if (!exchange && replaced is HostInode lost)
+            lost.LoseLink(before);
         Forget(name);
         to.Forget(newName);
         to.Adopt((HostInode)moved, newName);

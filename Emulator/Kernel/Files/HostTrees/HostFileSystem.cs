@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Memory.Host;
 
@@ -9,6 +10,9 @@ public sealed class HostFileSystem : FileSystem
     // Enough for a program and its libraries, which the next process will want again.
     private const int MostKept = 16;
     private readonly Queue<MemoryObject> _kept = new();
+
+    // By inode number: a file with several names has a node for each.
+    private readonly Dictionary<ulong, FileWatch[]> _watches = [];
 
     private HostFileSystem(IClock clock, HostTree tree, bool readOnly, FileStatus root)
         : base(clock)
@@ -25,6 +29,16 @@ public sealed class HostFileSystem : FileSystem
     public override bool IsReadOnly { get; }
 
     internal HostTree Tree { get; }
+
+    internal FileWatch[] WatchesOf(ulong inode) => _watches.GetValueOrDefault(inode) ?? [];
+
+    internal void SetWatches(ulong inode, FileWatch[] watches)
+    {
+        if (watches.Length == 0)
+            _watches.Remove(inode);
+        else
+            _watches[inode] = watches;
+    }
 
     /// <summary>Holds the object of a mapped file for a while: until it is mapped, and until others were. Takes over the maker's hold.</summary>
     internal void Keep(MemoryObject content)

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Kernel.Files.HostTrees;
@@ -39,6 +40,15 @@ public class HostInode : Inode
             return Last;
         }
     }
+
+    public override FileWatch[] Watches
+    {
+        get => Owner.WatchesOf(Last.Inode);
+        set => Owner.SetWatches(Last.Inode, value);
+    }
+
+    /// <summary>A name of the file was removed, and the host cannot be asked about one that has none left.</summary>
+    internal void LoseLink(in FileStatus before) => Last = before with { Links = Kind == FileKind.Directory ? 0 : before.Links - 1 };
 
     internal static HostInode Create(HostFileSystem owner, byte[] path, in FileStatus status) => status.Kind switch
     {

@@ -163,14 +163,18 @@ internal static class ProcessText
         return memory.TryRead(new GuestAddress(start), bytes) ? bytes : [];
     }
 
-    internal static string Descriptor(OpenFile file)
+    internal static string Descriptor(OpenFile file, bool closesOnExec)
     {
         uint flags = file.CanWrite ? (file.CanRead ? 2u : 1u) : 0;
         if ((file.Flags & OpenFlags.Append) != 0)
             flags |= 0x400;
         if (file.IsNonBlocking)
             flags |= 0x800;
+        if (file.Path is not null)
+            flags |= 0x8000;
+        if (closesOnExec)
+            flags |= 0x80000;
         int mount = file.Path?.Mount.Id ?? 0;
-        return $"pos:\t{file.Position}\nflags:\t0{Convert.ToString(flags | 0x8000, 8)}\nmnt_id:\t{mount}\nino:\t{file.Inode.Status.Inode}\n";
+        return $"pos:\t{file.Position}\nflags:\t0{Convert.ToString(flags, 8)}\nmnt_id:\t{mount}\nino:\t{file.Inode.Status.Inode}\n{file.Information}";
     }
 }

@@ -22,13 +22,13 @@ public static class AttributeCalls
         if ((flags & ~(Fcntl.AtSymlinkNoFollow | Fcntl.AtEmptyPath)) != 0)
             return Errno.EINVAL;
         Errno error = call.Locate(dirfd, path, flags, out PathEntry entry);
-        return error != Errno.None ? error : Vfs.ChangeMode(call.Thread.FileCredentials, entry.Inode, entry.IsReadOnly(), mode);
+        return error != Errno.None ? error : Vfs.ChangeMode(call.Thread.FileCredentials, entry.Inode, entry, mode);
     }
 
     public static CallResult Fchmod(CallContext call, int fd, uint mode)
     {
         Errno error = call.UsableFile(fd, out OpenFile file);
-        return error != Errno.None ? error : Vfs.ChangeMode(call.Thread.FileCredentials, file.Inode, file.IsOnReadOnlyMount(), mode);
+        return error != Errno.None ? error : Vfs.ChangeMode(call.Thread.FileCredentials, file.Inode, file.Path, mode);
     }
 
     public static CallResult Chown(CallContext call, GuestAddress path, uint user, uint group) => Fchownat(call, Here, path, user, group, 0);
@@ -41,17 +41,17 @@ public static class AttributeCalls
         if ((flags & ~(Fcntl.AtSymlinkNoFollow | Fcntl.AtEmptyPath)) != 0)
             return Errno.EINVAL;
         Errno error = call.Locate(dirfd, path, flags, out PathEntry entry);
-        return error != Errno.None ? error : ChangeOwner(call, entry.Inode, entry.IsReadOnly(), user, group);
+        return error != Errno.None ? error : ChangeOwner(call, entry.Inode, entry, user, group);
     }
 
     public static CallResult Fchown(CallContext call, int fd, uint user, uint group)
     {
         Errno error = call.UsableFile(fd, out OpenFile file);
-        return error != Errno.None ? error : ChangeOwner(call, file.Inode, file.IsOnReadOnlyMount(), user, group);
+        return error != Errno.None ? error : ChangeOwner(call, file.Inode, file.Path, user, group);
     }
 
-    private static Errno ChangeOwner(CallContext call, Inode inode, bool readOnly, uint user, uint group) => Vfs.ChangeOwner(
-        call.Thread.FileCredentials, inode, readOnly, user == KeepId ? null : user, group == KeepId ? null : group);
+    private static Errno ChangeOwner(CallContext call, Inode inode, PathEntry? path, uint user, uint group) => Vfs.ChangeOwner(
+        call.Thread.FileCredentials, inode, path, user == KeepId ? null : user, group == KeepId ? null : group);
 
     public static CallResult Utime(CallContext call, GuestAddress path, GuestAddress times)
     {
@@ -111,7 +111,7 @@ public static class AttributeCalls
         if ((flags & ~(Fcntl.AtSymlinkNoFollow | Fcntl.AtEmptyPath)) != 0)
             return Errno.EINVAL;
         Inode inode;
-        bool readOnly;
+        PathEntry? name;
         if (path.IsNull && dirfd != Here)
         {
             if (flags != 0)
@@ -119,20 +119,20 @@ public static class AttributeCalls
             Errno bad = call.UsableFile(dirfd, out OpenFile file);
             if (bad != Errno.None)
                 return bad;
-            (inode, readOnly) = (file.Inode, file.IsOnReadOnlyMount());
+            (inode, name) = (file.Inode, file.Path);
         }
         else
         {
             Errno error = call.Locate(dirfd, path, flags, out PathEntry entry);
             if (error != Errno.None)
                 return error;
-            (inode, readOnly) = (entry.Inode, entry.IsReadOnly());
+            (inode, name) = (entry.Inode, entry);
         }
         long now = call.World.Clock.Realtime;
         long? access = useNow ? now : Decode(times[0], now);
         long? modify = useNow ? now : Decode(times[1], now);
         bool bothNow = useNow || (times[0].Nanoseconds == TimeNow && times[1].Nanoseconds == TimeNow);
-        return Vfs.ChangeTimes(call.Thread.FileCredentials, inode, readOnly, access, modify, bothNow);
+        return Vfs.ChangeTimes(call.Thread.FileCredentials, inode, name, access, modify, bothNow);
     }
 
     private static long? Decode(FileTime time, long now) => time.Nanoseconds switch

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
@@ -28,7 +29,7 @@ public static class ContentCalls
             return error;
         if (file.Inode.Kind != FileKind.Regular || !file.CanWrite)
             return Errno.EINVAL;
-        return Vfs.Resize(call.Thread.FileCredentials, file.Inode, (long)length);
+        return Vfs.Resize(call.Thread.FileCredentials, file.Inode, file.Path, (long)length);
     }
 
     public static CallResult Fallocate(CallContext call, int fd, int mode, long offset, long length)
@@ -58,7 +59,10 @@ public static class ContentCalls
         }
         if (offset > long.MaxValue - length)
             return Errno.EFBIG;
-        return file.Inode.Allocate(offset, length, (mode & KeepSize) != 0, (mode & (PunchHole | ZeroRange)) != 0);
+        error = file.Inode.Allocate(offset, length, (mode & KeepSize) != 0, (mode & (PunchHole | ZeroRange)) != 0);
+        if (error == Errno.None)
+            FileNotifier.OnFile(file, FileChange.Modified);
+        return error;
     }
 
     public static CallResult Fadvise64(CallContext call, int fd, long offset, ulong length, int advice)
@@ -190,6 +194,11 @@ public static class ContentCalls
             copied += written.Count;
         }
         ArrayPool<byte>.Shared.Return(buffer);
+        if (copied > 0)
+        {
+            FileNotifier.OnFile(source, FileChange.Accessed);
+            FileNotifier.OnFile(target, FileChange.Modified);
+        }
         return copied != 0 || failure is not { } result ? copied : result;
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
@@ -31,6 +32,8 @@ public static class DirectoryCalls
             : call.Memory.TryWrite(buffer, writer.Records) ? writer.Length : Errno.EFAULT;
         if (result.Outcome == CallOutcome.Error)
             directory.Position = start;
+        if (error == Errno.None)
+            FileNotifier.OnFile(directory, FileChange.Accessed);
         writer.Dispose();
         return result;
     }

@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
@@ -30,7 +31,7 @@ public static class ExtendedAttributeCalls
     public static CallResult Fsetxattr(CallContext call, int fd, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
         call.UsableFile(fd, out OpenFile file) is var error and not Errno.None
             ? error
-            : Set(call, file.Inode, file.IsOnReadOnlyMount(), name, value, size, flags);
+            : Set(call, file.Inode, file.Path, name, value, size, flags);
 
     public static CallResult Listxattr(CallContext call, GuestAddress path, GuestAddress list, ulong size) =>
         call.Locate(Here, path, 0, out PathEntry entry) is var error and not Errno.None ? error : List(call, entry.Inode, list, size);
@@ -42,20 +43,20 @@ public static class ExtendedAttributeCalls
         call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : List(call, file.Inode, list, size);
 
     public static CallResult Removexattr(CallContext call, GuestAddress path, GuestAddress name) =>
-        call.Locate(Here, path, 0, out PathEntry entry) is var error and not Errno.None ? error : Remove(call, entry.Inode, entry.IsReadOnly(), name);
+        call.Locate(Here, path, 0, out PathEntry entry) is var error and not Errno.None ? error : Remove(call, entry.Inode, entry, name);
 
     public static CallResult Lremovexattr(CallContext call, GuestAddress path, GuestAddress name) =>
         call.Locate(Here, path, Fcntl.AtSymlinkNoFollow, out PathEntry entry) is var error and not Errno.None
             ? error
-            : Remove(call, entry.Inode, entry.IsReadOnly(), name);
+            : Remove(call, entry.Inode, entry, name);
 
     public static CallResult Fremovexattr(CallContext call, int fd, GuestAddress name) =>
-        call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : Remove(call, file.Inode, file.IsOnReadOnlyMount(), name);
+        call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : Remove(call, file.Inode, file.Path, name);
 
     private static CallResult SetAt(CallContext call, GuestAddress path, uint walk, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
         call.Locate(Here, path, walk, out PathEntry entry) is var error and not Errno.None
             ? error
-            : Set(call, entry.Inode, entry.IsReadOnly(), name, value, size, flags);
+            : Set(call, entry.Inode, entry, name, value, size, flags);
 
     private static CallResult Get(CallContext call, Inode inode, GuestAddress address, GuestAddress value, ulong size)
     {
@@ -84,7 +85,7 @@ public static class ExtendedAttributeCalls
         return call.Memory.TryWrite(address, bytes) ? bytes.Length : Errno.EFAULT;
     }
 
-    private static CallResult Set(CallContext call, Inode inode, bool readOnly, GuestAddress address, GuestAddress value, ulong size, uint flags)
+    private static CallResult Set(CallContext call, Inode inode, PathEntry? path, GuestAddress address, GuestAddress value, ulong size, uint flags)
     {
         const uint Create = 1;
         const uint Replace = 2;
@@ -98,16 +99,24 @@ public static class ExtendedAttributeCalls
         byte[] bytes = new byte[(int)size];
         if (!call.Memory.TryRead(value, bytes))
             return Errno.EFAULT;
-        error = readOnly ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
-        return error != Errno.None ? error : inode.SetAttribute(name, bytes, (flags & Create) != 0, (flags & Replace) != 0);
+        error = path?.IsReadOnly() == true ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
+        if (error == Errno.None)
+            error = inode.SetAttribute(name, bytes, (flags & Create) != 0, (flags & Replace) != 0);
+        if (error == Errno.None)
+            FileNotifier.OnFile(path, FileChange.AttributesChanged);
+        return error;
     }
 
-    private static CallResult Remove(CallContext call, Inode inode, bool readOnly, GuestAddress address)
+    private static CallResult Remove(CallContext call, Inode inode, PathEntry? path, GuestAddress address)
     {
         Errno error = ReadName(call, address, out byte[] name);
         if (error == Errno.None)
-            error = readOnly ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
-        return error != Errno.None ? error : inode.RemoveAttribute(name);
+            error = path?.IsReadOnly() == true ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
+        if (error == Errno.None)
+            error = inode.RemoveAttribute(name);
+        if (error == Errno.None)
+            FileNotifier.OnFile(path, FileChange.AttributesChanged);
+        return error;
     }
 
     private static Errno ReadName(CallContext call, GuestAddress address, out byte[] name)

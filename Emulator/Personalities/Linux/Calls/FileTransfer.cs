@@ -27,7 +27,7 @@ internal static class FileTransfer
         count = Math.Min(count, MaxCount);
         Span<byte> view = count == 0 ? default : call.Memory.View(buffer, count, MemoryAccess.Write);
         if (view.IsEmpty && count != 0)
-            return FaultUnlessAtEnd(file, offset);
+            return ReadNowhere(call, file, count, offset);
         // A message must not be cut where the buffer's memory changes hands.
         if (!file.CanSeek && (ulong)view.Length < count)
             return ReadGathered(call, file, [new IoVector { Base = buffer.Value, Length = count }], (int)Math.Min(count, GatherLimit));
@@ -141,7 +141,7 @@ internal static class FileTransfer
                 continue;
             Span<byte> view = call.Memory.View(new GuestAddress(vector.Base), vector.Length, MemoryAccess.Write);
             if (view.IsEmpty)
-                return done != 0 ? done : FaultUnlessAtEnd(file, offset);
+                return done != 0 ? done : ReadNowhere(call, file, vector.Length, offset);
             IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset + done, view);
             if (result.Error != Errno.None)
                 return done != 0 ? done : result.IsBlocked ? Block(call, file) : result.Error;
@@ -269,10 +269,13 @@ internal static class FileTransfer
     private static CallResult Finish(IoResult result) => result.Error != Errno.None ? result.Error : result.Count;
 
     /// <summary>A bad buffer only matters when there are bytes to put there.</summary>
-    private static CallResult FaultUnlessAtEnd(OpenFile file, long offset)
+    private static CallResult ReadNowhere(CallContext call, OpenFile file, ulong count, long offset)
     {
         if (!file.CanSeek || file.Inode.Kind != FileKind.Regular)
-            return Errno.EFAULT;
+        {
+            IoResult nothing = file.ReadNowhere(count);
+            return nothing.IsBlocked ? Block(call, file) : nothing.Error;
+        }
         Span<byte> probe = stackalloc byte[1];
         IoResult result = file.ReadAt(offset < 0 ? file.Position : offset, probe);
         return result.Error != Errno.None ? result.Error : result.Count == 0 ? CallResult.Ok() : Errno.EFAULT;

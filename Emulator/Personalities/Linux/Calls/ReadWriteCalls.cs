@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 
@@ -13,23 +14,23 @@ public static class ReadWriteCalls
     private const uint KnownFlags = 0x1F;
 
     public static CallResult Read(CallContext call, int fd, GuestAddress buffer, ulong count) =>
-        Readable(call, fd, out OpenFile file) ? FileTransfer.Read(call, file, buffer, count) : Errno.EBADF;
+        Readable(call, fd, out OpenFile file) ? Accessed(file, FileTransfer.Read(call, file, buffer, count)) : Errno.EBADF;
 
     public static CallResult Write(CallContext call, int fd, GuestAddress buffer, ulong count) =>
-        Writable(call, fd, out OpenFile file) ? FileTransfer.Write(call, file, buffer, count) : Errno.EBADF;
+        Writable(call, fd, out OpenFile file) ? Modified(file, FileTransfer.Write(call, file, buffer, count)) : Errno.EBADF;
 
     public static CallResult Readv(CallContext call, int fd, GuestAddress vectors, int count) =>
-        Readable(call, fd, out OpenFile file) ? FileTransfer.ReadVector(call, file, vectors, count) : Errno.EBADF;
+        Readable(call, fd, out OpenFile file) ? AccessedByVector(file, FileTransfer.ReadVector(call, file, vectors, count)) : Errno.EBADF;
 
     public static CallResult Writev(CallContext call, int fd, GuestAddress vectors, int count) =>
-        Writable(call, fd, out OpenFile file) ? FileTransfer.WriteVector(call, file, vectors, count) : Errno.EBADF;
+        Writable(call, fd, out OpenFile file) ? Modified(file, FileTransfer.WriteVector(call, file, vectors, count)) : Errno.EBADF;
 
     public static CallResult Pread64(CallContext call, int fd, GuestAddress buffer, ulong count, long offset)
     {
         if (offset < 0)
             return Errno.EINVAL;
         Errno error = Positioned(call, fd, forWriting: false, out OpenFile file);
-        return error != Errno.None ? error : FileTransfer.Read(call, file, buffer, count, offset);
+        return error != Errno.None ? error : Accessed(file, FileTransfer.Read(call, file, buffer, count, offset));
     }
 
     public static CallResult Pwrite64(CallContext call, int fd, GuestAddress buffer, ulong count, long offset)
@@ -37,7 +38,7 @@ public static class ReadWriteCalls
         if (offset < 0)
             return Errno.EINVAL;
         Errno error = Positioned(call, fd, forWriting: true, out OpenFile file);
-        return error != Errno.None ? error : FileTransfer.Write(call, file, buffer, count, offset);
+        return error != Errno.None ? error : Modified(file, FileTransfer.Write(call, file, buffer, count, offset));
     }
 
     /// <summary>The offset comes in two halves of which 64-bit systems use the first alone.</summary>
@@ -46,7 +47,7 @@ public static class ReadWriteCalls
         if ((long)offset < 0)
             return Errno.EINVAL;
         Errno error = Positioned(call, fd, forWriting: false, out OpenFile file);
-        return error != Errno.None ? error : FileTransfer.ReadVector(call, file, vectors, count, (long)offset);
+        return error != Errno.None ? error : AccessedByVector(file, FileTransfer.ReadVector(call, file, vectors, count, (long)offset));
     }
 
     public static CallResult Pwritev(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh)
@@ -54,7 +55,7 @@ public static class ReadWriteCalls
         if ((long)offset < 0)
             return Errno.EINVAL;
         Errno error = Positioned(call, fd, forWriting: true, out OpenFile file);
-        return error != Errno.None ? error : FileTransfer.WriteVector(call, file, vectors, count, (long)offset);
+        return error != Errno.None ? error : Modified(file, FileTransfer.WriteVector(call, file, vectors, count, (long)offset));
     }
 
     /// <summary>Offset -1 means the file's position.</summary>
@@ -66,7 +67,7 @@ public static class ReadWriteCalls
             return Preadv(call, fd, vectors, count, offset, offsetHigh);
         if ((flags & NoWait) == 0 || !Readable(call, fd, out OpenFile file) || file.Inode.Kind == FileKind.Regular)
             return Readv(call, fd, vectors, count);
-        return (file.Poll() & Kernel.Events.Readiness.In) == 0 ? Errno.EAGAIN : Readv(call, fd, vectors, count);
+        return (file.Poll() & Readiness.In) == 0 ? Errno.EAGAIN : Readv(call, fd, vectors, count);
     }
 
     public static CallResult Pwritev2(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh, uint flags)
@@ -74,7 +75,7 @@ public static class ReadWriteCalls
         if ((flags & ~KnownFlags) != 0)
             return Errno.EOPNOTSUPP;
         if ((flags & AppendFlag) != 0 && Writable(call, fd, out OpenFile file) && file.CanSeek)
-            return FileTransfer.WriteVector(call, file, vectors, count, file.Inode.Status.Size);
+            return Modified(file, FileTransfer.WriteVector(call, file, vectors, count, file.Inode.Status.Size));
         return (long)offset == -1 ? Writev(call, fd, vectors, count) : Pwritev(call, fd, vectors, count, offset, offsetHigh);
     }
 
@@ -86,7 +87,7 @@ public static class ReadWriteCalls
         if (whence > 4)
             return Errno.EINVAL;
         if (!file.CanSeek)
-            return Errno.ESPIPE;
+            return file.IgnoresSeek ? CallResult.Ok() : Errno.ESPIPE;
         if (file.Inode.Kind == FileKind.CharacterDevice)
             return 0;
         long size = file.Inode.Status.Size;
@@ -115,6 +116,28 @@ public static class ReadWriteCalls
             return Errno.EINVAL;
         file.Position = position;
         return position;
+    }
+
+    private static CallResult Accessed(OpenFile file, CallResult result)
+    {
+        if (result.Outcome == CallOutcome.Value && result.Value > 0)
+            FileNotifier.OnFile(file, FileChange.Accessed);
+        return result;
+    }
+
+    /// <summary>Reading into vectors is an access even at the end of the file (vfs_readv in fs/read_write.c).</summary>
+    private static CallResult AccessedByVector(OpenFile file, CallResult result)
+    {
+        if (result.Outcome == CallOutcome.Value)
+            FileNotifier.OnFile(file, FileChange.Accessed);
+        return result;
+    }
+
+    private static CallResult Modified(OpenFile file, CallResult result)
+    {
+        if (result.Outcome == CallOutcome.Value && result.Value > 0)
+            FileNotifier.OnFile(file, FileChange.Modified);
+        return result;
     }
 
     private static bool Readable(CallContext call, int fd, out OpenFile file)

@@ -1,0 +1,126 @@
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Events;
+
+/// <summary>
+/// Says what happened to files (design decision 7): each operation on a file or a name calls one of these once, after it succeeded, and
+/// they find the watches by the name that was used. Which watches are told, and in which order, is Linux's (fs/notify/fsnotify.c).
+/// </summary>
+public static class FileNotifier
+{
+    private const FileChange Content = FileChange.Accessed | FileChange.Modified;
+
+    // What happens through an open description or a name; a change of names is not left out for a name that is gone.
+    private const FileChange ThroughDescription = Content | FileChange.Opened | FileChange.ClosedReadOnly | FileChange.ClosedWritable;
+
+    /// <summary>Something happened to a file: the directory that holds its name is told, then the file's own watches.</summary>
+    public static void OnFile(PathEntry? path, FileChange change)
+    {
+        if (path is null)
+            return;
+        Inode inode = path.Inode;
+        FileWatch[] own = inode.Watches;
+        FileWatch[] parent = path.Dentry.Parent?.Inode?.Watches ?? [];
+        if (own.Length == 0 && parent.Length == 0)
+            return;
+        if (inode.Kind == FileKind.Directory)
+            change |= FileChange.IsDirectory;
+        // What goes through a device or FIFO is not for everyone who may see its directory.
+        bool isPrivate = inode.Kind is not (FileKind.Regular or FileKind.Directory or FileKind.SymbolicLink) && (change & Content) != 0;
+        if (isPrivate)
+            parent = [];
+        bool isUnlinked = path.Dentry.IsRemoved && (change & ThroughDescription) != 0;
+        foreach (FileWatch watch in parent)
+        {
+            if (!(isUnlinked && watch.ExcludesUnlinked))
+                TellIfWanted(watch, new FileNote(change, path.Dentry.Name, 0, path));
+            foreach (FileWatch other in own)
+            {
+                if (ReferenceEquals(other.Owner, watch.Owner))
+                    TellOwn(other, change, path, isUnlinked);
+            }
+        }
+        foreach (FileWatch watch in own)
+        {
+            if (!Contains(parent, watch.Owner))
+                TellOwn(watch, change, path, isUnlinked);
+        }
+    }
+
+    /// <summary>The same for an open description; files that have no name have no watches.</summary>
+    public static void OnFile(OpenFile file, FileChange change) => OnFile(file.Path, change);
+
+    /// <summary>A name came, went or moved in a directory.</summary>
+    public static void OnName(Inode directory, FileChange change, byte[] name, Inode? named, uint cookie = 0)
+    {
+        if (directory.Watches.Length == 0)
+            return;
+        if (named is { Kind: FileKind.Directory })
+            change |= FileChange.IsDirectory;
+        foreach (FileWatch watch in directory.Watches)
+            TellIfWanted(watch, new FileNote(change, name, cookie, null));
+    }
+
+    /// <summary>Something happened to a file whatever its name: its number of links changed, it moved.</summary>
+    public static void OnInode(Inode inode, FileChange change)
+    {
+        if (inode.Watches.Length != 0 && inode.Kind == FileKind.Directory)
+            change |= FileChange.IsDirectory;
+        foreach (FileWatch watch in inode.Watches)
+            TellIfWanted(watch, new FileNote(change, null, 0, null));
+    }
+
+    /// <summary>A rename: both directories, with one cookie, then the file that was replaced and the one that moved.</summary>
+    public static void OnMove(Inode from, byte[] oldName, Inode to, byte[] newName, Inode moved, Inode? replaced, Func<uint> newCookie)
+    {
+        if (from.Watches.Length != 0 || to.Watches.Length != 0)
+        {
+            uint cookie = newCookie();
+            OnName(from, FileChange.MovedFrom, oldName, moved, cookie);
+            OnName(to, FileChange.MovedTo, newName, moved, cookie);
+        }
+        if (replaced is not null)
+            OnInode(replaced, FileChange.AttributesChanged);
+        OnInode(moved, FileChange.SelfMoved);
+    }
+
+    /// <summary>A removed name is not held any more: when it was the file's last, that is the file's end.</summary>
+    public static void OnNameReleased(Dentry name)
+    {
+        if (name.Inode is { Watches.Length: > 0 } inode && inode.Status.Links == 0)
+            OnEnd(inode, FileChange.SelfDeleted);
+    }
+
+    /// <summary>A file or its file system is gone: its watches are told, and go.</summary>
+    public static void OnEnd(Inode inode, FileChange change)
+    {
+        OnInode(inode, change);
+        foreach (FileWatch watch in inode.Watches)
+        {
+            watch.Detach();
+            watch.OnInodeGone();
+        }
+    }
+
+    private static void TellOwn(FileWatch watch, FileChange change, PathEntry path, bool isUnlinked)
+    {
+        if (!(isUnlinked && watch.ExcludesUnlinked))
+            TellIfWanted(watch, new FileNote(change, null, 0, path));
+    }
+
+    private static void TellIfWanted(FileWatch watch, in FileNote note)
+    {
+        if ((note.Change & watch.Mask & ~FileChange.IsDirectory) != 0)
+            watch.Tell(note);
+    }
+
+    private static bool Contains(FileWatch[] watches, object owner)
+    {
+        foreach (FileWatch watch in watches)
+        {
+            if (ReferenceEquals(watch.Owner, owner))
+                return true;
+        }
+        return false;
+    }
+}
