@@ -42,6 +42,38 @@ public sealed unsafe partial class AddressSpace
         }
     }
 
+    /// <summary>Code that never changes while it is mapped: the object's identity, the area's bounds, its offset in the object.</summary>
+    internal readonly record struct FixedCode(object Identity, ulong Start, ulong End, ulong Offset);
+
+    /// <summary>Ranges of fixed code that engines use.</summary>
+    private readonly List<(ulong Start, ulong End)> _fixedRanges = [];
+
+    /// <summary>
+    /// The fixed code that an address lies in: an area that can be run, could never be written, and whose object does not change. From
+    /// now on <see cref="CodeInvalidated"/> tells, with the area's bounds, when any part of it goes away or changes its kind.
+    /// </summary>
+    internal bool TryWatchFixedCode(ulong address, out FixedCode code)
+    {
+        code = default;
+        if (_areas.Find(address) is not { WasWritable: false, Object.Identity: { } identity } area || (area.Protection & Protection.Execute) == 0)
+            return false;
+        code = new FixedCode(identity, area.Start, area.End, area.Offset);
+        _fixedRanges.Add((area.Start, area.End));
+        return true;
+    }
+
+    private void InvalidateFixedCode(ulong start, ulong end)
+    {
+        for (int i = _fixedRanges.Count - 1; i >= 0; i--)
+        {
+            (ulong from, ulong to) = _fixedRanges[i];
+            if (from >= end || to <= start)
+                continue;
+            _fixedRanges.RemoveAt(i);
+            CodeInvalidated?.Invoke(new GuestAddress(from), to - from);
+        }
+    }
+
     private MemoryFault DescribeFetchFault(ulong address)
     {
         bool canonical = (long)address << (63 - CanonicalShift) >> (63 - CanonicalShift) == (long)address;
@@ -134,6 +166,7 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Tells engines that a range goes away or changes its kind.</summary>
     private void InvalidateCode(ulong start, ulong end)
     {
+        InvalidateFixedCode(start, end);
         if (_watched.Count == 0)
             return;
         if (end - start > (ulong)_watched.Count * GuestAddress.PageSize)

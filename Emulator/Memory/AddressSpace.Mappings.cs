@@ -39,6 +39,7 @@ public sealed unsafe partial class AddressSpace
             Shared = request.Shared,
             GrowsDown = request.GrowsDown,
             NoReserve = request.NoReserve,
+            WasWritable = (request.Protection & Protection.Write) != 0,
             Object = request.Object,
             Offset = request.Offset,
             Name = request.Name,
@@ -105,6 +106,7 @@ public sealed unsafe partial class AddressSpace
         InvalidateCode(area.Start, area.End);
         Protection before = area.Protection;
         area.Protection = protection;
+        area.WasWritable |= (protection & Protection.Write) != 0;
         if (!TryCharge(area))
         {
             area.Protection = before;

@@ -42,6 +42,9 @@ public sealed unsafe partial class AddressSpace : IDisposable
 
     internal int WindowShift => System.Numerics.BitOperations.Log2(_limit);
 
+    /// <summary>What an engine keeps with this space; disposed with it.</summary>
+    internal IDisposable? EngineData { get; set; }
+
     // ---- engine accesses ----------------------------------------------------------------------------------------
 
     /// <summary>Reads a guest value as the CPU does (little endian, any alignment). Faults as described at <see cref="TakeFault"/>.</summary>
@@ -124,6 +127,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
         if (_base is null)
             return;
         ForgetWatches();
+        EngineData?.Dispose();
         while (_areas.Count > 0)
         {
             _areas[0].Object?.RemoveMapper(this);

@@ -2,9 +2,17 @@ using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Memory;
 
-/// <summary>The content of an open file of the host, which the object owns.</summary>
-public sealed class HostFileObject(HostFile file) : MemoryObject
+/// <summary>
+/// The content of an open file of the host, which the object owns. <paramref name="isImmutable"/> says that no guest may write it; it
+/// is then known by what the host says of it.
+/// </summary>
+public sealed class HostFileObject(HostFile file, bool isImmutable = false) : MemoryObject
 {
+    private readonly object? _identity = isImmutable && file.Status(out HostStatus status) == 0
+        ? (status.Major, status.Minor, status.Inode, status.Size, status.ModifyTime, status.ChangeTime) : null;
+
+    public override object? Identity => _identity;
+
     public override long Length => PositionedIo.Length(file.Descriptor);
 
     internal override int MapHandle() => file.Descriptor;

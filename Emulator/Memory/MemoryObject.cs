@@ -14,6 +14,9 @@ public abstract class MemoryObject : IDisposable
     /// <summary>The last holder is gone; the object is not usable any more.</summary>
     public bool IsReleased { get; private set; }
 
+    /// <summary>Equal for all objects that hold the same bytes for ever, so that what is made of their code can be shared; null when they may change.</summary>
+    public virtual object? Identity => null;
+
     /// <summary>Length in bytes; accesses of a mapping beyond it (rounded up to a page) are SIGBUS.</summary>
     public abstract long Length { get; }
 

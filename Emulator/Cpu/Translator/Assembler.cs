@@ -256,6 +256,28 @@ internal sealed unsafe partial class Assembler
 
     private void Relative(nint target) => Int32(checked((int)(target - (RunAddress + sizeof(int)))));
 
+    /// <summary>
+    /// Goes to the host code of the guest address in the scratch register, found in the jump table: an entry is the negated
+    /// address and its host code, so that a sum tells a hit without touching the flags.
+    /// </summary>
+    public void JumpThroughTable(nint miss)
+    {
+        const byte jumpIfCounterIsZero = 0xE3, jumpLength = 5;
+        Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
+        Store(saved, HostRegister.Rcx, 3);
+        ExtractBits(RegisterMap.Work, RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, Frame.JumpMask));
+        Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.JumpTable), 3);
+        AddressOf(RegisterMap.Work, Operand.Sum(RegisterMap.Work, RegisterMap.Work, 0, 0));
+        AddressOf(RegisterMap.Work, Operand.Sum(HostRegister.Rcx, RegisterMap.Work, 3, 0));
+        Load(HostRegister.Rcx, Operand.Memory(RegisterMap.Work, 0), 3);
+        AddressOf(HostRegister.Rcx, Operand.Sum(HostRegister.Rcx, RegisterMap.Scratch, 0, 0));
+        Byte(jumpIfCounterIsZero);
+        Byte(jumpLength);
+        Jump(miss);
+        Load(HostRegister.Rcx, saved, 3);
+        Jump(Operand.Memory(RegisterMap.Work, 8));
+    }
+
     /// <summary>Lets the 32-bit displacement at an offset reach the present place.</summary>
     public void Land(int displacementAt) => Unsafe.WriteUnaligned(_start + displacementAt, Offset - displacementAt - sizeof(int));
 }

@@ -76,10 +76,6 @@ internal sealed unsafe partial class BlockTranslator
         ExitTo(op.Code == OpCode.BranchIfZero ? (ulong)op.Immediate : _block.End);
     }
 
-    /// <summary>
-    /// Looks the target up in the jump table: an entry is the negated address and its host code, so that a sum tells a hit
-    /// without touching the flags.
-    /// </summary>
     private void EmitJumpRegister(in MicroOp op, int at)
     {
         if (IsTemporary(op.A) && _values[op.A].Kind == Kind.Load)
@@ -87,20 +83,7 @@ internal sealed unsafe partial class BlockTranslator
         HostRegister target = Use(op.A, RegisterMap.Scratch, at);
         _asm.Move(RegisterMap.Scratch, target);
         SettleStackPointer();
-        const byte jumpIfCounterIsZero = 0xE3;
-        Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
-        _asm.Store(saved, HostRegister.Rcx, 3);
-        _asm.ExtractBits(RegisterMap.Work, RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, Frame.JumpMask));
-        _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.JumpTable), 3);
-        _asm.AddressOf(RegisterMap.Work, Operand.Sum(RegisterMap.Work, RegisterMap.Work, 0, 0));
-        _asm.AddressOf(RegisterMap.Work, Operand.Sum(HostRegister.Rcx, RegisterMap.Work, 3, 0));
-        _asm.Load(HostRegister.Rcx, Operand.Memory(RegisterMap.Work, 0), 3);
-        _asm.AddressOf(HostRegister.Rcx, Operand.Sum(HostRegister.Rcx, RegisterMap.Scratch, 0, 0));
-        _asm.Byte(jumpIfCounterIsZero);
-        _asm.Byte(5);
-        _asm.Jump(_gate.Miss);
-        _asm.Load(HostRegister.Rcx, saved, 3);
-        _asm.Jump(Operand.Memory(RegisterMap.Work, 8));
+        _asm.JumpThroughTable(_gate.Miss);
     }
 
     // ---- exits -----------------------------------------------------------------------------------------------------
@@ -115,7 +98,10 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Jump(_gate.Exit);
     }
 
-    /// <summary>Writes a stub for each jump out of the block; until it is linked the jump goes there.</summary>
+    /// <summary>
+    /// Writes a stub for each jump out of the block; until it is linked the jump goes there. Its inner jump, to the next
+    /// instruction at first, is where it can be sent to the jump table instead.
+    /// </summary>
     private Link[] EmitExits()
     {
         var links = new Link[_exits.Count];
@@ -123,9 +109,15 @@ internal sealed unsafe partial class BlockTranslator
         {
             PendingExit exit = _exits[i];
             _asm.Land(exit.DisplacementAt);
-            var link = new Link(exit.Target, exit.DisplacementAt, _asm.Offset);
-            links[i] = link;
-            EmitExit(exit.Target, ((int)ExitKind.Link) | (LinkTable.Add(link) << 8));
+            int stub = _asm.Offset;
+            _asm.Move(RegisterMap.Scratch, (long)exit.Target);
+            _asm.Byte(0xE9);
+            int leave = _asm.Offset;
+            _asm.Int32(0);
+            links[i] = new Link(exit.Target, exit.DisplacementAt, stub, leave);
+            _asm.Store(Operand.Memory(HostRegister.Rsp, Frame.Pc), RegisterMap.Scratch, 3);
+            _asm.Move(RegisterMap.Scratch, (int)ExitKind.Link | (_links.Add(links[i]) << 8));
+            _asm.Jump(_gate.Exit);
         }
         return links;
     }

@@ -14,6 +14,7 @@ internal sealed unsafe partial class BlockTranslator
 {
     private readonly Assembler _asm = new();
     private readonly Gate _gate;
+    private readonly LinkTable _links;
     private readonly List<int> _starts = [];
     private readonly List<PendingExit> _exits = [];
 
@@ -24,7 +25,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Where the present instruction's micro-ops end.</summary>
     private int _end;
 
-    public BlockTranslator(Gate gate) => _gate = gate;
+    public BlockTranslator(Gate gate, LinkTable links) => (_gate, _links) = (gate, links);
 
     /// <summary>A jump out of the block, to be written behind it: the displacement of its jump instruction and its target.</summary>
     private readonly record struct PendingExit(int DisplacementAt, ulong Target);

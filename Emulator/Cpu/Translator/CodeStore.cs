@@ -40,6 +40,9 @@ internal sealed unsafe class CodeStore
     /// <summary>Takes the bytes that were written.</summary>
     public void Commit(int length) => _used += (length + 15) & ~15;
 
+    /// <summary>Gives back all behind an offset.</summary>
+    public void Reset(int used) => _used = used;
+
     /// <summary>The writable view of an executable address.</summary>
     public byte* Writable(nint address) => _writable + (address - _executable);
 

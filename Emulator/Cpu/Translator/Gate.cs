@@ -65,6 +65,9 @@ internal sealed unsafe class Gate
     /// <summary>The same with RCX restored: what empty entries of a jump table lead to.</summary>
     public nint EmptyEntry { get; private set; }
 
+    /// <summary>Goes to the address in the scratch register through the jump table.</summary>
+    public nint Lookup { get; private set; }
+
     /// <summary>Where the signal handler sends a fault in host code, with the faulting address in the scratch register.</summary>
     public nint FaultExit { get; }
 
@@ -110,6 +113,9 @@ internal sealed unsafe class Gate
         EmptyEntry = _asm.RunAddress;
         StorePc();
         Leave(ExitKind.Miss);
+        Align();
+        Lookup = _asm.RunAddress;
+        _asm.JumpThroughTable(Miss);
     }
 
     private void EmitEnter()

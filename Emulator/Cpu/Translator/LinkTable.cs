@@ -1,27 +1,24 @@
 namespace Vivarium.Emulator.Cpu.Translator;
 
-/// <summary>All links by number, which is what an exit stub can tell.</summary>
-internal static class LinkTable
+/// <summary>All links by number, which is what an exit stub can tell. The caller holds the code cache's lock, or reads.</summary>
+internal sealed class LinkTable
 {
-    private static readonly Lock Gate = new();
-    private static readonly Stack<int> Free = [];
-    private static Link?[] _links = new Link?[4096];
-    private static int _count;
+    private Link?[] _links = new Link?[4096];
+    private int _count;
 
-    public static int Add(Link link)
+    public int Add(Link link)
     {
-        lock (Gate)
-        {
-            if (!Free.TryPop(out int number))
-            {
-                if (_count == _links.Length)
-                    Array.Resize(ref _links, 2 * _count);
-                number = _count++;
-            }
-            _links[number] = link;
-            return number;
-        }
+        if (_count == _links.Length)
+            Array.Resize(ref _links, 2 * _count);
+        _links[_count] = link;
+        return _count++;
     }
 
-    public static Link Get(int number) => _links[number]!;
+    public Link Get(int number) => _links[number]!;
+
+    public void Clear()
+    {
+        Array.Clear(_links, 0, _count);
+        _count = 0;
+    }
 }

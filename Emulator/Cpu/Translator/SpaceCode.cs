@@ -1,60 +1,60 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
-/// <summary>The translations of one address space, and its jump table.</summary>
-internal sealed unsafe class SpaceCode
+/// <summary>The code of one address space: the shared images it maps, translations of its own for the rest, and its jump table.</summary>
+internal sealed class SpaceCode : IDisposable
 {
-    private const int TableSize = 4096;
-
-    /// <summary>The address bits that number an entry of the jump table.</summary>
-    private const ulong TableMask = (TableSize - 1) << 1;
-
-    private static readonly ConditionalWeakTable<AddressSpace, SpaceCode> OfSpace = [];
-
     private readonly AddressSpace _memory;
-    private readonly CodeStore _store;
-    private readonly Gate _gate;
-    private readonly Dictionary<ulong, Translation> _translations = [];
+    private readonly CodeCache _cache;
+    private readonly List<CodeDomain> _images = [];
+    private readonly CodeDomain _own = new(default);
     private readonly Dictionary<ulong, List<Translation>> _byPage = [];
-    private readonly JumpEntry* _table;
 
-    [StructLayout(LayoutKind.Sequential)]
-    private struct JumpEntry
-    {
-        public ulong NegatedPc;
-        public nint Entry;
-    }
-
-    private SpaceCode(AddressSpace memory, CodeStore store, Gate gate)
+    private SpaceCode(AddressSpace memory, CodeCache cache)
     {
         _memory = memory;
-        _store = store;
-        _gate = gate;
-        _table = (JumpEntry*)NativeMemory.Alloc(TableSize, (nuint)sizeof(JumpEntry));
-        ClearTable();
+        _cache = cache;
+        Jumps = new JumpTable(cache.Gate.EmptyEntry);
+        Generation = cache.Generation;
         memory.CodeInvalidated += Drop;
     }
 
-    ~SpaceCode() => NativeMemory.Free(_table);
+    public JumpTable Jumps { get; }
 
-    public nint Table => (nint)_table;
+    /// <summary>The cache's when this was filled: after an eviction nothing here is good any more.</summary>
+    public int Generation { get; private set; }
 
-    public static ulong Mask => TableMask;
+    public static SpaceCode Of(AddressSpace memory, CodeCache cache)
+    {
+        if (memory.EngineData is not SpaceCode code)
+            memory.EngineData = code = new SpaceCode(memory, cache);
+        if (code.Generation != cache.Generation)
+            code.Reset();
+        return code;
+    }
 
-    public static SpaceCode Of(AddressSpace memory, CodeStore store, Gate gate) =>
-        OfSpace.TryGetValue(memory, out SpaceCode? code) ? code : OfSpace.GetValue(memory, space => new SpaceCode(space, store, gate));
+    /// <summary>The domain that an address belongs to.</summary>
+    public CodeDomain DomainOf(ulong pc)
+    {
+        foreach (CodeDomain image in _images)
+        {
+            if (pc - image.Start < image.End - image.Start)
+                return image;
+        }
+        if (!_memory.TryWatchFixedCode(pc, out AddressSpace.FixedCode code))
+            return _own;
+        CodeDomain found = _cache.ImageOf(code);
+        _images.Add(found);
+        return found;
+    }
 
-    public Translation? Find(ulong pc) => _translations.GetValueOrDefault(pc);
-
-    public void Add(Translation translation)
+    /// <summary>Takes note of a translation that is in no image: its pages are watched from now on.</summary>
+    public void Watch(Translation translation)
     {
         Block block = translation.Block;
         _memory.WatchCode(block.Pc, block.Code.Length);
-        _translations[block.Pc] = translation;
         for (ulong page = block.Pc / GuestAddress.PageSize; page <= (block.End - 1) / GuestAddress.PageSize; page++)
         {
             if (!_byPage.TryGetValue(page, out List<Translation>? list))
@@ -63,60 +63,46 @@ internal sealed unsafe class SpaceCode
         }
     }
 
-    /// <summary>Lets jumps through registers find a block.</summary>
-    public void Remember(Translation translation)
+    public bool IsOwn(CodeDomain domain) => domain == _own;
+
+    public void Dispose()
     {
-        ulong pc = translation.Block.Pc;
-        _table[Number(pc)] = new JumpEntry { NegatedPc = 0 - pc, Entry = translation.Entry };
+        _memory.CodeInvalidated -= Drop;
+        Jumps.Dispose();
     }
 
-    public void Join(Link link, Translation to)
+    private void Reset()
     {
-        link.Linked = to;
-        to.Incoming.Add(link);
-        Patch(link, to.Entry);
-    }
-
-    private static ulong Number(ulong pc) => (pc >> 1) & (TableSize - 1);
-
-    private void Patch(Link link, nint target)
-    {
-        nint place = link.Owner.Entry + link.DisplacementAt;
-        Unsafe.WriteUnaligned(_store.Writable(place), (int)(target - (place + sizeof(int))));
-    }
-
-    private void ClearTable()
-    {
-        for (int i = 0; i < TableSize; i++)
-            _table[i] = new JumpEntry { NegatedPc = 1, Entry = _gate.EmptyEntry };
+        Generation = _cache.Generation;
+        Jumps.Clear();
+        foreach (List<Translation> list in _byPage.Values)
+        {
+            foreach (Translation translation in list)
+                _own.Remove(translation);
+        }
+        _byPage.Clear();
+        for (int i = 0; i < _images.Count; i++)
+            _images[i] = _cache.ImageOf(_images[i].Code);
     }
 
     private void Drop(GuestAddress address, ulong length)
     {
-        bool any = false;
-        for (ulong page = address.Value / GuestAddress.PageSize; page * GuestAddress.PageSize < address.Value + length; page++)
+        bool any = _images.RemoveAll(image => image.Start < address.Value + length && image.End > address.Value) > 0;
+        if (_byPage.Count > 0)
         {
-            if (!_byPage.Remove(page, out List<Translation>? list))
-                continue;
-            foreach (Translation translation in list)
-                Drop(translation);
-            any = true;
+            for (ulong page = address.Value / GuestAddress.PageSize; page * GuestAddress.PageSize < address.Value + length; page++)
+            {
+                if (!_byPage.Remove(page, out List<Translation>? list))
+                    continue;
+                foreach (Translation translation in list)
+                {
+                    _own.Remove(translation);
+                    _cache.Unlink(translation);
+                }
+                any = true;
+            }
         }
         if (any)
-            ClearTable();
-    }
-
-    private void Drop(Translation translation)
-    {
-        if (_translations.GetValueOrDefault(translation.Block.Pc) == translation)
-            _translations.Remove(translation.Block.Pc);
-        foreach (Link link in translation.Incoming)
-        {
-            link.Linked = null;
-            Patch(link, link.Owner.Entry + link.StubAt);
-        }
-        translation.Incoming.Clear();
-        foreach (Link link in translation.Links)
-            link.Linked?.Incoming.Remove(link);
+            Jumps.Clear();
     }
 }

@@ -24,6 +24,9 @@ internal sealed class Translation(Block block, nint entry, int length, int[] sta
 {
     public Block Block { get; } = block;
 
+    /// <summary>What it may jump to directly.</summary>
+    public CodeDomain Domain { get; set; } = null!;
+
     /// <summary>Where to enter it.</summary>
     public nint Entry { get; } = entry;
 
@@ -48,13 +51,16 @@ internal sealed class Translation(Block block, nint entry, int length, int[] sta
 }
 
 /// <summary>A jump out of a block: from its place in the host code to its stub, or to the block it was linked to.</summary>
-internal sealed class Link(ulong target, int displacementAt, int stubAt)
+internal sealed class Link(ulong target, int displacementAt, int stubAt, int leaveAt)
 {
     public ulong Target { get; } = target;
 
     /// <summary>Offsets from the owner's entry.</summary>
     public int DisplacementAt { get; } = displacementAt;
     public int StubAt { get; } = stubAt;
+
+    /// <summary>The displacement of the jump by which the stub leaves.</summary>
+    public int LeaveAt { get; } = leaveAt;
 
     public Translation Owner { get; set; } = null!;
 

@@ -21,50 +21,33 @@ public sealed unsafe class Translator : IEngine
     private const int Rcx = 1;
     private const int R11 = 11;
 
-    private readonly BlockCache _cache;
+    private readonly BlockCache _blocks;
     private readonly Interpreter.Interpreter _interpreter;
-    private readonly Lock _lock = new();
-    private readonly CodeStore _store = new(StoreSize);
-    private readonly Gate _gate;
-    private readonly BlockTranslator _translator;
+    private readonly CodeCache _cache = new(StoreSize);
 
-    /// <summary>All translations in the order of their addresses.</summary>
-    private readonly List<Translation> _byAddress = [];
-
-    public Translator(BlockCache cache)
+    public Translator(BlockCache blocks)
     {
-        _cache = cache;
-        _interpreter = new Interpreter.Interpreter(cache);
-        _gate = new Gate(_store);
-        _translator = new BlockTranslator(_gate);
+        _blocks = blocks;
+        _interpreter = new Interpreter.Interpreter(blocks);
     }
 
     public static bool IsSupported => Gate.IsSupported;
 
     public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
     {
-        SpaceCode code = SpaceCode.Of(memory, _store, _gate);
         long given = budget;
-        GateContext context = default;
+        var exit = new EngineExit(ExitReason.Budget);
         while (budget > 0)
         {
-            EngineExit exit;
-            if (Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block && IsOrdinary(ref cpu.State, memory))
-            {
-                if (!RunTranslated(cpu, memory, code, block, ref context, ref budget, out exit))
-                    continue;
-            }
-            else
-            {
-                exit = _interpreter.Step(cpu, memory, ref budget);
-                if (exit.Reason == ExitReason.Budget)
-                    continue;
-            }
-            cpu.Instructions += (ulong)(given - budget);
-            return exit;
+            SpaceCode code = SpaceCode.Of(memory, _cache);
+            bool ended = IsOrdinary(ref cpu.State, memory) && Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block
+                ? RunTranslated(cpu, memory, code, block, ref budget, out exit)
+                : StepOver(cpu, memory, ref budget, out exit);
+            if (ended)
+                break;
         }
         cpu.Instructions += (ulong)(given - budget);
-        return new EngineExit(ExitReason.Budget);
+        return exit;
     }
 
     /// <summary>Translated code takes it for granted that the stack pointer and the thread bases are in the window.</summary>
@@ -72,65 +55,79 @@ public sealed unsafe class Translator : IEngine
         state.Registers[RegisterMap.StackPointer] <= memory.WindowSize && state.FsBase <= memory.WindowSize && state.GsBase <= memory.WindowSize;
 
     /// <summary>Runs from a block on; false to go on at the program counter.</summary>
-    private bool RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation block, ref GateContext context, ref long budget, out EngineExit exit)
+    private bool RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation block, ref long budget, out EngineExit exit)
     {
         ref CpuState state = ref cpu.State;
-        context.Window = memory.WindowBase;
-        context.JumpTable = code.Table;
-        context.JumpMask = SpaceCode.Mask;
-        context.FsBase = state.FsBase;
-        context.GsBase = state.GsBase;
-        exit = default;
-        while (true)
+        var context = new GateContext
         {
-            long given = Math.Min(budget, MostBudget);
-            context.Budget = (given << RegisterMap.BudgetShift) | (uint)memory.WindowShift;
-            long result = Enter(ref state, ref context, block.Entry);
-            budget -= given - (context.Budget >> RegisterMap.BudgetShift);
-            switch ((ExitKind)result)
-            {
-                case ExitKind.SystemCall:
-                    // SYSCALL leaves its return address and the flags (SDM Vol. 2).
-                    state.Registers[Rcx] = state.Pc;
-                    state.Registers[R11] = state.Flags;
-                    exit = new EngineExit(ExitReason.SystemCall);
-                    return true;
-                case ExitKind.Interpret:
-                    return StepOver(cpu, memory, ref budget, out exit);
-                case ExitKind.Fault:
-                    return Recover(cpu, memory, ref budget, out exit);
-            }
-            if (budget <= 0 || Find(code, memory, state.Pc) is not { Translated: > 0 } next)
+            Window = memory.WindowBase,
+            JumpTable = code.Jumps.Start,
+            JumpMask = code.Jumps.Mask,
+            FsBase = state.FsBase,
+            GsBase = state.GsBase,
+        };
+        exit = new EngineExit(ExitReason.Budget);
+        CodeCache.Worker worker = _cache.Enter();
+        ExitKind kind = RunBlocks(ref state, code, block, ref context, memory.WindowShift, ref budget);
+        int unused = 0;
+        if (kind == ExitKind.Fault)
+            kind = Locate(ref state, ref unused);
+        CodeCache.Leave(worker);
+        budget += unused;
+        switch (kind)
+        {
+            case ExitKind.SystemCall:
+                // SYSCALL leaves its return address and the flags (SDM Vol. 2).
+                state.Registers[Rcx] = state.Pc;
+                state.Registers[R11] = state.Flags;
+                exit = new EngineExit(ExitReason.SystemCall);
+                return true;
+            case ExitKind.Interpret:
+                return StepOver(cpu, memory, ref budget, out exit);
+            default:
                 return false;
-            if ((ExitKind)result == ExitKind.Link)
-                code.Join(LinkTable.Get((int)(result >> 8)), next);
-            else
-                code.Remember(next);
-            block = next;
         }
     }
 
-    private long Enter(ref CpuState state, ref GateContext context, nint entry)
+    /// <summary>Runs blocks, connecting those that are translated already.</summary>
+    private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, int windowShift, ref long budget)
     {
-        fixed (CpuState* registers = &state)
-        fixed (GateContext* shared = &context)
-            return _gate.Enter(registers, shared, entry);
+        while (code.Generation == _cache.Generation)
+        {
+            long given = Math.Min(budget, MostBudget);
+            context.Budget = (given << RegisterMap.BudgetShift) | (uint)windowShift;
+            long result;
+            fixed (CpuState* registers = &state)
+            fixed (GateContext* shared = &context)
+                result = _cache.Gate.Enter(registers, shared, block.Entry);
+            budget -= given - (context.Budget >> RegisterMap.BudgetShift);
+            var kind = (ExitKind)result;
+            if (kind > ExitKind.Miss || budget <= 0 || code.DomainOf(state.Pc).Find(state.Pc) is not { Translated: > 0 } next)
+                return kind;
+            if (kind == ExitKind.Link)
+                _cache.Join((int)(result >> 8), next);
+            code.Jumps.Remember(state.Pc, next.Entry);
+            context.JumpTable = code.Jumps.Start;
+            context.JumpMask = code.Jumps.Mask;
+            block = next;
+        }
+        return ExitKind.Link;
     }
 
     /// <summary>
     /// The host refused something at a host program counter: the budget's probe, or an access, which the interpreter tries again.
+    /// Sets the guest's program counter and tells how many instructions were paid for but not run.
     /// </summary>
-    private bool Recover(GuestCpu cpu, AddressSpace memory, ref long budget, out EngineExit exit)
+    private ExitKind Locate(ref CpuState state, ref int unused)
     {
-        exit = default;
-        nint address = (nint)cpu.State.Pc;
-        Translation block = TranslationAt(address);
+        nint address = (nint)state.Pc;
+        Translation block = _cache.At(address);
         int instruction = block.InstructionAt(address);
-        cpu.State.Pc = block.Block.Instructions[Math.Max(0, instruction)].Pc;
+        state.Pc = block.Block.Instructions[Math.Max(0, instruction)].Pc;
         if (instruction < 0)
-            return false;
-        budget += block.Translated - instruction;
-        return StepOver(cpu, memory, ref budget, out exit);
+            return ExitKind.Link;
+        unused = block.Translated - instruction;
+        return ExitKind.Interpret;
     }
 
     private bool StepOver(GuestCpu cpu, AddressSpace memory, ref long budget, out EngineExit exit)
@@ -140,61 +137,35 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>The translation at an address, made now if there is none; null when it has to be interpreted.</summary>
-    private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc) => code.Find(pc) ?? Translate(code, memory, pc);
+    private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc)
+    {
+        CodeDomain domain = code.DomainOf(pc);
+        return domain.Find(pc) ?? Translate(code, domain, memory, pc);
+    }
 
-    private Translation? Translate(SpaceCode code, AddressSpace memory, ulong pc)
+    private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc)
     {
         Span<byte> bytes = stackalloc byte[FetchLength];
         int length = memory.Fetch(pc, bytes, out _);
         if (length == 0)
             return null;
-        Block? block = _cache.Find(pc, bytes[..length]);
+        // A block of an image must not depend on what lies behind it.
+        bool isOwn = code.IsOwn(domain);
+        if (!isOwn && (ulong)length > domain.End - pc)
+            length = (int)(domain.End - pc);
+        Block? block = _blocks.Find(pc, bytes[..length]);
         if (block is null)
         {
             block = X86BlockBuilder.Lower(pc, bytes[..length]);
             if (block is null)
                 return null;
-            _cache.Add(block);
+            _blocks.Add(block);
         }
-        if (System.Environment.GetEnvironmentVariable("VIV_BISECT") is { } bis)
-        {
-            if (_byAddress.Count >= int.Parse(bis, null)) return null;
-            if (_byAddress.Count == int.Parse(bis, null) - 1) { System.Console.Error.WriteLine($"last block {pc:x} {System.Convert.ToHexString(block.Code)}"); foreach (var o in block.Ops) System.Console.Error.WriteLine($"  {o.Code} s{o.Size} f{o.Flags} d{o.Destination} a{o.A} b{o.B} c{o.C} imm {o.Immediate:x}"); }
-        }
-        Translation translation = Translate(block);
-        if (System.Environment.GetEnvironmentVariable("VIV_BISECT") is { } bis2 && _byAddress.Count == int.Parse(bis2, null)) System.Console.Error.WriteLine(System.Convert.ToHexString(new System.ReadOnlySpan<byte>((void*)translation.Entry, translation.Length)));
-        code.Add(translation);
+        Translation? translation = _cache.Translate(domain, block);
+        if (translation is null)
+            _cache.Evict(code.Generation);
+        else if (isOwn)
+            code.Watch(translation);
         return translation;
-    }
-
-    private Translation Translate(Block block)
-    {
-        lock (_lock)
-        {
-            byte* place = _store.Reserve(BlockTranslator.SizeLimit(block));
-            if (place is null)
-                throw new InvalidOperationException("the code store is full");
-            Translation translation = _translator.Translate(block, place, _store.RunOffset);
-            _store.Commit(translation.Length);
-            _byAddress.Add(translation);
-            return translation;
-        }
-    }
-
-    private Translation TranslationAt(nint address)
-    {
-        lock (_lock)
-        {
-            int low = 0, high = _byAddress.Count - 1;
-            while (low < high)
-            {
-                int middle = (low + high + 1) / 2;
-                if (_byAddress[middle].Entry <= address)
-                    low = middle;
-                else
-                    high = middle - 1;
-            }
-            return _byAddress[low];
-        }
     }
 }

@@ -66,7 +66,7 @@ public sealed class HostRegular : HostInode
             int failure = Tree.OpenFile(Path, forWriting, out HostFile? file);
             if (failure != 0)
                 return (Errno)failure;
-            _object = new HostFileObject(file!);
+            _object = new HostFileObject(file!, Owner.IsReadOnly);
             _objectWritable = forWriting;
             Owner.Keep(_object);
         }
