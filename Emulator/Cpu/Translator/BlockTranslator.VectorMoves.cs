@@ -25,8 +25,6 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitVectorLoad(in MicroOp op, int at)
     {
-        if (op.Size < 2)
-            return 0;
         if (IsVectorTemporary(op.Destination))
         {
             Value sum = SumOf(op.A);
@@ -34,6 +32,8 @@ internal sealed unsafe partial class BlockTranslator
             _pending = new PendingVector { Source = VectorSource.Memory, Temporary = op.Destination, Size = op.Size, IsAligned = _aligned == at, Sum = sum, At = at };
             return 1;
         }
+        if (op.Size < 2)
+            return 0;
         Operand from = GuestOperand(op.A, op.Immediate, at);
         int host = StartVector(op.Destination, NoVector);
         if (op.Size == 4)

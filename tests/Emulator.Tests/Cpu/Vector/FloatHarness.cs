@@ -216,7 +216,7 @@ internal sealed unsafe class FloatHarness : IDisposable
     }
 
     /// <summary>Within the architecture's bound of both sides, 3 × 2^-12 relative; the same special value.</summary>
-    private static bool IsNear(Vector128<byte> a, Vector128<byte> b)
+    public static bool IsNear(Vector128<byte> a, Vector128<byte> b)
     {
         for (var i = 0; i < 4; i++)
         {

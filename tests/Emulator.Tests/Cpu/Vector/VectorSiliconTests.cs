@@ -66,7 +66,7 @@ public sealed class VectorSiliconTests(ITestOutputHelper output)
         }
     }
 
-    private static CpuState RandomState(FloatVectors vectors, bool isString)
+    internal static CpuState RandomState(FloatVectors vectors, bool isString)
     {
         Unsafe.SkipInit(out CpuState state);
         state = default;
