@@ -33,6 +33,9 @@ public sealed unsafe class Translator : IEngine
 
     public static bool IsSupported => Gate.IsSupported;
 
+    /// <summary>Whether the instruction at an address that was run has host code, and is not the interpreter's.</summary>
+    internal bool IsTranslated(AddressSpace memory, ulong pc) => SpaceCode.Of(memory, _cache).DomainOf(pc).Find(pc) is { Translated: > 0 };
+
     public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
     {
         long given = budget;

@@ -15,7 +15,7 @@ internal sealed class EnginePair : IDisposable
 
     private const byte Breakpoint = 0xCC;
 
-    private static readonly Lazy<IEngine> SharedTranslator = new(static () => new Emulator.Cpu.Translator.Translator(new BlockCache()));
+    private static readonly Lazy<Emulator.Cpu.Translator.Translator> SharedTranslator = new(static () => new Emulator.Cpu.Translator.Translator(new BlockCache()));
 
     private readonly Interpreter _interpreter = new(new BlockCache());
     private readonly AddressSpace _memory = new(new MemoryAccountant(1 << 24));
@@ -40,7 +40,7 @@ internal sealed class EnginePair : IDisposable
     }
 
     /// <summary>One translator for the process, whose fault handler knows one place of translated code.</summary>
-    public static IEngine Translator => SharedTranslator.Value;
+    public static Emulator.Cpu.Translator.Translator Translator => SharedTranslator.Value;
 
     /// <summary>The guest address of <see cref="DataSize"/> bytes.</summary>
     public ulong Data { get; }
@@ -63,7 +63,7 @@ internal sealed class EnginePair : IDisposable
     public void Load() => Assert(_memory.TryWrite(new GuestAddress(_start), _code.AsSpan(0, _used)));
 
     /// <summary>Whether an instruction that was run has host code of its own.</summary>
-    public bool IsTranslated(ulong pc) => SpaceCode.Of(_memory, null!, null!).Find(pc) is { Translated: > 0 };
+    public bool IsTranslated(ulong pc) => Translator.IsTranslated(_memory, pc);
 
     /// <summary>Runs from a state; null when the two agree, else what differs.</summary>
     public string? Compare(in CpuState before, ReadOnlySpan<byte> data, ulong pc)
