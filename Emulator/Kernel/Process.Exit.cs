@@ -6,17 +6,12 @@ namespace Vivarium.Emulator.Kernel;
 /// <summary>How processes and threads end, stop, go on and are waited for.</summary>
 public sealed partial class Process
 {
-    private int? _firstCode;
-
-    /// <summary>Ends one thread; the last one ends the process.</summary>
+    /// <summary>Ends one thread; the last one ends the process with this code.</summary>
     public void ExitThread(GuestThread thread, int code)
     {
-        if (thread.Id == Id)
-            _firstCode = code;
         if (_threads.Count == 1)
         {
-            // Whoever ends last, the process's code is its first thread's (exit(2) of the raw call).
-            Exit(WaitStatus.OfExit(_firstCode ?? code));
+            Exit(WaitStatus.OfExit(code));
             return;
         }
         Retire(thread);

@@ -132,9 +132,9 @@ public sealed class SchedulerTests
     }
 
     [Fact]
-    public void The_process_ends_with_the_code_of_its_first_thread_although_another_ends_last()
+    public void The_process_ends_with_the_code_of_the_thread_that_ends_last()
     {
         Script script = new Script().Thread("last", 1).Call("exit", 3).Label("last").Sleep(10).Call("exit", 5).Run();
-        Assert.Equal(WaitStatus.OfExit(3), script.Result);
+        Assert.Equal(WaitStatus.OfExit(5), script.Result);
     }
 }
