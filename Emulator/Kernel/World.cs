@@ -72,6 +72,7 @@ public sealed partial class World : IDisposable
                 process.Exit(WaitStatus.OfSignal(Signals.Signal.Kill, dumpedCore: false));
         }
         IsOver = true;
+        Vfs?.Release();
     }
 
     private void RunPosted()
