@@ -83,6 +83,9 @@ public sealed class CallContext(GuestThread thread)
 
     public void AddSource(Source source) => Sources.Add(source);
 
+    /// <summary>The thread's turn ends with this call.</summary>
+    public void Yield() => Thread.Yields = true;
+
     /// <summary>The open file of a descriptor of this process, or null (EBADF).</summary>
     public OpenFile? File(int descriptor) => Process.Files.Get(descriptor);
 }

@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Futexes;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 
@@ -37,6 +38,7 @@ public sealed partial class GuestThread
         Cpu = cpu;
         Call = new CallContext(this);
         _listener = new Listener(this);
+        Pending = new PendingSignals(process.World.SignalQuota);
     }
 
     public int Id { get; internal set; }
@@ -60,7 +62,7 @@ public sealed partial class GuestThread
 
     public SignalSet Blocked { get; set; }
 
-    public PendingSignals Pending { get; } = new();
+    public PendingSignals Pending { get; }
 
     /// <summary>Blocked signals whose arrival ends a wait (sigtimedwait(2)).</summary>
     public SignalSet WaitsForSignals { get; set; }
@@ -82,6 +84,22 @@ public sealed partial class GuestThread
 
     /// <summary>The last processor exception, for signal frames.</summary>
     public TrapInfo Trap { get; set; }
+
+    /// <summary>The rest of its turn is for others (sched_yield(2)).</summary>
+    internal bool Yields { get; set; }
+
+    /// <summary>1 to 99 under a real-time policy, 0 otherwise (sched(7)).</summary>
+    public int RealTimePriority { get; set; }
+
+    /// <summary>The highest priority of those who wait for a lock this thread owns.</summary>
+    internal int InheritedPriority { get; set; }
+
+    internal int EffectivePriority => Math.Max(RealTimePriority, InheritedPriority);
+
+    /// <summary>Contended locks it owns, and the one it waits for.</summary>
+    internal List<PiLock> HeldLocks { get; } = [];
+
+    internal PiLock? WaitsForLock { get; set; }
 
     /// <summary>Monotonic world time of its start.</summary>
     public long StartTime { get; internal init; }

@@ -36,12 +36,15 @@ public sealed partial class Process
             World.Observer?.OnEnd(thread, status);
         RealTimer?.Cancel();
         DropPosixTimers();
+        Pending.Clear();
         World.NotifyExit(this);
         Files.Leave();
         FileContext.Leave();
         _memory.Leave();
         Release();
         Disown();
+        if (Parent is { } shell && shell.Group != Group && shell.Session == Session)
+            World.HangUpIfOrphaned(Group, this);
         Reported = status;
         World.OnProcessEnd(this, status);
         TellParent(status);
@@ -122,6 +125,8 @@ public sealed partial class Process
     {
         bool wasReady = thread.State == ThreadState.Ready;
         thread.LeaveSources();
+        (thread.Call.State as IAbandonable)?.Abandon();
+        thread.Pending.Clear();
         World.Personality.OnThreadExit(thread);
         thread.State = ThreadState.Dead;
         PastInstructions += thread.Cpu.Instructions;
@@ -139,8 +144,11 @@ public sealed partial class Process
         _children.Clear();
         foreach (Process child in orphans)
         {
+            int? group = !child.IsZombie && child.Group != Group && child.Session == Session ? child.Group : null;
             child.Parent = heir;
             heir?.AddChild(child);
+            if (group is { } left)
+                World.HangUpIfOrphaned(left, this);
             if (child.ParentDeathSignal != 0)
                 World.Send(child, new SignalInfo(child.ParentDeathSignal));
             if (child.IsZombie && heir is null)

@@ -23,6 +23,9 @@ public sealed class PosixTimer
 
     public bool IsRealtime { get; }
 
+    /// <summary>The user whose queue of signals it counts in.</summary>
+    internal uint Payer { get; init; }
+
     public IntervalTimer Timer { get; }
 
     /// <summary>Expirations beyond the first since the signal was sent last.</summary>
@@ -54,10 +57,14 @@ public sealed partial class Process
     private readonly SortedDictionary<int, PosixTimer> _posixTimers = [];
     private int _nextTimer;
 
-    public PosixTimer AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime)
+    /// <summary>Makes a timer, whose signal the user pays for at once; null past the limit (EAGAIN).</summary>
+    public PosixTimer? AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime)
     {
+        uint payer = Credentials.User;
+        if (!World.SignalQuota.TryCharge(payer, SoftLimit(Resource.PendingSignals)))
+            return null;
         int id = _nextTimer++;
-        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime);
+        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime) { Payer = payer };
         _posixTimers.Add(id, timer);
         return timer;
     }
@@ -69,6 +76,7 @@ public sealed partial class Process
         if (!_posixTimers.Remove(id, out PosixTimer? timer))
             return false;
         timer.Timer.Arm(null, 0);
+        World.SignalQuota.Release(timer.Payer);
         return true;
     }
 

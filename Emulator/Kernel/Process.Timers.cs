@@ -22,8 +22,11 @@ public sealed partial class Process
     {
         long due = RealTimer!.Deadline;
         World.Send(this, new SignalInfo(Signal.Alarm, Code: 0x80));
-        if (RealTimerInterval != 0 && !IsZombie)
-            RealTimer = World.Schedule(Math.Max(Later(due, RealTimerInterval), World.Clock.Monotonic), OnRealTimer);
+        if (RealTimerInterval == 0 || IsZombie)
+            return;
+        // A worker that comes late has missed whole periods: they are one signal, as standard signals merge.
+        long missed = Math.Max(0, World.Clock.Monotonic - due) / RealTimerInterval;
+        RealTimer = World.Schedule(Later(due, (missed + 1) * RealTimerInterval), OnRealTimer);
     }
 
     /// <summary>A time plus a span, at the end of time at most.</summary>

@@ -69,6 +69,7 @@ public sealed partial class Process
         FileContext = context;
         Actions = actions;
         StartTime = world.Clock.Monotonic;
+        Pending = new PendingSignals(world.SignalQuota);
     }
 
     public World World { get; }
@@ -100,7 +101,7 @@ public sealed partial class Process
 
     public SignalActions Actions { get; internal set; }
 
-    public PendingSignals Pending { get; } = new();
+    public PendingSignals Pending { get; }
 
     /// <summary>Pulses when a child's state changed.</summary>
     public Source ChildSource { get; } = new();
@@ -119,8 +120,10 @@ public sealed partial class Process
     /// <summary>Facts for /proc, set when a program starts.</summary>
     public ProgramLayout Layout { get; internal set; } = new();
 
-    /// <summary>Soft and hard resource limits in Linux's order; set by the personality.</summary>
+    /// <summary>Soft and hard resource limits by <see cref="Resource"/>.</summary>
     public (ulong Soft, ulong Hard)[] Limits { get; internal set; } = [];
+
+    public ulong SoftLimit(Resource resource) => Limits[(int)resource].Soft;
 
     /// <summary>ITIMER_REAL: when it fires next, and the interval after that.</summary>
     public WorldTimer? RealTimer { get; set; }

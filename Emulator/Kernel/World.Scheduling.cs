@@ -25,10 +25,16 @@ public sealed partial class World
     /// <summary>What a call counts for in a turn and in virtual time, in instructions.</summary>
     private const int CallCost = 200;
 
+    /// <summary>Passes over the head of the queue, for each thread in it, after which chance no longer decides.</summary>
+    private const int MostPasses = 2;
+    private const int OthersTurn = 20;
+
     private readonly List<GuestThread> _ready = [];
     private readonly PriorityQueue<WorldTimer, (long Deadline, long Order)> _timers = new();
     private readonly WorldRandom _schedule;
     private long _timerOrder;
+    private int _passedOver;
+    private int _urgentTurns;
 
     /// <summary>True when the first process has ended.</summary>
     public bool IsOver { get; private set; }
@@ -96,15 +102,41 @@ public sealed partial class World
 
     private GuestThread TakeNext()
     {
-        int index = _spec.ShufflesThreads ? _schedule.Below(_ready.Count) : 0;
+        int index = MostUrgent() ?? (_spec.ShufflesThreads ? Shuffle() : 0);
         GuestThread thread = _ready[index];
         _ready.RemoveAt(index);
         return thread;
     }
 
+    /// <summary>Chance decides, but none is passed over for ever.</summary>
+    private int Shuffle()
+    {
+        int index = _passedOver < MostPasses * _ready.Count ? _schedule.Below(_ready.Count) : 0;
+        _passedOver = index == 0 ? 0 : _passedOver + 1;
+        return index;
+    }
+
+    /// <summary>
+    /// The first thread of the highest real-time priority (sched(7)); null when none has one, or when it is the others' turn: as
+    /// on Linux they keep a twentieth of the time (sched_rt_runtime_us).
+    /// </summary>
+    private int? MostUrgent()
+    {
+        int best = -1, highest = 0;
+        for (int i = 0; i < _ready.Count; i++)
+        {
+            if (_ready[i].EffectivePriority > highest)
+                (best, highest) = (i, _ready[i].EffectivePriority);
+        }
+        return best < 0 || ++_urgentTurns % OthersTurn == 0 ? null : best;
+    }
+
+    /// <summary>Fires what is due. What a timer arms while it fires waits for the next turn, however short its span.</summary>
     private void FireTimers()
     {
-        while (NextDeadline is { } deadline && deadline <= _clock.Monotonic)
+        long now = _clock.Monotonic;
+        long last = _timerOrder;
+        while (NextDeadline is { } deadline && deadline <= now && _timers.TryPeek(out _, out (long, long Order) place) && place.Order < last)
             _timers.Dequeue().Fire();
     }
 
@@ -122,6 +154,11 @@ public sealed partial class World
                 return;
             if (thread.Process.IsStopped)
                 return;
+            if (thread.Yields)
+            {
+                thread.Yields = false;
+                return;
+            }
             DeliverSignals(thread);
             if (thread.Process.IsStopped)
                 return;

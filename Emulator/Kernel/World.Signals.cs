@@ -16,7 +16,7 @@ public sealed partial class World
             return true;
         if (IsDropped(target, null, info.Signal))
             return true;
-        if (!target.Pending.Add(info))
+        if (!target.Pending.Add(info, target.Credentials.User, target.SoftLimit(Resource.PendingSignals)))
             return false;
         SignalSource.Pulse(Readiness.In);
         foreach (GuestThread thread in target.Threads)
@@ -43,7 +43,7 @@ public sealed partial class World
     {
         if (!target.IsAlive || !Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
             return true;
-        if (!target.Pending.Add(info))
+        if (!target.Pending.Add(info, target.Credentials.User, target.Process.SoftLimit(Resource.PendingSignals)))
             return false;
         SignalSource.Pulse(Readiness.In);
         if (!target.Blocked.Contains(info.Signal) || target.WaitsForSignals.Contains(info.Signal))
@@ -74,7 +74,7 @@ public sealed partial class World
             action = default;
             thread.Blocked &= ~SignalSet.Of(info.Signal);
         }
-        thread.Pending.Add(info);
+        thread.Pending.Add(info, thread.Credentials.User, ulong.MaxValue);
     }
 
     /// <summary>Stop and continue signals undo each other when sent, whatever is done with them later. False: the process is already gone.</summary>
@@ -143,7 +143,9 @@ public sealed partial class World
         }
         if (!thread.IsAlive)
             return;
-        // No handler ran: the interrupted call goes on as if nothing had been.
+        // No handler ran: the interrupted call goes on as if nothing had been, unless it is one that never does (signal(7)).
+        if (thread.InCall && thread.Interruption == RestartKind.Never)
+            FinishCall(thread, CallResult.Fail(Errno.EINTR));
         thread.Interruption = null;
         if (!thread.InCall && thread.SavedMask is { } mask)
         {
@@ -187,7 +189,9 @@ public sealed partial class World
         switch (Signal.DefaultOf(signal))
         {
             case DefaultAction.Stop:
-                thread.Process.Stop(signal);
+                // Nobody could continue an orphaned group: terminals do not stop it (setpgid(2)).
+                if (signal == Signal.Stop || !IsOrphaned(thread.Process.Group, null))
+                    thread.Process.Stop(signal);
                 break;
             case DefaultAction.Core:
                 thread.Process.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));

@@ -24,6 +24,7 @@ public sealed partial class World : IDisposable
         Random = new WorldRandom(spec.Seed ^ 0x5DEECE66D);
         Accountant = new MemoryAccountant(spec.MemoryLimit);
         Futexes = new FutexTable();
+        PiLocks = new PiLocks();
     }
 
     public IClock Clock => _clock;
@@ -44,6 +45,11 @@ public sealed partial class World : IDisposable
     public MemoryAccountant Accountant { get; }
 
     public FutexTable Futexes { get; }
+
+    public PiLocks PiLocks { get; }
+
+    /// <summary>Queued signals by user.</summary>
+    public Signals.SignalQuota SignalQuota { get; } = new();
 
     internal ICallObserver? Observer => _spec.Observer;
 
@@ -66,6 +72,7 @@ public sealed partial class World : IDisposable
                 process.Exit(WaitStatus.OfSignal(Signals.Signal.Kill, dumpedCore: false));
         }
         IsOver = true;
+        Vfs?.Release();
     }
 
     private void RunPosted()

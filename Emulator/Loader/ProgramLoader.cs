@@ -60,6 +60,7 @@ public static class ProgramLoader
         process.Files.CloseOnExec();
         process.Actions = process.Actions.Copy();
         process.Actions.DropHandlers();
+        process.DropPosixTimers();
         thread.AlternateStack = default;
         thread.AlternateStackSize = 0;
         thread.AlternateStackFlags = 0;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Memory;
@@ -21,14 +22,45 @@ public sealed unsafe partial class AddressSpace
         int done = 0;
         while (done < destination.Length)
         {
-            Span<byte> view = View(new GuestAddress(address + (ulong)done), (ulong)(destination.Length - done), MemoryAccess.Execute);
-            if (view.IsEmpty)
+            int count = FetchPart(address + (ulong)done, destination[done..]);
+            if (count == 0)
                 break;
-            view.CopyTo(destination[done..]);
-            done += view.Length;
+            done += count;
         }
         fault = done > 0 ? default : DescribeFetchFault(address);
         return done;
+    }
+
+    /// <summary>The part in one area. Where its file ends is not asked first, which is a call of the host's: pages beyond it fault.</summary>
+    private int FetchPart(ulong address, Span<byte> destination)
+    {
+        if (_areas.Find(address) is not { } area || (area.Protection & Protection.Execute) == 0)
+            return 0;
+        int count = (int)Math.Min((ulong)destination.Length, area.End - address);
+        if (TryCopy(_base + address, destination[..count]))
+            return count;
+        Span<byte> view = View(new GuestAddress(address), (ulong)count, MemoryAccess.Execute);
+        return TryCopy(_base + address, destination[..view.Length]) ? view.Length : 0;
+    }
+
+    /// <summary>Copies by hand: a fault in the run-time's own copying, which may be native code, could not be caught.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool TryCopy(byte* source, Span<byte> destination)
+    {
+        try
+        {
+            int at = 0;
+            for (; at + sizeof(ulong) <= destination.Length; at += sizeof(ulong))
+                Unsafe.WriteUnaligned(ref destination[at], Unsafe.ReadUnaligned<ulong>(source + at));
+            for (; at < destination.Length; at++)
+                destination[at] = source[at];
+            return true;
+        }
+        catch (NullReferenceException) when (_record->Pending != 0)
+        {
+            _record->Pending = 0;
+            return false;
+        }
     }
 
     /// <summary>Marks the pages of a decoded block: any later write to them, through any mapping, raises <see cref="CodeInvalidated"/> first.</summary>

@@ -281,6 +281,7 @@ public sealed unsafe partial class AddressSpace
     private bool MapOnHost(Area area)
     {
         nint place = (nint)(_base + area.Start);
+        _wasMapped = true;
         if (area.Object is { } content)
             return HostMemory.MapFile(place, area.Length, area.Protection, area.Shared, content.MapHandle(), area.Offset);
         if (area.Frozen is { } frozen)

@@ -93,7 +93,7 @@ public sealed unsafe partial class AddressSpace
             if (!HostMemory.Move(from, area.Length, to, area.Length) && !HostVmas.MovePieces(from, area.Length, to, area.Length))
                 throw new InvalidOperationException("cannot move guest memory to a larger window");
         }
-        Arena.Free((nint)_base, _limit);
+        Arena.Free((nint)_base, _limit, wasMapped: true);
         _base = target;
         _limit = size;
         return true;

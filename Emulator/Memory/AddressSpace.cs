@@ -19,6 +19,9 @@ public sealed unsafe partial class AddressSpace : IDisposable
     private byte* _base;
     private ulong _limit;
 
+    /// <summary>Something was mapped into the window since it was reserved.</summary>
+    private bool _wasMapped;
+
     /// <summary>Creates an empty space whose commit is charged to <paramref name="accountant"/>.</summary>
     public AddressSpace(MemoryAccountant accountant)
         : this(accountant, FirstWindow)
@@ -133,7 +136,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
             _areas[0].Object?.RemoveMapper(this);
             Drop(0);
         }
-        Arena.Free((nint)_base, _limit);
+        Arena.Free((nint)_base, _limit, _wasMapped);
         NativeMemory.Free(_record);
         _base = null;
         _limit = 0;

@@ -50,12 +50,13 @@ internal static unsafe class Arena
         }
     }
 
-    /// <summary>Gives a window back; its memory is released.</summary>
-    public static void Free(nint window, ulong size)
+    /// <summary>Gives a window back; its memory is released when anything was mapped there.</summary>
+    public static void Free(nint window, ulong size, bool wasMapped)
     {
         nint start = (nint)((ulong)window - Guard);
         int count = UnitsOf(size);
-        HostMemory.Release(start, (ulong)count << UnitShift);
+        if (wasMapped)
+            HostMemory.Release(window, size);
         lock (Gate)
         {
             int first = (int)((ulong)(start - Base) >> UnitShift);

@@ -12,12 +12,14 @@ internal sealed class BenchmarkSuite
     private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn"];
 
     private readonly string _folder;
+    private readonly bool _hasMusl;
     private readonly string[] _vivarium;
     private readonly string[]? _qemu;
 
-    private BenchmarkSuite(string folder, string[]? qemu)
+    private BenchmarkSuite(string folder, bool hasMusl, string[]? qemu)
     {
         _folder = folder;
+        _hasMusl = hasMusl;
         _qemu = qemu;
         _vivarium = [Environment.ProcessPath!, Path.Combine(AppContext.BaseDirectory, "viv.dll"), "run", "--"];
         // Started by its own executable rather than by `dotnet`: that takes no assembly.
@@ -49,9 +51,13 @@ internal sealed class BenchmarkSuite
                 return null;
             }
         }
+        bool hasMusl = TryBuildMusl(Path.Combine(root, "bench", "hello.c"), Path.Combine(folder, "hello-musl"));
         bool hasQemu = TryCapture(["qemu-x86_64", "--version"], out _, out _);
-        return new BenchmarkSuite(folder, hasQemu ? ["qemu-x86_64"] : null);
+        return new BenchmarkSuite(folder, hasMusl, hasQemu ? ["qemu-x86_64"] : null);
     }
+
+    private static bool TryBuildMusl(string source, string built) =>
+        TryCapture(["musl-gcc", "-O2", "-static", "-o", built, source], out _, out _);
 
     public IReadOnlyList<BenchmarkRow> Run(string name, double scale)
     {
@@ -71,11 +77,26 @@ internal sealed class BenchmarkSuite
             native,
             [spawn, count, .. _vivarium, hello],
             _qemu is null ? null : [spawn, count, .. _qemu, hello]);
-        List<BenchmarkRow> inside = Compare(native, [.. _vivarium, .. native], null);
+        List<BenchmarkRow> result = [.. rows.Select(row => row with { Name = "start from the host" })];
+        foreach (string program in _hasMusl ? (string[])["hello", "hello-musl"] : ["hello"])
+            result.AddRange(Warm(program, Math.Max(100, (int)(1000 * scale))));
+        return result;
+    }
+
+    /// <summary>The same start where everything has run before: as jobs of one node, and as children in one world.</summary>
+    private List<BenchmarkRow> Warm(string program, int count)
+    {
+        string name = Path.Combine(_folder, program), library = program == "hello" ? "glibc" : "musl";
+        string[] native = [Path.Combine(_folder, "spawn"), count.ToString(CultureInfo.InvariantCulture), name];
+        BenchmarkRow inside = Compare(native, [.. _vivarium, .. native], null)[0];
+        using var node = new WarmNode();
+        node.Run(count / 10, name);
+        double[] times = node.Run(count, name);
+        Array.Sort(times);
         return
         [
-            .. rows.Select(row => row with { Name = "start from the host" }),
-            .. inside.Select(row => row with { Name = "posix_spawn in the guest" }),
+            inside with { Name = $"posix_spawn in the guest, {library}" },
+            inside with { Name = $"job in a warm node, {library}", Vivarium = times[count / 2] },
         ];
     }
 

@@ -28,6 +28,12 @@ public abstract class FileSystem
 
     public abstract Inode Root { get; }
 
+    /// <summary>The kind of <see cref="Root"/>, told without making it.</summary>
+    public virtual FileKind RootKind => Root.Kind;
+
+    /// <summary>Called when the file system is first entered: what it holds and what is mounted in it can wait until then.</summary>
+    public Action? FirstEntered { private get; set; }
+
     public abstract FileSystemStatus Status { get; }
 
     /// <summary>The file system as a whole refuses changes (EROFS), however it is mounted.</summary>
@@ -40,5 +46,20 @@ public abstract class FileSystem
     public List<FileWatch> Watches { get; } = [];
 
     /// <summary>The cached names of this file system, shared by all its mounts.</summary>
-    public Dentry RootName => _rootName ??= new Dentry(null, [], Root);
+    public Dentry RootName
+    {
+        get
+        {
+            if (_rootName is not null)
+                return _rootName;
+            _rootName = new Dentry(null, [], Root);
+            FirstEntered?.Invoke();
+            return _rootName;
+        }
+    }
+
+    /// <summary>Lets go of the host's objects behind the file system; the world is over.</summary>
+    public virtual void Release()
+    {
+    }
 }

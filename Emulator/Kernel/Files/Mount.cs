@@ -4,13 +4,14 @@ namespace Vivarium.Emulator.Kernel.Files;
 public sealed class Mount
 {
     private readonly List<Mount> _children = [];
+    private Dentry? _root;
 
-    internal Mount(Vfs vfs, int id, FileSystem fileSystem, Dentry root, string source)
+    internal Mount(Vfs vfs, int id, FileSystem fileSystem, Dentry? root, string source)
     {
         Vfs = vfs;
         Id = id;
         FileSystem = fileSystem;
-        Root = root;
+        _root = root;
         Source = source;
     }
 
@@ -21,8 +22,8 @@ public sealed class Mount
 
     public FileSystem FileSystem { get; }
 
-    /// <summary>The name that shows at the mount point.</summary>
-    public Dentry Root { get; }
+    /// <summary>The name that shows at the mount point: the file system's own root unless another was given.</summary>
+    public Dentry Root => _root ??= FileSystem.RootName;
 
     /// <summary>What was mounted, as /proc/mounts names it.</summary>
     public string Source { get; }

@@ -7,7 +7,7 @@ public sealed partial class Vfs
     /// <summary>Attaches a file system (or, with <paramref name="root"/>, a part of one) at a directory or file. The newest mount on a place covers older ones.</summary>
     public Mount MountAt(PathEntry point, FileSystem fileSystem, string source, Dentry? root = null, bool readOnly = false)
     {
-        Mount mount = new(this, _nextMount++, fileSystem, root ?? fileSystem.RootName, source) { IsReadOnly = readOnly };
+        Mount mount = new(this, _nextMount++, fileSystem, root, source) { IsReadOnly = readOnly };
         mount.AttachTo(point.Mount, point.Dentry);
         return mount;
     }
@@ -26,6 +26,16 @@ public sealed partial class Vfs
         if (mount.FileSystem.Watches.Count > 0 && mount.Holders == 0 && !IsMounted(mount.FileSystem))
             NoteEnd(mount.FileSystem);
         return Errno.None;
+    }
+
+    /// <summary>Lets go of what all mounted file systems hold of the host; nothing can be used after it.</summary>
+    public void Release() => Release(RootMount);
+
+    private static void Release(Mount mount)
+    {
+        foreach (Mount child in mount.Children)
+            Release(child);
+        mount.FileSystem.Release();
     }
 
     private bool IsMounted(FileSystem fileSystem)
@@ -51,6 +61,8 @@ public sealed partial class Vfs
         Stack<Mount> pending = new([RootMount]);
         while (pending.TryPop(out Mount? mount))
         {
+            // Entering it may mount more below.
+            _ = mount.Root;
             yield return mount;
             for (int i = mount.Children.Count - 1; i >= 0; i--)
                 pending.Push(mount.Children[i]);

@@ -50,14 +50,20 @@ public sealed record WorldTree
         vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
         MemoryDevices.Register(vfs.Devices, Random);
         vfs.FifoOpener = Fifo.Open;
-        foreach ((string place, FileSystem fileSystem, string source) in ((string, FileSystem, string)[])
-            [("/proc", NewProc(vfs), "proc"), ("/sys", NewSystem(vfs), "sysfs"), ("/dev", NewDevices(vfs), "udev")])
+        MemoryFileSystem devices = NewDevices(vfs);
+        problem = Attach(vfs, "/proc", NewProc(vfs), "proc", readOnly: false)
+            ?? Attach(vfs, "/sys", NewSystem(vfs), "sysfs", readOnly: false)
+            ?? Attach(vfs, "/dev", devices, "udev", readOnly: false);
+        if (problem is not null)
+            return null;
+        Mount devicesMount = vfs.RootMount.Children[^1];
+        MemoryFileSystem shared = NewTemporary(vfs);
+        devices.FirstEntered = () =>
         {
-            problem = Attach(vfs, place, fileSystem, source, readOnly: false);
-            if (problem is not null)
-                return null;
-        }
-        Attach(vfs, "/dev/shm", NewTemporary(vfs), "tmpfs", readOnly: false);
+            AddDevices(devices.Root);
+            devicesMount.Root.Find("shm"u8, out Dentry point);
+            vfs.MountAt(new PathEntry(devicesMount, point), shared, "tmpfs");
+        };
         foreach ((string source, string target, bool writable) in Binds)
         {
             HostFileSystem? bind = HostFileSystem.Open(Clock, source, !writable, out Errno error);
@@ -140,7 +146,7 @@ public sealed record WorldTree
             bool isLast = end == path.Length;
             if (!isLast && path[end] != (byte)'/')
                 continue;
-            FileKind kind = isLast ? fileSystem.Root.Kind : FileKind.Directory;
+            FileKind kind = isLast ? fileSystem.RootKind : FileKind.Directory;
             Errno made = vfs.Make(caller, vfs.Root, path.AsSpan(0, end), kind, kind == FileKind.Directory ? DirectoryMode : OpenMode, 0, null, out _);
             if (made is not (Errno.None or Errno.EEXIST))
                 return $"cannot mount at {place}: {Describe(made)}";
@@ -148,16 +154,16 @@ public sealed record WorldTree
         Errno error = vfs.Resolve(caller, vfs.Root, path, WalkFlags.Follow, out PathEntry? point);
         if (error != Errno.None)
             return $"cannot mount at {place}: {Describe(error)}";
-        if ((point!.Inode.Kind == FileKind.Directory) != (fileSystem.Root.Kind == FileKind.Directory))
+        if ((point!.Inode.Kind == FileKind.Directory) != (fileSystem.RootKind == FileKind.Directory))
             return $"cannot mount at {place}: one is a directory, the other is not";
         vfs.MountAt(point, fileSystem, source, readOnly: readOnly);
         return null;
     }
 
-    private MemoryFileSystem NewDevices(Vfs vfs)
+    private MemoryFileSystem NewDevices(Vfs vfs) => new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
+
+    private static void AddDevices(Inode root)
     {
-        MemoryFileSystem devices = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
-        Inode root = devices.Root;
         foreach ((string name, uint major, uint minor) in ((string, uint, uint)[])
             [("null", 1, MemoryDevices.Null), ("zero", 1, MemoryDevices.Zero), ("full", 1, MemoryDevices.Full), ("random", 1, MemoryDevices.Random),
              ("urandom", 1, MemoryDevices.UnlimitedRandom), ("tty", 5, 0), ("ptmx", 5, 2)])
@@ -171,7 +177,6 @@ public sealed record WorldTree
         }
         Add(root, "shm", new NodeSpec(FileKind.Directory, SharedMode, 0, 0));
         Add(root, "pts", new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0));
-        return devices;
     }
 
     private static void Add(Inode directory, string name, in NodeSpec spec) => directory.Make(Encoding.UTF8.GetBytes(name), spec, out _);
@@ -180,16 +185,21 @@ public sealed record WorldTree
     private MemoryFileSystem NewSystem(Vfs vfs)
     {
         MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
-        string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
-        AddText(system.Root, "devices/system/cpu/online", last);
-        AddText(system.Root, "devices/system/cpu/possible", last);
-        AddText(system.Root, "devices/system/cpu/present", last);
-        AddText(system.Root, "devices/system/node/online", "0\n");
-        AddText(system.Root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
-        AddText(system.Root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
-        for (int i = 0; i < System.Processors; i++)
-            AddText(system.Root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
+        system.FirstEntered = () => AddProcessors(system.Root);
         return system;
+    }
+
+    private void AddProcessors(Inode root)
+    {
+        string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
+        AddText(root, "devices/system/cpu/online", last);
+        AddText(root, "devices/system/cpu/possible", last);
+        AddText(root, "devices/system/cpu/present", last);
+        AddText(root, "devices/system/node/online", "0\n");
+        AddText(root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
+        AddText(root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
+        for (int i = 0; i < System.Processors; i++)
+            AddText(root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
     }
 
     private static void AddText(Inode directory, string path, string text)

@@ -3,7 +3,7 @@ using Vivarium.Emulator.Kernel.Events;
 namespace Vivarium.Emulator.Kernel.Futexes;
 
 /// <summary>One thread waiting on a futex.</summary>
-public sealed class FutexWaiter((object Key, ulong Offset) place, uint bits, GuestThread thread)
+public sealed class FutexWaiter(FutexTable table, (object Key, ulong Offset) place, uint bits, GuestThread thread) : IAbandonable
 {
     public Source Source { get; } = new();
 
@@ -16,6 +16,8 @@ public sealed class FutexWaiter((object Key, ulong Offset) place, uint bits, Gue
     public (object Key, ulong Offset) Place { get; internal set; } = place;
 
     public bool IsWoken { get; internal set; }
+
+    public void Abandon() => table.Leave(this);
 }
 
 /// <summary>Who waits on which word of memory (futex(2)), in order of arrival.</summary>
@@ -25,7 +27,7 @@ public sealed class FutexTable
 
     public FutexWaiter Wait((object Key, ulong Offset) place, uint bits, GuestThread thread)
     {
-        var waiter = new FutexWaiter(place, bits, thread);
+        var waiter = new FutexWaiter(this, place, bits, thread);
         Queue(place).AddLast(waiter);
         return waiter;
     }

@@ -159,7 +159,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             return pending;
         // Only who would wait is told of the end.
         if (Queue.Count == 0)
-            return ReadShut && !IsNonBlocking ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
+            return ReadShut && !IsNonBlocking ? Received.Nothing : Errno.EAGAIN;
         int whole = Queue.ReadMessage(destination, peek, out SocketAddress? from, out Ancillary ancillary);
         if (!peek)
             TellRefused();

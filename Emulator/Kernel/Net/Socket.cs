@@ -6,6 +6,9 @@ namespace Vivarium.Emulator.Kernel.Net;
 /// <summary>What one receive came to.</summary>
 public readonly record struct Received(int Count, int Whole, SocketAddress? From, Ancillary Ancillary, Errno Error)
 {
+    /// <summary>The end of input.</summary>
+    public static Received Nothing => new(0, 0, null, Ancillary.None, Errno.None);
+
     public static implicit operator Received(Errno error) => new(0, 0, null, Ancillary.None, error);
 }
 
@@ -64,6 +67,9 @@ public abstract class Socket : OpenFile
 
     public long SendTimeout { get; set; }
 
+    /// <summary>SO_LINGER: whether close waits, and how many seconds; TCP takes 0 for "reset the connection".</summary>
+    public (bool IsOn, int Seconds) Linger { get; set; }
+
     /// <summary>Options that are kept for their owner and change nothing in a world.</summary>
     public SortedDictionary<(int Level, int Name), int> OtherOptions { get; } = [];
 
@@ -114,6 +120,15 @@ public abstract class Socket : OpenFile
     }
 
     public override IoResult Write(ReadOnlySpan<byte> source) => Send(null!, source, null, Ancillary.None);
+
+    /// <summary>An accepted TCP connection has its listener's options (tcp(7)).</summary>
+    protected void InheritOptions(Socket listener)
+    {
+        (ReuseAddress, ReusePort, Linger) = (listener.ReuseAddress, listener.ReusePort, listener.Linger);
+        (ReceiveTimeout, SendTimeout) = (listener.ReceiveTimeout, listener.SendTimeout);
+        foreach (((int Level, int Name) option, int value) in listener.OtherOptions)
+            OtherOptions[option] = value;
+    }
 
     protected Ancillary WithSender(CallContext? call, Ancillary ancillary) =>
         call is null ? ancillary : ancillary with { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User, SenderGroup = call.Thread.Credentials.Group };

@@ -4,7 +4,7 @@ using Vivarium.Emulator.Kernel.Files;
 namespace Vivarium.Emulator.Kernel.Net;
 
 /// <summary>A connection-oriented socket: AF_UNIX streams and sequenced packets, TCP over loopback.</summary>
-public sealed class StreamSocket : Socket
+public sealed partial class StreamSocket : Socket
 {
     private readonly Queue<StreamSocket> _waiting = new();
     private StreamSocket? _peer;
@@ -12,6 +12,9 @@ public sealed class StreamSocket : Socket
     private bool _wasConnected;
     private bool _peerClosed;
     private bool _peerWriteShut;
+
+    /// <summary>TCP: the peer said that there is no connection, or never was (RFC 9293, 3.5.2).</summary>
+    private bool _isReset;
 
     /// <summary>A non-blocking connect is under way as far as the caller knows: the next one tells that it is done (connect(2)).</summary>
     private bool _isAnnounced;
@@ -100,7 +103,9 @@ public sealed class StreamSocket : Socket
             return Errno.EAGAIN;
         if (Local is null && IsInternet)
             Local = World.Network.Assign(this, (InternetAddress)address);
-        var server = new StreamSocket(World, Family, Kind, Protocol, OpenFlags.None) { Local = IsInternet ? Concrete(address) : listener.Local };
+        var server = new StreamSocket(World, listener.Family, Kind, listener.Protocol, OpenFlags.None) { Local = IsInternet ? Concrete(address) : listener.Local };
+        if (IsInternet)
+            server.InheritOptions(listener);
         Join(this, server, call);
         Remote = IsInternet ? Concrete(address) : listener.Local;
         server.Remote = Local;
@@ -128,22 +133,31 @@ public sealed class StreamSocket : Socket
             return pending;
         if (to is not null && !IsInternet)
             return _wasConnected ? Errno.EISCONN : Errno.EOPNOTSUPP;
-        if (WriteShut || (!_wasConnected && IsInternet))
+        if (WriteShut || _isReset || (!_wasConnected && IsInternet))
             return Errno.EPIPE;
         if (!_wasConnected)
             return Errno.ENOTCONN;
+        if (IsInternet)
+            return SendInternet(call, bytes);
         if (_peerClosed || _peer is null || _peer.ReadShut)
             return Errno.EPIPE;
         if (Kind == SocketKind.SequencedPacket)
             return SendMessage(call, bytes, ancillary);
         if (bytes.IsEmpty)
             return 0;
-        return IsInternet ? SendInternet(call, bytes) : SendUnix(call, bytes, ancillary);
+        return SendUnix(call, bytes, ancillary);
     }
 
     private IoResult SendInternet(CallContext call, ReadOnlySpan<byte> bytes)
     {
-        int count = Math.Min(bytes.Length, _peer!.Queue.Room);
+        if (bytes.IsEmpty)
+            return 0;
+        if (_peer is null)
+        {
+            OnReset();
+            return bytes.Length;
+        }
+        int count = Math.Min(bytes.Length, _peer.Queue.Room);
         if (count == 0)
             return IoResult.WouldBlock;
         _peer.Queue.Add(bytes[..count], null, WithSender(call, Ancillary.None));
@@ -201,68 +215,13 @@ public sealed class StreamSocket : Socket
 
     private Received ReceiveNothing(bool asksNothing)
     {
+        // TCP's end was promised to come in order, whatever happened after it.
+        if (IsInternet && _peerWriteShut)
+            return Received.Nothing;
         if (TakeError() is not Errno.None and Errno pending)
             return pending;
         if (!_wasConnected)
             return IsInternet ? Errno.ENOTCONN : Errno.EINVAL;
-        bool ended = ReadShut || _peerClosed || _peerWriteShut || asksNothing && Kind == SocketKind.Stream;
-        return ended ? new Received(0, 0, null, Ancillary.None, Errno.None) : Errno.EAGAIN;
-    }
-
-    public override Errno Shutdown(bool read, bool write)
-    {
-        if (!_wasConnected && !IsListening)
-            return Errno.ENOTCONN;
-        if (IsListening && read)
-            _backlog = -1;
-        ReadShut |= read;
-        WriteShut |= write;
-        if (_peer is { } peer)
-        {
-            peer._peerWriteShut |= write;
-            if (!IsInternet)
-                peer.WriteShut |= read;
-            peer.Source.Pulse(Readiness.In | Readiness.ReadHangUp | Readiness.HangUp | Readiness.Out);
-        }
-        Source.Pulse(Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.ReadHangUp);
-        return Errno.None;
-    }
-
-    public override Readiness Poll()
-    {
-        if (IsListening)
-            return _waiting.Count > 0 ? Readiness.In : Readiness.None;
-        if (!_wasConnected)
-            return IsInternet ? Readiness.Out | Readiness.HangUp : Readiness.Out | Readiness.HangUp;
-        bool endOfInput = _peerClosed || _peerWriteShut || ReadShut;
-        Readiness ready = Queue.Count > 0 || endOfInput ? Readiness.In : Readiness.None;
-        ready |= endOfInput ? Readiness.ReadHangUp : 0;
-        bool isOver = _peerClosed && !IsInternet || endOfInput && (WriteShut || _peerClosed && PendingError != Errno.None);
-        ready |= isOver ? Readiness.HangUp : 0;
-        ready |= PendingError != Errno.None ? Readiness.Error : 0;
-        bool canWrite = IsInternet
-            ? WriteShut || _peer is null || _peerClosed || _peer.Queue.Room >= MessageQueue.DefaultCapacity / 3
-            : SendBuffer.IsWritable;
-        return ready | (canWrite ? Readiness.Out : 0);
-    }
-
-    protected override void OnLastClose()
-    {
-        World.Network.Unbind(this);
-        _backlog = -1;
-        foreach (StreamSocket waiting in _waiting)
-            waiting.Release();
-        _waiting.Clear();
-        if (_peer is { } peer)
-        {
-            peer._peerClosed = true;
-            peer._peer = null;
-            // Data that was never read is lost, and the sender is told (tcp(7), unix(7)).
-            if (Queue.Count > 0)
-                peer.PendingError = Errno.ECONNRESET;
-            peer.Source.Pulse(Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.ReadHangUp | Readiness.Error);
-            _peer = null;
-        }
-        Queue.Clear();
+        return HasInputEnded || asksNothing && Kind == SocketKind.Stream ? Received.Nothing : Errno.EAGAIN;
     }
 }

@@ -117,5 +117,8 @@ public static class Fifo
         return Errno.None;
     }
 
-    private sealed record Waiting(PipeEnd End, long Partners);
+    private sealed record Waiting(PipeEnd End, long Partners) : IAbandonable
+    {
+        public void Abandon() => End.Release();
+    }
 }

@@ -24,6 +24,14 @@ public sealed unsafe class HostFile : IDisposable
             return Result(HostFileCalls.WriteAt(Descriptor, start, (nuint)source.Length, offset));
     }
 
+    /// <summary>Another handle on the same open file; null with the host's errno.</summary>
+    public HostFile? Duplicate(out int error)
+    {
+        int copy = HostFileCalls.Control(Descriptor, HostFileCalls.DuplicateCloseOnExec, 0);
+        error = HostTree.Check(copy);
+        return copy < 0 ? null : new HostFile(copy);
+    }
+
     public int SetLength(long length) => Result(HostFileCalls.Truncate(Descriptor, length));
 
     public int Synchronize() => Result(HostFileCalls.Synchronize(Descriptor));

@@ -15,6 +15,7 @@ internal static unsafe partial class HostFileCalls
     public const int PathOnly = 0x200000;
     public const int CurrentDirectory = -100;
     public const int EmptyPath = 0x1000;
+    public const int DuplicateCloseOnExec = 1030;
     public const int SymlinkNoFollow = 0x100;
     public const int RemoveDirectory = 0x200;
 
@@ -105,6 +106,9 @@ internal static unsafe partial class HostFileCalls
 
     [DllImport("libc", EntryPoint = "openat", SetLastError = true)]
     public static extern int OpenAt(int directory, byte* path, int flags, uint mode);
+
+    [DllImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static extern int Control(int descriptor, int command, int argument);
 
     [DllImport("libc", EntryPoint = "close", SetLastError = true)]
     public static extern int Close(int descriptor);

@@ -27,7 +27,7 @@ public sealed unsafe partial class HostTree : IDisposable
     private const int NotPermitted = 1;
     private const int Invalid = 22;
 
-    private readonly int _root;
+    private int _root;
     private bool _walkByHand;
 
     private HostTree(int root) => _root = root;
@@ -48,12 +48,20 @@ public sealed unsafe partial class HostTree : IDisposable
 
     public void Dispose()
     {
-        HostFileCalls.Close(_root);
+        if (_root >= 0)
+            HostFileCalls.Close(_root);
+        _root = -1;
         GC.SuppressFinalize(this);
     }
 
     public int Status(ReadOnlySpan<byte> path, out HostStatus status)
     {
+        // The root and names in it take one call; a longer path could lead over a link.
+        if (!path.Contains((byte)'/') && !path.SequenceEqual(".."u8))
+        {
+            fixed (byte* name = CString(path))
+                return Status(_root, name, out status);
+        }
         status = default;
         int error = Locate(path, out int descriptor);
         if (error != 0)
@@ -212,11 +220,16 @@ public sealed unsafe partial class HostTree : IDisposable
 
     internal static int Status(int descriptor, out HostStatus status)
     {
+        byte empty = 0;
+        return Status(descriptor, &empty, out status);
+    }
+
+    private static int Status(int directory, byte* name, out HostStatus status)
+    {
         const uint BasicAndBirth = 0xFFF;
         const uint BirthMask = 0x800;
         HostFileCalls.Statx raw;
-        byte empty = 0;
-        int error = Check(HostFileCalls.GetStatx(descriptor, &empty, HostFileCalls.EmptyPath, BasicAndBirth, &raw));
+        int error = Check(HostFileCalls.GetStatx(directory, name, HostFileCalls.EmptyPath | HostFileCalls.SymlinkNoFollow, BasicAndBirth, &raw));
         status = error != 0 ? default : new HostStatus(
             raw.Major, raw.Minor, raw.Inode, raw.Mode, raw.Links, raw.User, raw.Group, raw.RawMajor, raw.RawMinor, (long)raw.Size,
             raw.BlockSize, (long)raw.Blocks, raw.AccessTime.TotalNanoseconds, raw.ModifyTime.TotalNanoseconds,

@@ -25,23 +25,38 @@ internal static class RobustFutexes
         for (int count = 0; (entry & ~1UL) != head && count < Limit; count++)
         {
             ulong now = entry & ~1UL;
+            // The lowest bit of an entry tells of priority inheritance: its lock is handed over, not woken.
+            bool isPriorityInheriting = (entry & 1) != 0;
             if (!memory.TryRead(new GuestAddress(now), out entry))
                 break;
             if (now != (pending & ~1UL))
-                Mark(thread, new GuestAddress(now + (ulong)offset));
+                Mark(thread, new GuestAddress(now + (ulong)offset), isPriorityInheriting, isPending: false);
         }
         if ((pending & ~1UL) != 0)
-            Mark(thread, new GuestAddress((pending & ~1UL) + (ulong)offset));
+            Mark(thread, new GuestAddress((pending & ~1UL) + (ulong)offset), (pending & 1) != 0, isPending: true);
     }
 
-    private static void Mark(GuestThread thread, GuestAddress address)
+    private static void Mark(GuestThread thread, GuestAddress address, bool isPriorityInheriting, bool isPending)
     {
         AddressSpace memory = thread.Process.Memory;
-        if (!memory.TryRead(address, out uint word) || (word & OwnerMask) != (uint)thread.Id)
+        if ((address.Value & 3) != 0 || !memory.TryRead(address, out uint word))
+            return;
+        // It ended between unlocking the word and waking who waits for it.
+        if (isPending && !isPriorityInheriting && word == 0)
+        {
+            Wake(thread, address);
+            return;
+        }
+        if ((word & OwnerMask) != (uint)thread.Id)
             return;
         memory.TryWrite(address, (word & Waiters) | OwnerDied);
-        if ((word & Waiters) == 0)
-            return;
+        if ((word & Waiters) != 0 && !isPriorityInheriting)
+            Wake(thread, address);
+    }
+
+    private static void Wake(GuestThread thread, GuestAddress address)
+    {
+        AddressSpace memory = thread.Process.Memory;
         foreach (bool isPrivate in (ReadOnlySpan<bool>)[false, true])
         {
             if (memory.FutexKey(address, isPrivate) is { } key)

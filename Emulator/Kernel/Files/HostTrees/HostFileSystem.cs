@@ -61,6 +61,13 @@ public sealed class HostFileSystem : FileSystem
         }
     }
 
+    public override void Release()
+    {
+        while (_kept.TryDequeue(out MemoryObject? content))
+            content.Release();
+        Tree.Dispose();
+    }
+
     /// <summary>Opens a host directory (or single file, for a bind); null with the error when it cannot be.</summary>
     public static HostFileSystem? Open(IClock clock, string path, bool readOnly, out Errno error)
     {

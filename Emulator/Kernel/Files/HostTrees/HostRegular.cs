@@ -63,7 +63,12 @@ public sealed class HostRegular : HostInode
         content = null;
         if (_object is null || _object.IsReleased || (forWriting && !_objectWritable))
         {
-            int failure = Tree.OpenFile(Path, forWriting, out HostFile? file);
+            HostFile? file;
+            int failure;
+            if (_file is not null && (_writable || !forWriting))
+                file = _file.Duplicate(out failure);
+            else
+                failure = Tree.OpenFile(Path, forWriting, out file);
             if (failure != 0)
                 return (Errno)failure;
             _object = new HostFileObject(file!, Owner.IsReadOnly);

@@ -13,7 +13,7 @@ public sealed class ProcFileSystem : FileSystem
     private readonly IProcessSource _processes;
     private readonly SystemInfo _system;
     private readonly RandomBytes _random;
-    private readonly string _bootId;
+    private string? _bootId;
     private ulong _nextInode = 0xF0000000;
 
     public ProcFileSystem(IClock clock, ulong device, IProcessSource processes, SystemInfo system, RandomBytes random)
@@ -23,9 +23,14 @@ public sealed class ProcFileSystem : FileSystem
         _processes = processes;
         _system = system;
         _random = random;
-        _bootId = RandomId();
         ProcNumbers root = new(this, _ => processes.ProcessIds, id => processes.Find(id) is null ? null : ProcessDirectory.Create(this, processes, id));
         Root = root;
+        FirstEntered = () => Fill(root);
+    }
+
+    private void Fill(ProcNumbers root)
+    {
+        _bootId = RandomId();
         AddSystem(root);
         root.Add("self", new ProcLink(this, static call => call is null ? null : Ascii(call.Process.Id)));
         root.Add("thread-self", new ProcLink(this, static call => call is null ? null : Encoding.ASCII.GetBytes($"{call.Process.Id}/task/{call.Thread.Id}")));

@@ -75,6 +75,8 @@ public sealed class MemoryFileSystem : FileSystem
         }
     }
 
+    public override void Release() => _lower?.FileSystem?.Release();
+
     /// <summary>Reserves the memory of a name and its node; false when the world has no more (ENOSPC).</summary>
     internal bool TryReserveName() => Accountant is null || Accountant.TryCharge(NameCost);
 

@@ -5,7 +5,7 @@ using Vivarium.Emulator.Memory;
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
 /// <summary>futex(2).</summary>
-public static class FutexCalls
+public static partial class FutexCalls
 {
     private const int Wait = 0;
     private const int Wake = 1;
@@ -48,7 +48,7 @@ public static class FutexCalls
             case LockPi or LockPi2:
                 return Lock(call, address, key, new GuestAddress(timeout), operation);
             case TryLockPi:
-                return TryLock(call, address, mayWait: false, out _);
+                return TryLock(call, address, key, out _);
             case UnlockPi:
                 return Unlock(call, address, key);
             default:
@@ -160,57 +160,5 @@ public static class FutexCalls
             return Errno.EFAULT;
         int woken = call.World.Futexes.Wake(key, wake);
         return CallResult.Ok(also.Value ? woken + call.World.Futexes.Wake(target, wakeSecond) : woken);
-    }
-
-    // ---- priority inheritance: ownership is in the word, the kernel only hands it on --------------------------------
-
-    private static CallResult Lock(CallContext call, GuestAddress address, (object Key, ulong Offset) key, GuestAddress timeout, int operation)
-    {
-        if (call.State is FutexWaiter waiter)
-            return ContinueWait(call, waiter, timeout);
-        // FUTEX_LOCK_PI's limit is on the real-time clock, whatever its flags say; LOCK_PI2's follows them.
-        int clock = (operation & ~(PrivateFlag | RealTimeFlag)) == LockPi ? operation | RealTimeFlag : operation;
-        if (!timeout.IsNull && Limit(call, timeout, isRelative: false, clock) is var error && error != Errno.None)
-            return error;
-        CallResult result = TryLock(call, address, mayWait: true, out bool mustWait);
-        if (!mustWait)
-            return result;
-        waiter = call.World.Futexes.Wait(key, uint.MaxValue, call.Thread);
-        call.State = waiter;
-        return Park(call, waiter, timeout);
-    }
-
-    private static CallResult TryLock(CallContext call, GuestAddress address, bool mayWait, out bool mustWait)
-    {
-        mustWait = false;
-        if (!call.Memory.TryRead(address, out uint word))
-            return Errno.EFAULT;
-        uint owner = word & OwnerMask;
-        if (owner == (uint)call.Thread.Id)
-            return Errno.EDEADLK;
-        if (owner == 0 || (word & OwnerDiedBit) != 0)
-            return call.Memory.TryWrite(address, (uint)call.Thread.Id | (word & (WaitersBit | OwnerDiedBit))) ? CallResult.Ok() : Errno.EFAULT;
-        if (call.World.FindThread((int)owner) is null)
-            return Errno.ESRCH;
-        if (!mayWait)
-            return Errno.EAGAIN;
-        if (!call.Memory.TryWrite(address, word | WaitersBit))
-            return Errno.EFAULT;
-        mustWait = true;
-        return CallResult.Ok();
-    }
-
-    private static CallResult Unlock(CallContext call, GuestAddress address, (object Key, ulong Offset) key)
-    {
-        if (!call.Memory.TryRead(address, out uint word))
-            return Errno.EFAULT;
-        if ((word & OwnerMask) != (uint)call.Thread.Id)
-            return Errno.EPERM;
-        FutexWaiter? next = call.World.Futexes.First(key, uint.MaxValue);
-        uint owner = next is null ? 0 : (uint)next.Thread.Id;
-        call.World.Futexes.Wake(key, 1);
-        if (call.World.Futexes.First(key, uint.MaxValue) is not null)
-            owner |= WaitersBit;
-        return call.Memory.TryWrite(address, owner) ? CallResult.Ok() : Errno.EFAULT;
     }
 }

@@ -19,6 +19,8 @@ public static class ProcessCalls
     private const uint Exited = 4;
     private const uint Continued = 8;
     private const uint NoWait = 0x01000000;
+    private const uint CloneChildren = 0x80000000;
+    private const uint AllChildren = 0x40000000;
     private const uint WaitFlags = NoHang | Stopped | Exited | Continued | NoWait | 0xE0000000;
 
     public static CallResult Execve(CallContext call, GuestAddress path, GuestAddress arguments, GuestAddress environment) =>
@@ -160,7 +162,7 @@ public static class ProcessCalls
         bool any = false;
         foreach (Process child in call.Process.Children)
         {
-            if (!matches(child))
+            if (!matches(child) || !IsOfKind(child, options))
                 continue;
             any = true;
             if (child.Reported is not { } change || !IsWanted(change.Change, options))
@@ -172,6 +174,10 @@ public static class ProcessCalls
             return Errno.ECHILD;
         return (options & NoHang) != 0 ? CallResult.Ok() : call.Wait(call.Process.ChildSource);
     }
+
+    /// <summary>Children that end with another signal than SIGCHLD, or none, are waited for only with __WCLONE or __WALL.</summary>
+    private static bool IsOfKind(Process child, uint options) =>
+        (options & AllChildren) != 0 || (child.ExitSignal != Signal.Child) == ((options & CloneChildren) != 0);
 
     private static bool IsWanted(ChildChange change, uint options) => change switch
     {

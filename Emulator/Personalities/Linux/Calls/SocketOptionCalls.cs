@@ -38,7 +38,7 @@ public static class SocketOptionCalls
         if (level == SocketLevel && name is ReceiveTimeout or SendTimeout)
             return SetTimeout(call, socket, name, value, length);
         if (level == SocketLevel && name == Linger)
-            return length < 8 ? Errno.EINVAL : call.Memory.TryRead(value, out ulong _) ? 0 : Errno.EFAULT;
+            return SetLinger(call, socket, value, length);
         if (!IsKnown(level, name, socket))
             return level is SocketLevel or 0 or 6 or 17 or 41 ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP;
         if (length < sizeof(int) && level == SocketLevel)
@@ -82,6 +82,16 @@ public static class SocketOptionCalls
                 socket.OtherOptions[(level, name)] = level == SocketLevel && number != 0 && name is 5 or 6 or 9 or 10 ? 1 : number;
                 break;
         }
+    }
+
+    private static CallResult SetLinger(CallContext call, Socket socket, GuestAddress value, int length)
+    {
+        if (length < 8)
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(value, out int isOn) || !call.Memory.TryRead(value + 4, out int seconds))
+            return Errno.EFAULT;
+        socket.Linger = isOn != 0 ? (true, seconds) : (false, socket.Linger.Seconds);
+        return 0;
     }
 
     private static CallResult SetTimeout(CallContext call, Socket socket, int name, GuestAddress value, int length)
@@ -132,6 +142,7 @@ public static class SocketOptionCalls
                 (longs[0], longs[1]) = (time / 1_000_000_000, time % 1_000_000_000 / 1000);
                 return 16;
             case (SocketLevel, Linger):
+                (ints[0], ints[1]) = (socket.Linger.IsOn ? 1 : 0, socket.Linger.Seconds);
                 return 8;
             default:
                 if (Number(socket, level, name) is not { } number)

@@ -181,7 +181,11 @@ public static class ThreadCalls
         }
     }
 
-    public static CallResult SchedYield(CallContext call) => CallResult.Ok();
+    public static CallResult SchedYield(CallContext call)
+    {
+        call.Yield();
+        return CallResult.Ok();
+    }
 
     public static CallResult Gettid(CallContext call) => CallResult.Ok(call.Thread.Id);
 
@@ -193,6 +197,7 @@ public static class ThreadCalls
         if (!thread.RobustList.IsNull)
             RobustFutexes.Release(thread);
         thread.RobustList = default;
+        FutexCalls.HandOverAll(thread);
         GuestAddress address = thread.ClearChildTid;
         thread.ClearChildTid = default;
         if (address.IsNull || !thread.Process.Memory.TryWrite(address, 0))

@@ -88,7 +88,8 @@ public static class TimerDescriptorCalls
         GuestThread? target = how == toThread ? call.Process.FindThread(thread) : null;
         if (how == toThread && target is null)
             return Errno.EINVAL;
-        PosixTimer timer = call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11);
+        if (call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11) is not { } timer)
+            return Errno.EAGAIN;
         if (call.Memory.TryWrite(id, timer.Id))
             return 0;
         call.Process.RemovePosixTimer(timer.Id);

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Text;
+using Vivarium.Actors.Execution;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Messages;
+using Vivarium.Nodes.Hosting;
+
+namespace Vivarium.Nodes.Benchmarks;
+
+/// <summary>A node inside this process that has run its program before: what a job costs a farm, without the start of <c>viv</c>.</summary>
+internal sealed class WarmNode : IDisposable
+{
+    private readonly LocalNode _node;
+    private readonly Sink _output = new();
+
+    public WarmNode()
+    {
+        var backend = new EmulatorBackend(new EmulatorServices
+        {
+            Clock = HostClock.Instance,
+            Streams = _ => new JobStreams(NoInput.Instance, _output, _output),
+            Seeds = () => 1,
+        });
+        var settings = NodeSettings.Load(AppContext.BaseDirectory, out string? error) ?? throw new InvalidOperationException(error);
+        settings.Workers = 1;
+        _node = new LocalNode(backend, settings);
+    }
+
+    /// <summary>Jobs one after another, each submitted when the last has ended: milliseconds of each, unsorted.</summary>
+    public double[] Run(int count, params string[] command)
+    {
+        JobSpec spec = Describe(command);
+        double[] times = new double[count];
+        for (int i = 0; i < count; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            JobResult result = _node.Submit(new JobId(Guid.NewGuid()), spec).GetAwaiter().GetResult();
+            times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+            if (result.ExitCode != 0)
+                throw new InvalidOperationException($"{command[0]} ended with code {result.ExitCode}: {result.Message}");
+        }
+        return times;
+    }
+
+    public void Dispose() => _node.Dispose();
+
+    private static JobSpec Describe(string[] command) => new()
+    {
+        Program = Encoding.UTF8.GetBytes(command[0]),
+        Arguments = [.. command.Select(Encoding.UTF8.GetBytes)],
+        Environment = RawArguments.Environment(),
+    };
+
+    private sealed class NoInput : IHostInput
+    {
+        public static readonly NoInput Instance = new();
+
+        public event Action? Available
+        {
+            add { }
+            remove { }
+        }
+
+        public bool IsTerminal => false;
+
+        public int TryRead(Span<byte> destination) => 0;
+    }
+
+    private sealed class Sink : IHostOutput
+    {
+        public event Action? RoomAvailable
+        {
+            add { }
+            remove { }
+        }
+
+        public bool IsTerminal => false;
+
+        public int TryWrite(ReadOnlySpan<byte> source) => source.Length;
+    }
+}

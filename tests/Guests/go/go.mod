@@ -1,0 +1,3 @@
+module vivarium/guests
+
+go 1.19

@@ -1,0 +1,258 @@
+// What job control and the ends of threads look like from outside: orphaned groups, stops and continuations, clone children,
+// exit codes of processes whose first thread ended first, words of priority-inheritance futexes.
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "check.h"
+
+static void rest(int milliseconds)
+{
+    struct timespec pause = { milliseconds / 1000, milliseconds % 1000 * 1000000L };
+    while (nanosleep(&pause, &pause) == -1 && errno == EINTR) { }
+}
+
+static void showStatus(const char *what, int status)
+{
+    if (WIFEXITED(status))
+        printf("%s: exit %d\n", what, WEXITSTATUS(status));
+    else if (WIFSIGNALED(status))
+        printf("%s: killed by %d\n", what, WTERMSIG(status));
+    else if (WIFSTOPPED(status))
+        printf("%s: stopped by %d\n", what, WSTOPSIG(status));
+    else
+        printf("%s: continued %d\n", what, WIFCONTINUED(status));
+    fflush(stdout);
+}
+
+static void *late(void *argument)
+{
+    rest(20);
+    syscall(SYS_exit, 5);
+    return argument;
+}
+
+static void firstThreadEndsFirst(void)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, late, NULL);
+        syscall(SYS_exit, 3);
+    }
+    waitpid(child, &status, 0);
+    showStatus("first thread ended first", status);
+}
+
+static int channel[2];
+
+static void say(const char *text)
+{
+    if (write(channel[1], text, strlen(text)) < 0)
+        die("write");
+}
+
+static void onSignal(int signal)
+{
+    say(signal == SIGHUP ? "[HUP]" : signal == SIGCONT ? "[CONT]" : "[?]");
+}
+
+// A session whose leader ends while a member of another group is stopped.
+static void orphans(int stop)
+{
+    if (pipe(channel) != 0)
+        die("pipe");
+    pid_t leader = fork();
+    if (leader == 0) {
+        setsid();
+        pid_t job = fork();
+        if (job == 0) {
+            setpgid(0, 0);
+            signal(SIGHUP, onSignal);
+            signal(SIGCONT, onSignal);
+            raise(stop);
+            say("[on]");
+            _exit(0);
+        }
+        int status;
+        setpgid(job, job);
+        waitpid(job, &status, WUNTRACED);
+        _exit(WIFSTOPPED(status) ? 1 : 2);
+    }
+    int status;
+    waitpid(leader, &status, 0);
+    showStatus("leader", status);
+    close(channel[1]);
+    char text[200] = "";
+    size_t length = 0;
+    ssize_t count;
+    while ((count = read(channel[0], text + length, sizeof text - 1 - length)) > 0)
+        length += count;
+    close(channel[0]);
+    printf("job said: %zu bytes, hung up %d, continued %d, went on %d\n", length, strstr(text, "[HUP]") != NULL, strstr(text, "[CONT]") != NULL, strstr(text, "[on]") != NULL);
+    fflush(stdout);
+}
+
+// A terminal's stop in a group that is an orphan from the beginning.
+static void orphanStop(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        raise(SIGTSTP);
+        raise(SIGTTIN);
+        _exit(4);
+    }
+    int status;
+    waitpid(child, &status, WUNTRACED);
+    showStatus("orphan's terminal stop", status);
+}
+
+static int ends(void *argument)
+{
+    return (int)(long)argument;
+}
+
+static void cloneChildren(void)
+{
+    static char stack[65536];
+    int status;
+    pid_t child = clone(ends, stack + sizeof stack, CLONE_VM, (void *)6);
+    printf("plain wait %d %s\n", waitpid(-1, &status, 0) == child, strerrorname_np(errno));
+    printf("__WCLONE %d", waitpid(-1, &status, __WCLONE) == child);
+    showStatus("", status);
+    child = clone(ends, stack + sizeof stack, CLONE_VM | SIGUSR1, (void *)7);
+    signal(SIGUSR1, SIG_IGN);
+    printf("__WALL %d", waitpid(-1, &status, __WALL) == child);
+    showStatus("", status);
+}
+
+static void stopAndContinue(const char *what, long (*call)(void))
+{
+    pid_t child = fork();
+    if (child == 0) {
+        errno = 0;
+        long result = call();
+        printf("%s: %ld %s\n", what, result, errno ? strerrorname_np(errno) : "");
+        fflush(stdout);
+        _exit(0);
+    }
+    int status;
+    rest(30);
+    kill(child, SIGSTOP);
+    waitpid(child, &status, WUNTRACED);
+    showStatus(what, status);
+    kill(child, SIGCONT);
+    waitpid(child, &status, WCONTINUED);
+    showStatus(what, status);
+    waitpid(child, &status, 0);
+    showStatus(what, status);
+}
+
+static long epollWait(void)
+{
+    struct epoll_event event;
+    return epoll_wait(epoll_create1(0), &event, 1, 300);
+}
+
+static long sleeps(void)
+{
+    struct timespec time = { 0, 200000000 };
+    return nanosleep(&time, NULL);
+}
+
+static long waitsForSignal(void)
+{
+    sigset_t set;
+    struct timespec time = { 0, 300000000 };
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return sigtimedwait(&set, NULL, &time);
+}
+
+static long futexWaits(void)
+{
+    static int word;
+    struct timespec time = { 0, 300000000 };
+    return syscall(SYS_futex, &word, FUTEX_WAIT, 0, &time, NULL, 0);
+}
+
+static atomic_uint lock;
+static atomic_int waiting;
+
+static void *takesLock(void *argument)
+{
+    atomic_fetch_add(&waiting, 1);
+    long result = syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+    unsigned word = atomic_load(&lock);
+    printf("%s: %ld, mine %d, waiters %d, died %d\n", (char *)argument, result, (int)(word & FUTEX_TID_MASK) == gettid(), (word & FUTEX_WAITERS) != 0, (word & FUTEX_OWNER_DIED) != 0);
+    fflush(stdout);
+    printf("%s unlocks: %ld\n", (char *)argument, syscall(SYS_futex, &lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+    fflush(stdout);
+    return NULL;
+}
+
+static struct { struct robust_list_head head; struct robust_list entry; } robust;
+
+static void *diesWithLock(void *argument)
+{
+    robust.head.list.next = (void *)((char *)&robust.entry + 1);
+    robust.entry.next = &robust.head.list;
+    robust.head.futex_offset = (char *)&lock - (char *)&robust.entry;
+    syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
+    syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+    atomic_store(&waiting, 1);
+    rest(40);
+    syscall(SYS_exit, 0);
+    return argument;
+}
+
+static void priorityInheritance(void)
+{
+    pthread_t first, second, owner;
+    SHOW(syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+    pthread_create(&first, NULL, takesLock, "first");
+    while (atomic_load(&waiting) < 1)
+        sched_yield();
+    rest(20);
+    printf("waiters %d\n", (atomic_load(&lock) & FUTEX_WAITERS) != 0);
+    SHOW(syscall(SYS_futex, &lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+    pthread_join(first, NULL);
+    printf("word %u\n", atomic_load(&lock));
+    // A failed try marks the word as well.
+    atomic_store(&waiting, 0);
+    pthread_create(&owner, NULL, diesWithLock, NULL);
+    while (atomic_load(&waiting) < 1)
+        sched_yield();
+    SHOW(syscall(SYS_futex, &lock, FUTEX_TRYLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+    printf("waiters %d\n", (atomic_load(&lock) & FUTEX_WAITERS) != 0);
+    pthread_create(&second, NULL, takesLock, "second");
+    pthread_join(second, NULL);
+    printf("word %u\n", atomic_load(&lock));
+    atomic_store(&lock, 4000000);
+    SHOW(syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+}
+
+int main(void)
+{
+    signal(SIGCHLD, SIG_DFL);
+    firstThreadEndsFirst();
+    orphans(SIGSTOP);
+    orphans(SIGTSTP);
+    orphanStop();
+    cloneChildren();
+    stopAndContinue("epoll_wait", epollWait);
+    stopAndContinue("nanosleep", sleeps);
+    stopAndContinue("sigtimedwait", waitsForSignal);
+    stopAndContinue("futex", futexWaits);
+    priorityInheritance();
+    return 0;
+}
