@@ -23,9 +23,15 @@ public sealed unsafe partial class AddressSpace
 {
     private const ulong FreezeThreshold = 64;
 
+    /// <summary>A process that forks again will fork more often: then few pages are worth freezing.</summary>
+    private const ulong AgainThreshold = 1;
+
+    private int _forks;
+
     /// <summary>A copy for fork(2): shared areas shared, private ones copy-on-write. Null when the commit limit forbids it.</summary>
     public AddressSpace? Fork()
     {
+        _forks++;
         var child = new AddressSpace(_accountant, _limit) { _breakStart = _breakStart, _break = _break };
         for (int i = 0; i < _areas.Count; i++)
         {
@@ -40,8 +46,8 @@ public sealed unsafe partial class AddressSpace
 
     private bool ForkArea(Area area, AddressSpace child)
     {
-        PageRuns changed = area.Shared ? default : PageMap.ChangedRuns(_base + area.Start, area.Length);
-        if (area.IsPrivate && area.Object is null && ShouldFreeze(area, changed.Pages) && Freeze(area, changed))
+        PageRuns changed = area.Shared || !area.WasWritable ? default : PageMap.ChangedRuns(_base + area.Start, area.Length);
+        if (changed.Pages > 0 && ShouldFreeze(area, changed.Pages) && Freeze(area, changed))
             changed = default;
         Area copy = area.Slice(area.Start, area.End);
         copy.Charged = false;
@@ -60,9 +66,17 @@ public sealed unsafe partial class AddressSpace
         return true;
     }
 
-    private static bool ShouldFreeze(Area area, ulong changed) =>
-        changed > FreezeThreshold && (area.Frozen is null || changed > area.Frozen.Pages / 4) &&
-        (area.Protection & (Protection.Read | Protection.Write)) != 0;
+    private bool ShouldFreeze(Area area, ulong changed)
+    {
+        if ((area.Protection & (Protection.Read | Protection.Write)) == 0)
+            return false;
+        if (area.Frozen is { } frozen)
+            return changed > Math.Max(FreezeThreshold, frozen.Pages / 4);
+        // All of a file's area is written, also what was not changed: a program's data is small.
+        if (area.Object is { } content && (area.Length > FreezeThreshold * GuestAddress.PageSize || EndOfContent(area, content) < area.End))
+            return false;
+        return changed > (_forks > 1 ? AgainThreshold : FreezeThreshold);
+    }
 
     private bool Freeze(Area area, in PageRuns changed)
     {
@@ -70,7 +84,7 @@ public sealed unsafe partial class AddressSpace
         int file = (int)handle.DangerousGetHandle();
         if (file < 0 || LibC.Truncate(file, (long)area.Length) != 0)
             return false;
-        bool whole = area.Frozen is not null;
+        bool whole = area.Frozen is not null || area.Object is not null;
         PageRuns runs = whole ? PageRuns.Whole(area.Length) : changed;
         foreach ((ulong offset, ulong length) in runs)
         {
@@ -108,7 +122,12 @@ public sealed unsafe partial class AddressSpace
         if ((area.Protection & Protection.Write) == 0)
             HostMemory.Protect(target, area.Length, Protection.ReadWrite);
         foreach ((ulong offset, ulong length) in runs)
+        {
+            // One call instead of a fault a page; kernels before 5.14 do without.
+            if (length > GuestAddress.PageSize)
+                _ = LibC.Advise(target + (nint)offset, (nuint)length, LibC.AdvisePopulateWrite);
             Buffer.MemoryCopy((byte*)source + offset, (byte*)target + offset, length, length);
+        }
         if ((area.Protection & Protection.Write) == 0)
             HostMemory.Protect(target, area.Length, area.Protection);
         if (!readable)

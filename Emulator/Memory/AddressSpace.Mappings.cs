@@ -114,6 +114,7 @@ public sealed unsafe partial class AddressSpace
         }
         if (!HostMemory.Protect((nint)(_base + area.Start), area.Length, protection))
             return MapStatus.NoMemory;
+        area.WasWritable |= (protection & Protection.Write) != 0;
         area.Object?.AddMapper(this);
         return MapStatus.Ok;
     }
@@ -282,10 +283,11 @@ public sealed unsafe partial class AddressSpace
     {
         nint place = (nint)(_base + area.Start);
         _wasMapped = true;
-        if (area.Object is { } content)
-            return HostMemory.MapFile(place, area.Length, area.Protection, area.Shared, content.MapHandle(), area.Offset);
+        area.WasWritable |= (area.Protection & Protection.Write) != 0;
         if (area.Frozen is { } frozen)
             return HostMemory.MapFile(place, area.Length, area.Protection, shared: false, frozen.File, area.FrozenOffset);
+        if (area.Object is { } content)
+            return HostMemory.MapFile(place, area.Length, area.Protection, area.Shared, content.MapHandle(), area.Offset);
         return HostMemory.MapAnonymous(place, area.Length, area.Protection);
     }
 

@@ -10,6 +10,9 @@ internal sealed class Area
     public bool Shared;
     public bool GrowsDown;
 
+    /// <summary>It could be written at some time, so private pages may differ from their backing.</summary>
+    public bool WasWritable;
+
     /// <summary>True when its bytes are counted by the accountant.</summary>
     public bool Charged;
     public bool NoReserve;
@@ -21,7 +24,7 @@ internal sealed class Area
     /// <summary>Offset of <see cref="Start"/> in the object.</summary>
     public ulong Offset;
 
-    /// <summary>A private anonymous area's content at its last freeze (see Fork); offsets as <see cref="FrozenOffset"/>.</summary>
+    /// <summary>A private area's content at its last freeze, mapped in place of its backing (see Fork); offsets as <see cref="FrozenOffset"/>.</summary>
     public FrozenPages? Frozen;
     public ulong FrozenOffset;
     public string? Name;

@@ -18,6 +18,7 @@ internal static unsafe partial class LibC
     public const int RemapMayMove = 1;
     public const int RemapFixed = 2;
     public const int AdviseDontNeed = 4;
+    public const int AdvisePopulateWrite = 23;
     public const int Failed = -1;
 
     /// <summary>AT_HWCAP2, and its bit that says that programs may set FS and GS.</summary>
