@@ -114,7 +114,6 @@ public sealed unsafe partial class AddressSpace
         }
         if (!HostMemory.Protect((nint)(_base + area.Start), area.Length, protection))
             return MapStatus.NoMemory;
-        area.WasWritable |= (protection & Protection.Write) != 0;
         area.Object?.AddMapper(this);
         return MapStatus.Ok;
     }

@@ -16,9 +16,6 @@ internal sealed class Area
     /// <summary>True when its bytes are counted by the accountant.</summary>
     public bool Charged;
     public bool NoReserve;
-
-    /// <summary>Pages may differ from the object's, since they could be written once.</summary>
-    public bool WasWritable;
     public MemoryObject? Object;
 
     /// <summary>Offset of <see cref="Start"/> in the object.</summary>
