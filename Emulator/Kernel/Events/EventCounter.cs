@@ -22,6 +22,8 @@ public sealed class EventCounter : OpenFile
 
     public override bool IgnoresSeek => true;
 
+    public override bool WritesOneByOne => true;
+
     public override string Description => "anon_inode:[eventfd]";
 
     public override Readiness Poll() =>

@@ -52,6 +52,8 @@ public sealed class FileChangeQueue : OpenFile
 
     public override bool IgnoresSeek => true;
 
+    public override bool ReadsOneByOne => true;
+
     /// <summary>Its watches, the newest first (inotify_show_fdinfo in fs/notify/fdinfo.c; without file handles).</summary>
     public override string Information
     {

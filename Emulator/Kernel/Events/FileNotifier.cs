@@ -10,11 +10,10 @@ public static class FileNotifier
 {
     private const FileChange Content = FileChange.Accessed | FileChange.Modified;
 
-    // What happens through an open description or a name; a change of names is not left out for a name that is gone.
-    private const FileChange ThroughDescription = Content | FileChange.Opened | FileChange.ClosedReadOnly | FileChange.ClosedWritable;
-
     /// <summary>Something happened to a file: the directory that holds its name is told, then the file's own watches.</summary>
-    public static void OnFile(PathEntry? path, FileChange change)
+    public static void OnFile(PathEntry? path, FileChange change) => OnFile(path, change, isThroughDescription: false);
+
+    private static void OnFile(PathEntry? path, FileChange change, bool isThroughDescription)
     {
         if (path is null)
             return;
@@ -26,10 +25,10 @@ public static class FileNotifier
         if (inode.Kind == FileKind.Directory)
             change |= FileChange.IsDirectory;
         // What goes through a device or FIFO is not for everyone who may see its directory.
-        bool isPrivate = inode.Kind is not (FileKind.Regular or FileKind.Directory or FileKind.SymbolicLink) && (change & Content) != 0;
+        bool isPrivate = isThroughDescription && inode.Kind is not (FileKind.Regular or FileKind.Directory or FileKind.SymbolicLink) && (change & Content) != 0;
         if (isPrivate)
             parent = [];
-        bool isUnlinked = path.Dentry.IsRemoved && (change & ThroughDescription) != 0;
+        bool isUnlinked = isThroughDescription && path.Dentry.IsRemoved;
         foreach (FileWatch watch in parent)
         {
             if (!(isUnlinked && watch.ExcludesUnlinked))
@@ -48,7 +47,7 @@ public static class FileNotifier
     }
 
     /// <summary>The same for an open description; files that have no name have no watches.</summary>
-    public static void OnFile(OpenFile file, FileChange change) => OnFile(file.Path, change);
+    public static void OnFile(OpenFile file, FileChange change) => OnFile(file.Path, change, isThroughDescription: true);
 
     /// <summary>A name came, went or moved in a directory.</summary>
     public static void OnName(Inode directory, FileChange change, byte[] name, Inode? named, uint cookie = 0)

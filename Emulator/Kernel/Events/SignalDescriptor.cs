@@ -15,7 +15,7 @@ public sealed class SignalDescriptor : OpenFile
     private readonly SignalEncoder _encode;
 
     public SignalDescriptor(World world, SignalSet signals, int recordSize, SignalEncoder encode, OpenFlags flags)
-        : base(flags | OpenFlags.Read)
+        : base(flags | OpenFlags.ReadWrite)
     {
         _world = world;
         _inode = new AnonymousInode(world, FileKind.Unknown, 0x180);

@@ -9,7 +9,7 @@ public sealed class TimerDescriptor : OpenFile
     private readonly Inode _inode;
 
     public TimerDescriptor(World world, bool isRealtime, OpenFlags flags)
-        : base(flags | OpenFlags.Read)
+        : base(flags | OpenFlags.ReadWrite)
     {
         _inode = new AnonymousInode(world, FileKind.Unknown, 0x180);
         IsRealtime = isRealtime;

@@ -26,6 +26,9 @@ public sealed class AnonymousInode : Inode
 
     public override Errno SetAttributes(in AttributeChange change)
     {
+        // Event descriptors and their like have attributes for show only (fs/anon_inodes.c).
+        if (Kind == FileKind.Unknown)
+            return Errno.EOPNOTSUPP;
         _status.Mode = change.Mode ?? _status.Mode;
         return Errno.None;
     }

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>
@@ -27,8 +29,8 @@ public sealed class Dentry
     /// <summary>The name was removed; open files and working directories may still refer to it.</summary>
     public bool IsRemoved { get; private set; }
 
-    /// <summary>Open files and working directories that use the name.</summary>
-    public int Holders { get; internal set; }
+    /// <summary>Open files and working directories that use the name, and names below it that are used.</summary>
+    public int Holders { get; private set; }
 
     /// <summary>How many mounts sit on this name, over all mounts of the file system: a quick test before the mount table is asked.</summary>
     public int MountCount { get; internal set; }
@@ -68,7 +70,24 @@ public sealed class Dentry
         return false;
     }
 
-    /// <summary>Called after the file system removed the name. A name that nobody holds is then let go of.</summary>
+    /// <summary>One more user. A name that is used holds the one above it, which so outlives its removal.</summary>
+    internal void Hold()
+    {
+        if (Holders++ == 0)
+            Parent?.Hold();
+    }
+
+    /// <summary>One user less; the last one of a removed name may be the end of its file.</summary>
+    internal void Release()
+    {
+        if (--Holders != 0)
+            return;
+        if (IsRemoved)
+            FileNotifier.OnNameReleased(this);
+        Parent?.Release();
+    }
+
+    /// <summary>Called after the file system removed the name.</summary>
     internal void Remove()
     {
         IsRemoved = true;
@@ -79,16 +98,26 @@ public sealed class Dentry
     internal void Move(Dentry newParent, byte[] newName)
     {
         Parent?._children?.Remove(Name);
-        Parent = newParent;
+        HangBelow(newParent);
         Name = newName;
         newParent.Children[newName] = this;
+    }
+
+    private void HangBelow(Dentry newParent)
+    {
+        Dentry? old = Parent;
+        Parent = newParent;
+        if (Holders == 0)
+            return;
+        newParent.Hold();
+        old?.Release();
     }
 
     internal static void Exchange(Dentry left, Dentry right)
     {
         (Dentry leftParent, byte[] leftName) = (left.Parent!, left.Name);
         left.Move(right.Parent!, right.Name);
-        right.Parent = leftParent;
+        right.HangBelow(leftParent);
         right.Name = leftName;
         leftParent.Children[leftName] = right;
     }

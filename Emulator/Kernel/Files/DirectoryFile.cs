@@ -6,6 +6,9 @@ public sealed class DirectoryFile : OpenFile
     private const ulong FirstEntry = 2;
     private readonly Inode _inode;
 
+    // Where a listing came to its end: names made since are not seen before the next rewind, as on a disk's file systems.
+    private long? _end;
+
     public DirectoryFile(Inode inode, PathEntry path, OpenFlags flags)
         : base(flags)
     {
@@ -28,13 +31,19 @@ public sealed class DirectoryFile : OpenFile
     {
         if (Path!.Dentry.IsRemoved)
             return Errno.ENOENT;
+        if (Position == _end)
+            return Errno.None;
+        _end = null;
         Progress progress = new(this, sink);
         if (Position == 0 && !progress.AddSpecial("."u8, _inode.Status.Inode, 1))
             return Errno.None;
         if (Position == 1 && !progress.AddSpecial(".."u8, ParentInode(), FirstEntry))
             return Errno.None;
         _inode.Accessed();
-        return _inode.List(call, (ulong)Position - FirstEntry, progress);
+        Errno error = _inode.List(call, (ulong)Position - FirstEntry, progress);
+        if (error == Errno.None && !progress.IsFull)
+            _end = Position;
+        return error;
     }
 
     private ulong ParentInode()
@@ -50,9 +59,12 @@ public sealed class DirectoryFile : OpenFile
 
     private sealed class Progress(DirectoryFile directory, IDirectorySink sink) : IDirectorySink
     {
+        public bool IsFull { get; private set; }
+
         public bool Add(ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
         {
-            if (!sink.Add(name, inode, kind, next + FirstEntry))
+            IsFull = !sink.Add(name, inode, kind, next + FirstEntry);
+            if (IsFull)
                 return false;
             directory.Position = (long)(next + FirstEntry);
             return true;

@@ -85,6 +85,12 @@ public abstract class OpenFile
     /// <summary>What readlink of /proc/self/fd/N says when there is no path, e.g. "pipe:[12]".</summary>
     public virtual string Description => "anon_inode:[file]";
 
+    /// <summary>Reads into several buffers are so many reads (files with read but not read_iter, as the kernel has it).</summary>
+    public virtual bool ReadsOneByOne => false;
+
+    /// <summary>The same for writes.</summary>
+    public virtual bool WritesOneByOne => false;
+
     /// <summary>What /proc/self/fdinfo/N tells beyond position and flags, in whole lines.</summary>
     public virtual string Information => "";
 

@@ -1,5 +1,3 @@
-using Vivarium.Emulator.Kernel.Events;
-
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>A name in the tree of mounts: what cwd, root and open directories hold.</summary>
@@ -17,16 +15,15 @@ public sealed class PathEntry(Mount mount, Dentry dentry)
     /// <summary>One more user of the name; see <see cref="Release"/>.</summary>
     public void Hold()
     {
-        Dentry.Holders++;
+        Dentry.Hold();
         Mount.Holders++;
     }
 
-    /// <summary>One user less; the last one of a removed name may be the end of its file.</summary>
+    /// <summary>One user less.</summary>
     public void Release()
     {
         Mount.Holders--;
-        if (--Dentry.Holders == 0 && Dentry.IsRemoved)
-            FileNotifier.OnNameReleased(Dentry);
+        Dentry.Release();
     }
 
     public bool IsSame(PathEntry other) => ReferenceEquals(Mount, other.Mount) && ReferenceEquals(Dentry, other.Dentry);

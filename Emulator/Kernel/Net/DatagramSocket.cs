@@ -99,6 +99,17 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
 
     private IoResult SendUnix(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
+        if (!SendBuffer.HasRoom)
+            return IoResult.WouldBlock;
+        IoResult result = DeliverUnix(call, bytes, to, ancillary);
+        // A message that was made and not sent gives its room back, which is news to who waits for room (sock_wfree in net/core/sock.c).
+        if (result.Error != Errno.None && (IsNonBlocking || !result.IsBlocked))
+            Source.Pulse(Readiness.Out);
+        return result;
+    }
+
+    private IoResult DeliverUnix(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
+    {
         DatagramSocket? target = _peer;
         if (to is not null)
         {
@@ -117,7 +128,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             return Errno.EPIPE;
         if (target._peer is not null && target._peer != this)
             return Errno.EPERM;
-        if (!SendBuffer.HasRoom || target.Refuses(this))
+        if (target.Refuses(this))
             return IoResult.WouldBlock;
         target.Queue.Add(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
         target.Source.Pulse(Readiness.In);

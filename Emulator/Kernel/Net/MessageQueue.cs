@@ -30,6 +30,9 @@ public sealed class MessageQueue
 
     public int Count => _messages.Count;
 
+    /// <summary>Something would be lost with the queue; one empty message alone is nothing (unix_release_sock in net/unix/af_unix.c).</summary>
+    public bool HasUnread => Count > 1 || NextLength > 0;
+
     /// <summary>Room for stream bytes.</summary>
     public int Room => Math.Max(0, DefaultCapacity - Bytes - (_messages.Count * Overhead));
 

@@ -58,7 +58,7 @@ public sealed partial class StreamSocket
         if (_peer is { } peer)
         {
             // Data that was never read is lost, and the sender is told (tcp(7), unix(7)).
-            bool resets = Queue.Count > 0 || IsInternet && Linger is (true, 0);
+            bool resets = Queue.HasUnread || IsInternet && Linger is (true, 0);
             peer._peer = null;
             peer._peerClosed = !IsInternet;
             if (!resets)

@@ -7,7 +7,7 @@ namespace Vivarium.Emulator.Kernel.Pipes;
 /// The buffer between the ends of a pipe or FIFO, as pages: a write goes into the last page only when all of its odd part fits,
 /// else into new ones, so that PIPE_BUF bytes are never torn and the capacity shows as it does on Linux (pipe(7)).
 /// </summary>
-public sealed class Pipe
+public sealed partial class Pipe
 {
     public const int PageSize = 4096;
     public const int DefaultCapacity = 16 * PageSize;

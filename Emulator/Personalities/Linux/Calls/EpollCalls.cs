@@ -25,7 +25,7 @@ public static class EpollCalls
         EpollEvent wanted = default;
         if (operation != OperationDelete && !call.Memory.TryRead(address, out wanted))
             return Errno.EFAULT;
-        if (call.File(epfd) is not { } outer || call.File(fd) is not { } file)
+        if (call.UsableFile(epfd, out OpenFile outer) != Errno.None || call.UsableFile(fd, out OpenFile file) != Errno.None)
             return Errno.EBADF;
         // Regular files and directories are always ready, and refused.
         if (file.Inode.Kind is FileKind.Regular or FileKind.Directory)
@@ -75,10 +75,10 @@ public static class EpollCalls
 
     private static CallResult Wait(CallContext call, int epfd, GuestAddress events, int count)
     {
+        if (call.UsableFile(epfd, out OpenFile file) != Errno.None)
+            return Errno.EBADF;
         if (count is <= 0 or > int.MaxValue / 12)
             return Errno.EINVAL;
-        if (call.File(epfd) is not { } file)
-            return Errno.EBADF;
         if (file is not EventSet set)
             return Errno.EINVAL;
         Span<ReadyEvent> ready = stackalloc ReadyEvent[Math.Min(count, MostTaken)];

@@ -32,7 +32,28 @@ internal static class FileTransfer
         if (!file.CanSeek && (ulong)view.Length < count)
             return ReadGathered(call, file, [new IoVector { Base = buffer.Value, Length = count }], (int)Math.Min(count, GatherLimit));
         IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset, view);
-        return result.IsBlocked ? Block(call, file) : Finish(result);
+        if (result.IsBlocked)
+            return Block(call, file);
+        if (result.Error != Errno.None)
+            return result.Error;
+        // A buffer over several areas of memory is seen one by one.
+        bool hasMore = result.Count == view.Length && (ulong)view.Length < count;
+        return hasMore ? ReadOn(call, file, buffer, count, offset, result.Count) : result.Count;
+    }
+
+    private static CallResult ReadOn(CallContext call, OpenFile file, GuestAddress buffer, ulong count, long offset, long done)
+    {
+        while ((ulong)done < count)
+        {
+            Span<byte> view = call.Memory.View(buffer + (ulong)done, count - (ulong)done, MemoryAccess.Write);
+            if (view.IsEmpty)
+                break;
+            IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset + done, view);
+            done += result.Count;
+            if (result.Error != Errno.None || result.Count < view.Length)
+                break;
+        }
+        return done;
     }
 
     public static CallResult Write(CallContext call, OpenFile file, GuestAddress buffer, ulong count, long offset = -1)
@@ -101,7 +122,7 @@ internal static class FileTransfer
             return error;
         Span<IoVector> used = vectors.AsSpan(0, count);
         CallResult result = total == 0 ? CallResult.Ok()
-            : file.CanSeek ? ReadEach(call, file, used, offset)
+            : file.CanSeek || file.ReadsOneByOne ? ReadEach(call, file, used, offset)
             : ReadGathered(call, file, used, (int)Math.Min(total, GatherLimit));
         Return(vectors);
         return result;
@@ -126,7 +147,7 @@ internal static class FileTransfer
             allowed -= used[i].Length;
         }
         CallResult result = total == 0 ? CallResult.Ok()
-            : file.CanSeek ? WriteEach(call, file, used, offset)
+            : file.CanSeek || file.WritesOneByOne ? WriteEach(call, file, used, offset)
             : WriteGathered(call, file, used, total);
         Return(vectors);
         return result;
@@ -137,17 +158,20 @@ internal static class FileTransfer
         long done = 0;
         foreach (IoVector vector in vectors)
         {
-            if (vector.Length == 0)
-                continue;
-            Span<byte> view = call.Memory.View(new GuestAddress(vector.Base), vector.Length, MemoryAccess.Write);
-            if (view.IsEmpty)
-                return done != 0 ? done : ReadNowhere(call, file, vector.Length, offset);
-            IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset + done, view);
-            if (result.Error != Errno.None)
-                return done != 0 ? done : result.IsBlocked ? Block(call, file) : result.Error;
-            done += result.Count;
-            if ((ulong)result.Count < vector.Length)
-                break;
+            // Areas of memory that meet in a vector are seen one by one.
+            for (ulong part = 0; part < vector.Length;)
+            {
+                Span<byte> view = call.Memory.View(new GuestAddress(vector.Base + part), vector.Length - part, MemoryAccess.Write);
+                if (view.IsEmpty)
+                    return done != 0 ? done : ReadNowhere(call, file, vector.Length, offset);
+                IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset + done, view);
+                if (result.Error != Errno.None)
+                    return done != 0 ? done : result.IsBlocked ? Block(call, file) : result.Error;
+                done += result.Count;
+                if (result.Count < view.Length)
+                    return done;
+                part += (ulong)view.Length;
+            }
         }
         return done;
     }
@@ -157,17 +181,19 @@ internal static class FileTransfer
         long done = 0;
         foreach (IoVector vector in vectors)
         {
-            if (vector.Length == 0)
-                continue;
-            ReadOnlySpan<byte> view = call.Memory.View(new GuestAddress(vector.Base), vector.Length, MemoryAccess.Read);
-            if (view.IsEmpty)
-                return done != 0 ? done : Errno.EFAULT;
-            IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + done, view);
-            if (result.Error != Errno.None)
-                return result.IsBlocked ? (done != 0 ? done : Block(call, file)) : Fail(call, result.Error, done);
-            done += result.Count;
-            if ((ulong)result.Count < vector.Length)
-                break;
+            for (ulong part = 0; part < vector.Length;)
+            {
+                ReadOnlySpan<byte> view = call.Memory.View(new GuestAddress(vector.Base + part), vector.Length - part, MemoryAccess.Read);
+                if (view.IsEmpty)
+                    return done != 0 ? done : Errno.EFAULT;
+                IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + done, view);
+                if (result.Error != Errno.None)
+                    return result.IsBlocked ? (done != 0 ? done : Block(call, file)) : Fail(call, result.Error, done);
+                done += result.Count;
+                if (result.Count < view.Length)
+                    return done;
+                part += (ulong)view.Length;
+            }
         }
         return done;
     }
@@ -265,8 +291,6 @@ internal static class FileTransfer
             call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
         return done != 0 ? done : error;
     }
-
-    private static CallResult Finish(IoResult result) => result.Error != Errno.None ? result.Error : result.Count;
 
     /// <summary>A bad buffer only matters when there are bytes to put there.</summary>
     private static CallResult ReadNowhere(CallContext call, OpenFile file, ulong count, long offset)
