@@ -19,7 +19,7 @@ public sealed class ConformanceCase
 
     public List<string>? Shell { get; set; }
 
-    /// <summary>A script for the shell; or else <see cref="Program"/>, or <see cref="Guest"/>.</summary>
+    /// <summary>A script for the shell; or else <see cref="Program"/>, <see cref="Guest"/>, <see cref="Go"/> or <see cref="Dotnet"/>.</summary>
     public string? Script { get; set; }
 
     public List<string>? Program { get; set; }
@@ -29,6 +29,18 @@ public sealed class ConformanceCase
 
     public bool Dynamic { get; set; }
 
+    /// <summary>A package of tests/Guests/go, with arguments after it.</summary>
+    public string? Go { get; set; }
+
+    /// <summary>A project of tests/Guests/dotnet, with arguments after it.</summary>
+    public string? Dotnet { get; set; }
+
+    /// <summary>Options of <c>viv run</c>; the native run has no such thing.</summary>
+    public List<string> Options { get; set; } = [];
+
+    /// <summary>Seconds a run may take.</summary>
+    public int Patience { get; set; } = 60;
+
     public string Input { get; set; } = "";
 
     /// <summary>Files of the scratch directory the program starts in.</summary>
@@ -37,14 +49,20 @@ public sealed class ConformanceCase
     /// <summary>False when the outcome depends on the schedule, so that only the replay test runs it.</summary>
     public bool Native { get; set; } = true;
 
+    /// <summary>False for what runs long: it is not listed twice and compared.</summary>
+    public bool Replays { get; set; } = true;
+
     public override string ToString() => Name;
 
     public List<string> CommandLine(CaseFile file)
     {
-        if (Guest is { } guest)
+        if ((Guest ?? Go ?? Dotnet) is { } guest)
         {
             string[] words = guest.Split(' ');
-            return [Repository.Guest(words[0], !Dynamic), .. words[1..]];
+            List<string> start = Guest is not null ? [Repository.Guest(words[0], !Dynamic)]
+                : Go is not null ? [Repository.GoGuest(words[0])]
+                : ["dotnet", Repository.DotnetGuest(words[0])];
+            return [.. start, .. words[1..]];
         }
         return Program ?? [.. Shell ?? file.Shell, Script ?? throw new InvalidOperationException($"case {Name} runs nothing")];
     }

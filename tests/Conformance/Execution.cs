@@ -15,8 +15,6 @@ public sealed record Outcome(byte[] Output, byte[] Error, int ExitCode)
 internal sealed class Scratch : IDisposable
 {
     private static readonly DateTime FileTime = new(2024, 2, 29, 12, 34, 56, DateTimeKind.Utc);
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
     private readonly ConformanceCase _case;
     private readonly string _folder;
 
@@ -44,13 +42,16 @@ internal sealed class Scratch : IDisposable
         start.Environment["LANG"] = "C.UTF-8";
         start.Environment["TZ"] = "UTC";
         start.Environment["TERM"] = "dumb";
+        // Where scripts find guests' sources, and what ./test fetched.
+        start.Environment["GUESTS"] = Path.Combine(Repository.Root, "tests", "Guests");
+        start.Environment["CACHE"] = Path.Combine(Repository.Root, ".cache");
         // Guests have no FMA or AVX, and glibc's mathematics differs in the last digit with them.
         start.Environment["GLIBC_TUNABLES"] = "glibc.cpu.hwcaps=-AVX,-AVX2,-FMA,-FMA4,-AVX512F";
         using Process process = Process.Start(start)!;
         Task<byte[]> output = ReadAll(process.StandardOutput.BaseStream);
         Task<byte[]> error = ReadAll(process.StandardError.BaseStream);
         await Feed(process);
-        using var patience = new CancellationTokenSource(Patience);
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(_case.Patience));
         try
         {
             await process.WaitForExitAsync(patience.Token);
@@ -58,7 +59,7 @@ internal sealed class Scratch : IDisposable
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw new TimeoutException($"{string.Join(' ', commandLine)}: still running after {Patience}; output so far ends: {Encoding.Latin1.GetString((await output).TakeLast(500).ToArray())}");
+            throw new TimeoutException($"{string.Join(' ', commandLine)}: still running after {_case.Patience} s; output so far ends: {Encoding.Latin1.GetString((await output).TakeLast(500).ToArray())}");
         }
         return new Outcome(await output, await error, process.ExitCode);
     }

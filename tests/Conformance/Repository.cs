@@ -28,15 +28,51 @@ internal static class Repository
         return program;
     }
 
+    /// <summary>The program of the package <c>tests/Guests/go/NAME</c>; static, of the standard library alone.</summary>
+    public static string GoGuest(string name)
+    {
+        string sources = Path.Combine(Root, "tests", "Guests", "go");
+        string program = Path.Combine(Root, ".cache", "guests", "go-" + name);
+        lock (BuildLock)
+        {
+            if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < File.GetLastWriteTimeUtc(Path.Combine(sources, name, "main.go")))
+                Build(sources, "go", "build", "-trimpath", "-o", program, "./" + name);
+        }
+        return program;
+    }
+
+    /// <summary>The assembly of the project <c>tests/Guests/dotnet/NAME</c>.</summary>
+    public static string DotnetGuest(string name)
+    {
+        string sources = Path.Combine(Root, "tests", "Guests", "dotnet", name);
+        string output = Path.Combine(Root, ".cache", "guests", "dotnet-" + name);
+        string program = Path.Combine(output, name + ".dll");
+        lock (BuildLock)
+        {
+            if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < File.GetLastWriteTimeUtc(Path.Combine(sources, "Program.cs")))
+                Build(sources, "dotnet", "build", "-c", "Release", "-v", "quiet", "--nologo", "-o", output);
+        }
+        return program;
+    }
+
     private static void Compile(string source, string program, bool isStatic)
     {
         string[] mode = isStatic ? ["-static"] : [];
-        string[] arguments = ["-O2", "-w", .. mode, "-pthread", "-o", program, source, "-lm", "-lutil"];
-        using Process compiler = Process.Start(new ProcessStartInfo("gcc", arguments) { RedirectStandardError = true })!;
-        string messages = compiler.StandardError.ReadToEnd();
-        compiler.WaitForExit();
-        if (compiler.ExitCode != 0)
-            throw new InvalidOperationException($"gcc {source}: {messages}");
+        Build(Root, "gcc", ["-O2", "-w", .. mode, "-pthread", "-o", program, source, "-lm", "-lutil"]);
+    }
+
+    private static void Build(string folder, string compiler, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(compiler, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.Environment["CGO_ENABLED"] = "0";
+        start.Environment["GOFLAGS"] = "-mod=mod";
+        start.Environment["GOPROXY"] = "off";
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string messages = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{compiler} {string.Join(' ', arguments)}: {messages}{output.Result}");
     }
 
     private static string FindRoot()

@@ -25,6 +25,8 @@ internal static partial class IntegerLowering
                 return CallIndirect(e, i);
             case Mnemonic.Ret when i.Code is Code.Retnq or Code.Retnq_imm16:
                 return Return(e, i);
+            case Mnemonic.Iretq:
+                return InterruptReturn(e);
             case Mnemonic.Jrcxz or Mnemonic.Jecxz:
                 return JumpIfCountIsZero(e, i);
             case Mnemonic.Loop or Mnemonic.Loope or Mnemonic.Loopne:
@@ -55,6 +57,26 @@ internal static partial class IntegerLowering
         long popped = i.Code == Code.Retnq_imm16 ? 8 + i.Immediate16 : 8;
         e.Emit(OpCode.AddImmediate, 3, X86Emitter.Rsp, X86Emitter.Rsp, immediate: popped);
         e.Emit(OpCode.JumpRegister, 3, 0, target, c: 2);
+        return true;
+    }
+
+    /// <summary>
+    /// IRETQ (SDM Vol. 2): takes address, code segment, flags, stack pointer and stack segment from the stack. Programs return with it to a
+    /// context of their own; other segments than a 64-bit program's have no descriptors here.
+    /// </summary>
+    private static bool InterruptReturn(X86Emitter e)
+    {
+        const int codeSegment = 0x33, stackSegment = 0x2B;
+        byte target = e.Load(X86Emitter.Rsp, 0, 3), code = e.Load(X86Emitter.Rsp, 8, 1), flags = e.Load(X86Emitter.Rsp, 16, 3);
+        byte stack = e.Load(X86Emitter.Rsp, 24, 3), stackIn = e.Load(X86Emitter.Rsp, 32, 1);
+        e.Emit(OpCode.XorImmediate, 3, code, code, immediate: codeSegment);
+        e.Emit(OpCode.XorImmediate, 3, stackIn, stackIn, immediate: stackSegment);
+        e.Emit(OpCode.Or, 3, code, code, stackIn);
+        // What is left of the 16 bits is no multiple of 2^16.
+        e.Emit(OpCode.CheckAlignment, 16, 0, code);
+        e.Emit(OpCode.SetFlags, 3, 0, flags, immediate: ChangeableFlags);
+        e.Emit(OpCode.Move, 3, X86Emitter.Rsp, stack);
+        e.Emit(OpCode.JumpRegister, 3, 0, target);
         return true;
     }
 
@@ -159,7 +181,7 @@ internal static partial class IntegerLowering
             Mnemonic.Int3 or Mnemonic.Int1 => (ExitReason.Breakpoint, true),
             Mnemonic.Ud2 or Mnemonic.Ud1 or Mnemonic.Ud0 => (ExitReason.InvalidInstruction, false),
             Mnemonic.Int or Mnemonic.Hlt or Mnemonic.Cli or Mnemonic.Sti or Mnemonic.In or Mnemonic.Out or Mnemonic.Insb or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsd
-                or Mnemonic.Rdmsr or Mnemonic.Wrmsr or Mnemonic.Invlpg or Mnemonic.Lgdt or Mnemonic.Lidt or Mnemonic.Lldt or Mnemonic.Ltr or Mnemonic.Iretq or Mnemonic.Iretd
+                or Mnemonic.Rdmsr or Mnemonic.Wrmsr or Mnemonic.Invlpg or Mnemonic.Lgdt or Mnemonic.Lidt or Mnemonic.Lldt or Mnemonic.Ltr or Mnemonic.Iretd
                 or Mnemonic.Sysexitq or Mnemonic.Sysretq or Mnemonic.Swapgs or Mnemonic.Clts or Mnemonic.Wbinvd or Mnemonic.Invd or Mnemonic.Rdpmc => (ExitReason.GeneralProtection, false),
             _ => null,
         };

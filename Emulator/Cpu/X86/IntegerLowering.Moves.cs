@@ -255,13 +255,15 @@ internal static partial class IntegerLowering
     }
 
     /// <summary>User mode changes the arithmetic flags, TF, DF, NT, AC and ID.</summary>
+    /// <summary>Flags that a program may set: arithmetic, DF, NT, AC and ID.</summary>
+    private const long ChangeableFlags = 0x8D5 | 1 << 10 | 1 << 14 | 1 << 18 | 1 << 21;
+
     private static bool PopFlags(X86Emitter e, in Instruction i)
     {
-        const long changeable = 0x8D5 | 1 << 10 | 1 << 14;
         int size = StackSize(i);
         byte value = e.Load(X86Emitter.Rsp, 0, size);
         e.Emit(OpCode.AddImmediate, 3, X86Emitter.Rsp, X86Emitter.Rsp, immediate: 1 << size);
-        e.Emit(OpCode.SetFlags, 3, 0, value, immediate: size == 1 ? changeable : changeable | 1 << 18 | 1 << 21);
+        e.Emit(OpCode.SetFlags, 3, 0, value, immediate: size == 1 ? ChangeableFlags & 0xFFFF : ChangeableFlags);
         return true;
     }
 
