@@ -47,6 +47,7 @@ public sealed partial class Process
         {
             Blocked = maker.Blocked,
             Credentials = maker.Credentials,
+            Namespaces = maker.Namespaces,
             Name = maker.Name,
             StartTime = World.Clock.Monotonic,
         };

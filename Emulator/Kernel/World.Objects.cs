@@ -7,9 +7,20 @@ public sealed partial class World
 {
     private ulong _objects = 1000;
 
-    private Network? _network;
+    private Namespaces? _namespaces;
 
-    public Network Network => _network ??= new Network(this);
+    /// <summary>What the first process sees. Its network's loopback device is up, as boot scripts leave it.</summary>
+    public Namespaces FirstNamespaces => _namespaces ??= MakeNamespaces();
+
+    private Namespaces MakeNamespaces()
+    {
+        var network = new Network(this);
+        network.SetUp(network.Loopback, isUp: true);
+        return new Namespaces(network);
+    }
+
+    /// <summary>Packets on their way into the world's networks.</summary>
+    public PacketBacklog Packets { get; } = new();
 
     /// <summary>What uname(2) and /proc tell of the system.</summary>
     public SystemInfo System { get; set; } = new();

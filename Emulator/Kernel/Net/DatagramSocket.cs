@@ -3,14 +3,11 @@ using Vivarium.Emulator.Kernel.Files;
 
 namespace Vivarium.Emulator.Kernel.Net;
 
-/// <summary>A connectionless socket: AF_UNIX datagrams, UDP over loopback.</summary>
-public sealed class DatagramSocket(World world, SocketFamily family, int protocol, OpenFlags flags) : Socket(world, family, SocketKind.Datagram, protocol, flags)
+/// <summary>A connectionless socket: AF_UNIX datagrams, UDP.</summary>
+public sealed partial class DatagramSocket(Network network, SocketFamily family, int protocol, OpenFlags flags) : Socket(network, family, SocketKind.Datagram, protocol, flags)
 {
     /// <summary>net.unix.max_dgram_qlen.</summary>
     private const int MostQueued = 10;
-
-    /// <summary>The largest UDP payload over IPv4.</summary>
-    private const int LargestUdp = 65_507;
 
     private readonly List<DatagramSocket> _refused = [];
     private DatagramSocket? _peer;
@@ -31,7 +28,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     {
         if (Local is not null)
             return Errno.EINVAL;
-        Errno error = World.Network.Bind(call, this, ref address);
+        Errno error = address is InternetAddress internet ? BindInternet(call, internet, out address) : Network.Names.Bind(call, this, ref address);
         if (error == Errno.None)
             Local = address;
         return error;
@@ -45,13 +42,12 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             Disconnect();
             return Errno.None;
         }
-        Errno error = IsInternet ? CheckRoute(address) : World.Network.FindDatagram(call, this, address, out _peer);
-        if (error != Errno.None)
-            return error;
-        if (IsInternet && Local is null)
-            Local = World.Network.Assign(this, (InternetAddress)address);
-        Remote = address;
-        return Errno.None;
+        if (address is InternetAddress internet)
+            return ConnectInternet(internet);
+        Errno error = Network.Names.FindDatagram(call, address, out _peer);
+        if (error == Errno.None)
+            Remote = address;
+        return error;
     }
 
     /// <summary>Ends a connection; of UNIX sockets what the peer sent is lost, and a peer that lives is told.</summary>
@@ -69,8 +65,6 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         peer.Source.Pulse(Readiness.Error);
     }
 
-    private static Errno CheckRoute(SocketAddress address) => ((InternetAddress)address).IsLocal ? Errno.None : Errno.ENETUNREACH;
-
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
         if (TakeError() is not Errno.None and Errno pending)
@@ -79,22 +73,9 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
             return Errno.EPIPE;
         if (to is null && Remote is null)
             return IsInternet ? Errno.EDESTADDRREQ : Errno.ENOTCONN;
-        if (bytes.Length > (IsInternet ? LargestUdp : SendBuffer.LongestMessage))
-            return Errno.EMSGSIZE;
-        return IsInternet ? SendInternet(call, bytes, to ?? Remote!, to is null) : SendUnix(call, bytes, to, ancillary);
-    }
-
-    private IoResult SendInternet(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress to, bool isConnected)
-    {
-        if (CheckRoute(to) is not Errno.None and Errno error)
-            return error;
-        Local ??= World.Network.Assign(this, (InternetAddress)to);
-        InternetAddress from = World.Network.SourceFor((InternetAddress)Local, (InternetAddress)to);
-        if (World.Network.FindUdp((InternetAddress)to, from) is { } target)
-            target.Deliver(bytes, from, WithSender(call, Ancillary.None));
-        else if (isConnected)
-            PendingError = Errno.ECONNREFUSED;
-        return bytes.Length;
+        if (IsInternet)
+            return SendInternet(bytes, (InternetAddress)(to ?? Remote!), ancillary.Packet);
+        return bytes.Length > SendBuffer.LongestMessage ? Errno.EMSGSIZE : SendUnix(call, bytes, to, ancillary);
     }
 
     private IoResult SendUnix(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
@@ -113,7 +94,7 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         DatagramSocket? target = _peer;
         if (to is not null)
         {
-            Errno error = World.Network.FindDatagram(call, this, to, out target);
+            Errno error = Network.Names.FindDatagram(call, to, out target);
             if (error != Errno.None)
                 return error;
         }
@@ -152,18 +133,6 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
         _refused.Clear();
     }
 
-    /// <summary>UDP drops what does not fit.</summary>
-    private void Deliver(ReadOnlySpan<byte> bytes, SocketAddress from, Ancillary ancillary)
-    {
-        if (Queue.Room < bytes.Length)
-            return;
-        Queue.Add(bytes, from, ancillary);
-        Source.Pulse(Readiness.In);
-    }
-
-    /// <summary>True when a connected socket takes datagrams of this sender.</summary>
-    internal bool TakesFrom(InternetAddress sender) => Remote is not InternetAddress remote || remote == sender || remote.IsAny && remote.Port == sender.Port;
-
     public override Received Receive(Span<byte> destination, bool peek)
     {
         if (TakeError() is not Errno.None and Errno pending)
@@ -200,7 +169,8 @@ public sealed class DatagramSocket(World world, SocketFamily family, int protoco
     protected override void OnLastClose()
     {
         IsClosed = true;
-        World.Network.Unbind(this);
+        _outside?.Dispose();
+        base.OnLastClose();
         Queue.Clear();
         TellRefused();
     }

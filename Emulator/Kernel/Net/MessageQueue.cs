@@ -7,6 +7,9 @@ public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderU
 {
     public static Ancillary None { get; } = new([], 0, 0, 0);
 
+    /// <summary>How a datagram arrived.</summary>
+    public PacketInfo? Packet { get; init; }
+
     /// <summary>Lets go of descriptors that nobody took.</summary>
     public void Release()
     {
@@ -14,6 +17,9 @@ public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderU
             file.Release();
     }
 }
+
+/// <summary>How a packet arrived: where it was sent to, over which device, and what its header said; nanoseconds since 1970.</summary>
+public sealed record PacketInfo(System.Net.IPAddress Destination, int Device, byte Hops, byte Class, long Time);
 
 /// <summary>What arrived and was not received yet: messages, whose boundaries streams ignore.</summary>
 public sealed class MessageQueue
@@ -26,6 +32,9 @@ public sealed class MessageQueue
 
     private readonly Queue<Message> _messages = new();
 
+    /// <summary>SO_RCVBUF.</summary>
+    public int Capacity { get; set; } = DefaultCapacity;
+
     public int Bytes { get; private set; }
 
     public int Count => _messages.Count;
@@ -34,7 +43,7 @@ public sealed class MessageQueue
     public bool HasUnread => Count > 1 || NextLength > 0;
 
     /// <summary>Room for stream bytes.</summary>
-    public int Room => Math.Max(0, DefaultCapacity - Bytes - (_messages.Count * Overhead));
+    public int Room => Math.Max(0, Capacity - Bytes - (_messages.Count * Overhead));
 
     public int NextLength => _messages.TryPeek(out Message? next) ? next.Bytes.Length - next.Start : 0;
 

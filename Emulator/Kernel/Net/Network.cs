@@ -1,195 +1,322 @@
 using System.Net;
-using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Net.Devices;
+using Vivarium.Emulator.Kernel.Net.Packets;
+using Vivarium.Emulator.Kernel.Net.Tcp;
 
 namespace Vivarium.Emulator.Kernel.Net;
 
-/// <summary>A world's network: who is bound where. It has one interface, loopback.</summary>
-public sealed class Network(World world)
+/// <summary>What changed in a network, for those who watch it (rtnetlink(7)).</summary>
+public readonly record struct NetworkChange(object What, NetDevice? Device, bool IsGone);
+
+/// <summary>A network of a world (network_namespaces(7)): its devices, addresses and routes, and who is bound where.</summary>
+public sealed class Network
 {
-    private const int FirstEphemeral = 32_768;
-    private const int LastEphemeral = 60_999;
-    private const int LastPrivileged = 1023;
+    private readonly List<NetDevice> _devices = [];
+    private int _lastIndex;
 
-    private readonly Dictionary<string, Socket> _abstract = new(StringComparer.Ordinal);
-    private readonly List<(Socket Socket, InternetAddress Address)> _internet = [];
-    private int _nextPort = FirstEphemeral;
-    private int _nextAutoBind;
-
-    /// <summary>Names a socket. Port 0 and an empty name are replaced by free ones.</summary>
-    public Errno Bind(CallContext call, Socket socket, ref SocketAddress address)
+    public Network(World world)
     {
-        switch (address)
+        World = world;
+        Number = world.NewObjectNumber();
+        Ports = new PortTable(this);
+        Names = new UnixNames(world);
+        Routes = new RouteTable(this);
+        Internet = new InternetLayer(this);
+        Connections = new TcpConnections(this);
+        Loopback = new LoopbackDevice(this);
+        Add(Loopback);
+    }
+
+    public World World { get; }
+
+    /// <summary>The inode of /proc/PID/ns/net.</summary>
+    public ulong Number { get; }
+
+    public PortTable Ports { get; }
+
+    public UnixNames Names { get; }
+
+    public RouteTable Routes { get; }
+
+    public InternetLayer Internet { get; }
+
+    public TcpConnections Connections { get; }
+
+    public NetDevice Loopback { get; }
+
+    /// <summary>In order of index.</summary>
+    public IReadOnlyList<NetDevice> Devices => _devices;
+
+    /// <summary>Live sockets of every kind, the oldest first, for /proc/net and sock_diag(7).</summary>
+    public List<Socket> Sockets { get; } = [];
+
+    /// <summary>How many sockets watch packets: while there are none, what stays inside need not become packets.</summary>
+    internal int Watchers { get; set; }
+
+    /// <summary>net.ipv4.ip_forward: packets for others are passed on.</summary>
+    public bool Forwards { get; set; }
+
+    /// <summary>net.ipv4.ping_group_range.</summary>
+    public (uint First, uint Last) PingGroups { get; set; } = (1, 0);
+
+    /// <summary>net.ipv4.ip_unprivileged_port_start.</summary>
+    public int FirstFreePort { get; set; } = 1024;
+
+    /// <summary>Where connections to addresses outside go, when the world may reach the host's network.</summary>
+    public IOutsideNetwork? Outside { get; set; }
+
+    public event Action<NetworkChange>? Changed;
+
+    public NetDevice? FindDevice(int index) => _devices.Find(device => device.Index == index);
+
+    public NetDevice? FindDevice(string name) => _devices.Find(device => device.Name == name);
+
+    /// <summary>A name that is free, of a pattern such as tun%d.</summary>
+    public string FreeName(string pattern)
+    {
+        int place = pattern.IndexOf("%d", StringComparison.Ordinal);
+        for (int number = 0; place >= 0; number++)
         {
-            case InternetAddress internet:
-                Errno error = BindInternet(call, socket, ref internet);
-                address = internet;
-                return error;
-            case UnixAbstract name:
-                return _abstract.TryAdd(name.Name, socket) ? Errno.None : Errno.EADDRINUSE;
-            case UnixPath { Path.Length: 0 }:
-                address = AutoBind(socket);
-                return Errno.None;
-            default:
-                return BindPath(call, socket, ((UnixPath)address).Path);
+            string name = $"{pattern[..place]}{number}{pattern[(place + 2)..]}";
+            if (FindDevice(name) is null)
+                return name;
+        }
+        return pattern;
+    }
+
+    public void Add(NetDevice device)
+    {
+        device.Network = this;
+        device.Index = ++_lastIndex;
+        _devices.Add(device);
+        Tell(device, device);
+    }
+
+    /// <summary>Takes a device away with its addresses and routes.</summary>
+    public void Remove(NetDevice device)
+    {
+        if (!_devices.Remove(device))
+            return;
+        Leave(device);
+        device.OnRemoved();
+    }
+
+    /// <summary>Hands a device to another network: it arrives down and without addresses (ip-link(8), netns).</summary>
+    public void Move(NetDevice device, Network target)
+    {
+        _devices.Remove(device);
+        Leave(device);
+        device.Flags &= ~DeviceFlags.Up;
+        int index = device.Index;
+        target.Add(device);
+        if (target._devices.TrueForAll(other => other == device || other.Index != index))
+        {
+            device.Index = index;
+            target._lastIndex = Math.Max(index, target._lastIndex - 1);
+            target._devices.Sort(static (one, two) => one.Index.CompareTo(two.Index));
         }
     }
 
-    /// <summary>An abstract name of five hexadecimal digits (unix(7), autobind).</summary>
-    private UnixAbstract AutoBind(Socket socket)
+    private void Leave(NetDevice device)
     {
-        while (true)
+        foreach (InterfaceAddress address in (InterfaceAddress[])[.. device.Addresses])
+            RemoveAddress(device, address);
+        Routes.RemoveAll(route => route.Device == device);
+        Tell(device, device, isGone: true);
+    }
+
+    /// <summary>Ends a network nobody is in: virtual devices go.</summary>
+    public void Close()
+    {
+        foreach (NetDevice device in (NetDevice[])[.. _devices])
+            Remove(device);
+    }
+
+    internal void Tell(object what, NetDevice? device, bool isGone = false) => Changed?.Invoke(new NetworkChange(what, device, isGone));
+
+    /// <summary>Turns a device on or off, with the routes that follow from its addresses.</summary>
+    public void SetUp(NetDevice device, bool isUp)
+    {
+        if (device.IsUp == isUp)
+            return;
+        device.Flags = isUp ? device.Flags | DeviceFlags.Up : device.Flags & ~DeviceFlags.Up;
+        if (isUp)
+            AutomaticAddresses(device);
+        else
+            Routes.RemoveAll(route => route.Device == device);
+        if (isUp)
         {
-            string name = $"{++_nextAutoBind & 0xFFFFF:x5}";
-            if (_abstract.TryAdd(name, socket))
-                return new UnixAbstract(name);
+            foreach (InterfaceAddress address in device.Addresses)
+                AddRoutesOf(device, address);
+        }
+        else if (device is EthernetDevice ethernet)
+        {
+            ethernet.Neighbours.Clear();
+        }
+        device.OnStateChange();
+        Tell(device, device);
+    }
+
+    internal void OnCarrierChange(NetDevice device) => Tell(device, device);
+
+    /// <summary>Loopback gets its addresses, links with hardware addresses their link-local one (RFC 4291).</summary>
+    private void AutomaticAddresses(NetDevice device)
+    {
+        if (device == Loopback)
+        {
+            AddIfMissing(device, new InterfaceAddress(IPAddress.Loopback, 8) { Scope = InterfaceAddress.ScopeHost, Label = device.Name });
+            AddIfMissing(device, new InterfaceAddress(IPAddress.IPv6Loopback, 128) { Scope = InterfaceAddress.ScopeHost });
+        }
+        else if (device.Kind == LinkKind.Ethernet)
+        {
+            byte[] hardware = device.HardwareAddress;
+            IPAddress local = new([0xFE, 0x80, 0, 0, 0, 0, 0, 0, (byte)(hardware[0] ^ 2), hardware[1], hardware[2], 0xFF, 0xFE, hardware[3], hardware[4], hardware[5]]);
+            AddIfMissing(device, new InterfaceAddress(local, 64) { Scope = InterfaceAddress.ScopeLink });
         }
     }
 
-    private Errno BindPath(CallContext call, Socket socket, byte[] path)
+    private void AddIfMissing(NetDevice device, InterfaceAddress address)
     {
-        var caller = new FileCaller(call.Process.FileContext, call.Thread.FileCredentials, call);
-        uint mode = 0x1FFu & ~call.Process.FileContext.CreationMask;
-        Errno error = world.Vfs.Make(caller, call.Process.FileContext.WorkingDirectory, path, FileKind.Socket, mode, 0, null, out Inode? inode);
-        if (error == Errno.EEXIST)
-            return Errno.EADDRINUSE;
-        if (error == Errno.None)
-            inode!.Attachment = socket;
-        return error;
+        if (!device.Addresses.Any(known => known.Address.Equals(address.Address)))
+        {
+            device.Add(address);
+            Tell(address, device);
+        }
     }
 
-    private Errno BindInternet(CallContext call, Socket socket, ref InternetAddress address)
+    /// <summary>Gives a device an address: EEXIST when it has it.</summary>
+    public Errno AddAddress(NetDevice device, InterfaceAddress address)
     {
-        if (!address.IsLocal)
-            return Errno.EADDRNOTAVAIL;
-        if (address.Port is > 0 and <= LastPrivileged && !call.Thread.Credentials.IsPrivileged)
-            return Errno.EACCES;
-        if (address.Port == 0)
-            address = address with { Port = FreePort(socket, address) };
-        if (address.Port == 0 || IsTaken(socket, address))
-            return Errno.EADDRINUSE;
-        _internet.Add((socket, address));
+        foreach (InterfaceAddress known in device.Addresses)
+        {
+            if (known.Address.Equals(address.Address) && known.Prefix == address.Prefix)
+                return Errno.EEXIST;
+        }
+        device.Add(address);
+        if (device.IsUp)
+            AddRoutesOf(device, address);
+        Tell(address, device);
         return Errno.None;
     }
 
-    private bool IsTaken(Socket socket, InternetAddress address)
+    public void RemoveAddress(NetDevice device, InterfaceAddress address)
     {
-        foreach ((Socket other, InternetAddress taken) in _internet)
+        if (!device.Remove(address))
+            return;
+        IPAddress subnet = IpPrefix.Mask(address.Peer ?? address.Address, address.Prefix);
+        bool isShared = device.Addresses.Any(other => other.Prefix == address.Prefix && IpPrefix.Matches(subnet, other.Prefix, other.Address));
+        Routes.RemoveAll(route => route.Device == device && (route.Table == Route.LocalTable
+            ? route.Destination.Equals(address.Address) || route.Destination.Equals(address.Broadcast)
+            : route.Protocol == Route.ByKernel && !isShared && route.Prefix == address.Prefix && route.Destination.Equals(subnet)));
+        Tell(address, device, isGone: true);
+    }
+
+    private void AddRoutesOf(NetDevice device, InterfaceAddress address)
+    {
+        bool isLoopback = device == Loopback, is4 = address.Is4;
+        IPAddress subnet = IpPrefix.Mask(address.Peer ?? address.Address, address.Prefix);
+        int full = is4 ? 32 : 128;
+        AddRoute(LocalRoute(device, address.Address, full, RouteKind.Local, InterfaceAddress.ScopeHost, is4 ? address.Address : null));
+        if (is4 && isLoopback && address.Prefix < full)
+            AddRoute(LocalRoute(device, subnet, address.Prefix, RouteKind.Local, InterfaceAddress.ScopeHost, address.Address));
+        if (is4 && address.Prefix < 31)
         {
-            if (other == socket || other.Kind != socket.Kind || !taken.Conflicts(address))
+            IPAddress last = address.Broadcast ?? IpPrefix.Mask(subnet, address.Prefix, setHostBits: true);
+            if ((device.Flags & DeviceFlags.Broadcast) != 0 || isLoopback)
+                AddRoute(LocalRoute(device, last, full, RouteKind.Broadcast, InterfaceAddress.ScopeLink, address.Address));
+        }
+        if (isLoopback && is4)
+            return;
+        if (is4 && address.Prefix == full && address.Peer is null)
+            return;
+        AddRoute(new Route(subnet, address.Prefix)
+        {
+            Device = device, Source = is4 ? address.Address : null, Protocol = Route.ByKernel, Metric = is4 ? 0u : 256,
+            Scope = is4 ? InterfaceAddress.ScopeLink : (byte)0,
+        });
+    }
+
+    private static Route LocalRoute(NetDevice device, IPAddress address, int prefix, RouteKind kind, byte scope, IPAddress? source) => new(address, prefix)
+    {
+        Device = device, Source = source, Kind = kind, Table = Route.LocalTable, Protocol = Route.ByKernel, Scope = source is null ? (byte)0 : scope,
+    };
+
+    private void AddRoute(Route route)
+    {
+        if (Routes.Find(route) is null)
+            Routes.Add(route);
+    }
+
+    /// <summary>True for addresses that are this network's own.</summary>
+    public bool IsLocal(IPAddress address) => Routes.TryFind(address, out Hop hop, out _) && hop.Kind == RouteKind.Local;
+
+    public bool IsBroadcast(IPAddress address) =>
+        address.Equals(IPAddress.Broadcast) || (IpPrefix.Is4(address) && Routes.TryFind(address, out Hop hop, out _) && hop.Kind == RouteKind.Broadcast);
+
+    /// <summary>A device's own address for talking to another; null when it has none of that family.</summary>
+    public IPAddress? SourceOn(NetDevice device, IPAddress target)
+    {
+        InterfaceAddress? best = null;
+        bool wantsLink = !IpPrefix.Is4(target) && target.IsIPv6LinkLocal;
+        foreach (InterfaceAddress address in device.Addresses)
+        {
+            if (address.Is4 != IpPrefix.Is4(target))
                 continue;
-            bool shares = (socket.ReusePort && other.ReusePort) || (socket.ReuseAddress && other.ReuseAddress && !other.IsListening);
-            if (!shares)
-                return true;
+            if (address.Covers(target))
+                return address.Address;
+            if (best is null || (!address.Is4 && best.Address.IsIPv6LinkLocal && !wantsLink))
+                best = address;
         }
-        return false;
-    }
-
-    private int FreePort(Socket socket, InternetAddress address)
-    {
-        for (int tries = FirstEphemeral; tries <= LastEphemeral; tries++)
+        if (best is not null && !(best.Scope == InterfaceAddress.ScopeLink && !wantsLink))
+            return best.Address;
+        // A device without addresses borrows another's.
+        foreach (NetDevice other in _devices)
         {
-            int port = _nextPort;
-            _nextPort = port == LastEphemeral ? FirstEphemeral : port + 1;
-            if (!IsTaken(socket, address with { Port = port }))
-                return port;
-        }
-        return 0;
-    }
-
-    public SocketAddress AnyPort(SocketFamily family) => new InternetAddress(family == SocketFamily.Internet4 ? IPAddress.Any : IPAddress.IPv6Any, 0);
-
-    /// <summary>Names an unbound socket that connects or sends.</summary>
-    public SocketAddress Assign(Socket socket, InternetAddress target)
-    {
-        IPAddress loopback = target.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback;
-        var address = new InternetAddress(socket.Kind == SocketKind.Datagram ? (target.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any) : loopback, 0);
-        address = address with { Port = FreePort(socket, address) };
-        _internet.Add((socket, address));
-        return address;
-    }
-
-    /// <summary>The address a datagram comes from.</summary>
-    public InternetAddress SourceFor(InternetAddress local, InternetAddress to)
-    {
-        if (!local.IsAny)
-            return local;
-        return local with { Address = to.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? IPAddress.Loopback : IPAddress.IPv6Loopback };
-    }
-
-    public bool IsListenedOn(StreamSocket socket)
-    {
-        foreach ((Socket other, InternetAddress address) in _internet)
-        {
-            if (other != socket && other.IsListening && address.Conflicts((InternetAddress)socket.Local!) && !(other.ReusePort && socket.ReusePort))
-                return true;
-        }
-        return false;
-    }
-
-    public Errno FindListener(CallContext call, StreamSocket from, SocketAddress address, out StreamSocket? listener)
-    {
-        listener = null;
-        if (address is InternetAddress target)
-        {
-            if (!target.IsLocal)
-                return Errno.ENETUNREACH;
-            foreach ((Socket socket, InternetAddress bound) in _internet)
+            foreach (InterfaceAddress address in other.Addresses)
             {
-                if (socket is StreamSocket { IsListening: true } found && bound.Takes(target.IsAny ? SourceFor(target, target) : target))
-                    listener = found;
+                if (other != device && other.IsUp && address.Is4 == IpPrefix.Is4(target) && address.Scope == InterfaceAddress.ScopeGlobal)
+                    return address.Address;
             }
-            return listener is null ? Errno.ECONNREFUSED : Errno.None;
         }
-        Errno error = FindUnix(call, address, out Socket? other);
-        if (error != Errno.None)
-            return error;
-        if (other!.Kind != from.Kind)
-            return Errno.EPROTOTYPE;
-        listener = other as StreamSocket;
-        return listener is { IsListening: true } ? Errno.None : Errno.ECONNREFUSED;
+        return best?.Address;
     }
 
-    public Errno FindDatagram(CallContext? call, DatagramSocket from, SocketAddress address, out DatagramSocket? target)
+    /// <summary>The address that a packet to <paramref name="target"/> would come from.</summary>
+    public IPAddress SourceFor(IPAddress target)
     {
-        target = null;
-        Errno error = FindUnix(call, address, out Socket? other);
-        if (error != Errno.None)
-            return error;
-        target = other as DatagramSocket;
-        return target is null ? Errno.EPROTOTYPE : Errno.None;
+        if (IpPrefix.IsAny(target))
+            return IpPrefix.LoopbackOf(target);
+        return Routes.TryFind(target, out Hop hop, out _) ? hop.Source : IpPrefix.AnyOf(target);
     }
 
-    private Errno FindUnix(CallContext? call, SocketAddress address, out Socket? socket)
+    /// <summary>Shows packet sockets what passes a device.</summary>
+    internal void TapFrame(NetDevice device, ReadOnlySpan<byte> frame, bool isOutgoing)
     {
-        socket = null;
-        if (address is UnixAbstract name)
-            return _abstract.TryGetValue(name.Name, out socket) ? Errno.None : Errno.ECONNREFUSED;
-        var caller = new FileCaller(call!.Process.FileContext, call.Thread.FileCredentials, call);
-        Errno error = world.Vfs.ResolveInode(caller, call.Process.FileContext.WorkingDirectory, ((UnixPath)address).Path, WalkFlags.Follow, out Inode? inode);
-        if (error == Errno.None)
-            error = Permission.Check(inode!, FileAccessKind.Write, call.Thread.FileCredentials);
-        if (error != Errno.None)
-            return error;
-        socket = inode!.Attachment as Socket;
-        return socket is null ? Errno.ECONNREFUSED : Errno.None;
-    }
-
-    public DatagramSocket? FindUdp(InternetAddress to, InternetAddress from)
-    {
-        DatagramSocket? best = null;
-        InternetAddress target = to.IsAny ? SourceFor(to, to) : to;
-        foreach ((Socket socket, InternetAddress bound) in _internet)
+        foreach (Socket socket in Watchers == 0 ? [] : Sockets)
         {
-            if (socket is DatagramSocket udp && bound.Takes(target) && udp.TakesFrom(from) && (best is null || udp.Remote is not null))
-                best = udp;
+            if (socket is PacketSocket tap)
+                tap.Take(device, frame, isOutgoing);
         }
-        return best;
     }
 
-    public void Unbind(Socket socket)
+    /// <summary>Takes a packet from a device without frames.</summary>
+    internal void Receive(NetDevice device, in IpPacket packet)
     {
-        if (socket.Local is UnixAbstract name && _abstract.GetValueOrDefault(name.Name) == socket)
-            _abstract.Remove(name.Name);
-        _internet.RemoveAll(entry => entry.Socket == socket);
+        if (device != Loopback)
+            device.Counters.CountReceived(packet.Length);
+        TapPacket(device, packet, isOutgoing: false);
+        Internet.Receive(device, packet);
+    }
+
+    internal void TapPacket(NetDevice device, in IpPacket packet, bool isOutgoing)
+    {
+        foreach (Socket socket in Watchers == 0 ? [] : Sockets)
+        {
+            if (socket is not PacketSocket tap)
+                continue;
+            ushort type = packet.Is4 ? EthernetFrame.Ip4 : EthernetFrame.Ip6;
+            byte[] none = new byte[EthernetFrame.AddressLength];
+            tap.Take(device, device.Kind == LinkKind.None ? packet.Whole : EthernetFrame.Make(none, none, type, packet.Whole), isOutgoing, type);
+        }
     }
 }

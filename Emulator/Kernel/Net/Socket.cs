@@ -20,18 +20,28 @@ public abstract class Socket : OpenFile
 {
     private readonly Inode _inode;
 
-    protected Socket(World world, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)
+    protected Socket(Network network, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)
         : base(flags | OpenFlags.ReadWrite)
     {
-        World = world;
+        Network = network;
         Family = family;
         Kind = kind;
         Protocol = protocol;
-        _inode = new AnonymousInode(world, FileKind.Socket, 0x1FF);
+        _inode = new AnonymousInode(network.World, FileKind.Socket, 0x1FF);
         SendBuffer = new SendBuffer(Source);
+        network.Sockets.Add(this);
     }
 
-    public World World { get; }
+    /// <summary>The network it was made in, where it stays.</summary>
+    public Network Network { get; }
+
+    public World World => Network.World;
+
+    /// <summary>The number that /proc and sock_diag(7) know it by.</summary>
+    public ulong Number => _inode.Status.Inode;
+
+    /// <summary>Who made it.</summary>
+    public uint Owner { get; set; }
 
     public SocketFamily Family { get; }
 
@@ -61,6 +71,37 @@ public abstract class Socket : OpenFile
     public bool ReusePort { get; set; }
 
     public bool PassCredentials { get; set; }
+
+    public bool PassSecurity { get; set; }
+
+    /// <summary>SO_BROADCAST: datagrams may go to all of a link.</summary>
+    public bool MayBroadcast { get; set; }
+
+    /// <summary>SO_BINDTODEVICE: the index of the only device it talks over; 0 = any.</summary>
+    public int BoundDevice { get; set; }
+
+    /// <summary>SO_OOBINLINE: urgent bytes stay in the stream.</summary>
+    public bool KeepsUrgentInline { get; set; }
+
+    /// <summary>IPV6_V6ONLY: an IPv6 socket without IPv4's addresses.</summary>
+    public bool IsVersion6Only { get; set; }
+
+    /// <summary>IP_FREEBIND: addresses that nobody has may be bound.</summary>
+    public bool BindsFreely { get; set; }
+
+    /// <summary>IP_TTL and IPV6_UNICAST_HOPS; null = the network's default.</summary>
+    public byte? Hops { get; set; }
+
+    /// <summary>IP_TOS and IPV6_TCLASS.</summary>
+    public byte TrafficClass { get; set; }
+
+    /// <summary>Membership in groups, and how packets are sent to them.</summary>
+    public MulticastGroups Groups { get; } = new();
+
+    /// <summary>SO_RCVBUF and SO_SNDBUF, as they are told; 0 = the default.</summary>
+    public int ReceiveBufferSize { get; set; }
+
+    public int SendBufferSize { get; set; }
 
     /// <summary>SO_RCVTIMEO and SO_SNDTIMEO in nanoseconds; 0 = none.</summary>
     public long ReceiveTimeout { get; set; }
@@ -107,6 +148,14 @@ public abstract class Socket : OpenFile
 
     public abstract Received Receive(Span<byte> destination, bool peek);
 
+    /// <summary>Sends a byte that overtakes others where streams have such (MSG_OOB).</summary>
+    public virtual IoResult SendUrgent(CallContext call, ReadOnlySpan<byte> bytes) => Errno.EOPNOTSUPP;
+
+    public virtual Received ReceiveUrgent(Span<byte> destination, bool peek) => Errno.EOPNOTSUPP;
+
+    /// <summary>SIOCATMARK: the next byte to read is where the urgent one was.</summary>
+    public virtual bool IsAtUrgentMark => false;
+
     public abstract Errno Shutdown(bool read, bool write);
 
     public override IoResult Read(Span<byte> destination)
@@ -119,17 +168,33 @@ public abstract class Socket : OpenFile
         return received.Error != Errno.None ? received.Error : received.Count;
     }
 
+    protected override void OnLastClose()
+    {
+        Network.Sockets.Remove(this);
+        if (Family == SocketFamily.Unix)
+            Network.Names.Remove(this);
+        else
+            Network.Ports.Remove(this);
+    }
+
     public override IoResult Write(ReadOnlySpan<byte> source) => Send(null!, source, null, Ancillary.None);
 
     /// <summary>An accepted TCP connection has its listener's options (tcp(7)).</summary>
     protected void InheritOptions(Socket listener)
     {
-        (ReuseAddress, ReusePort, Linger) = (listener.ReuseAddress, listener.ReusePort, listener.Linger);
+        (ReuseAddress, ReusePort, Linger, KeepsUrgentInline) = (listener.ReuseAddress, listener.ReusePort, listener.Linger, listener.KeepsUrgentInline);
         (ReceiveTimeout, SendTimeout) = (listener.ReceiveTimeout, listener.SendTimeout);
+        (ReceiveBufferSize, SendBufferSize, IsVersion6Only, Owner) = (listener.ReceiveBufferSize, listener.SendBufferSize, listener.IsVersion6Only, listener.Owner);
+        (Hops, TrafficClass, BoundDevice) = (listener.Hops, listener.TrafficClass, listener.BoundDevice);
         foreach (((int Level, int Name) option, int value) in listener.OtherOptions)
             OtherOptions[option] = value;
     }
 
-    protected Ancillary WithSender(CallContext? call, Ancillary ancillary) =>
-        call is null ? ancillary : ancillary with { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User, SenderGroup = call.Thread.Credentials.Group };
+    /// <summary>Says who sends, unless the sender said so itself.</summary>
+    protected Ancillary WithSender(CallContext? call, Ancillary ancillary)
+    {
+        if (ancillary.SenderProcess != 0 || (call?.Thread ?? World.Current) is not { } sender)
+            return ancillary;
+        return ancillary with { SenderProcess = sender.Process.Id, SenderUser = sender.Credentials.User, SenderGroup = sender.Credentials.Group };
+    }
 }

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 
 namespace Vivarium.Emulator.Kernel.Net;
 
@@ -9,6 +8,12 @@ public enum SocketFamily : byte
     Unix,
     Internet4,
     Internet6,
+
+    /// <summary>Talks to the kernel itself (netlink(7)).</summary>
+    Netlink,
+
+    /// <summary>Frames of devices (packet(7)).</summary>
+    Packet,
 }
 
 /// <summary>How a socket moves data.</summary>
@@ -19,6 +24,9 @@ public enum SocketKind : byte
 
     /// <summary>A stream of whole messages.</summary>
     SequencedPacket,
+
+    /// <summary>Packets of one protocol, with what surrounds them (raw(7)).</summary>
+    Raw,
 }
 
 /// <summary>A socket's name.</summary>
@@ -38,19 +46,16 @@ public sealed record InternetAddress(IPAddress Address, int Port) : SocketAddres
 {
     public bool IsAny => Address.Equals(IPAddress.Any) || Address.Equals(IPAddress.IPv6Any);
 
-    /// <summary>A world reaches only itself.</summary>
-    public bool IsLocal => IsAny || IPAddress.IsLoopback(Address);
-
-    /// <summary>True when a socket bound to this takes what is sent to <paramref name="target"/>.</summary>
-    public bool Takes(InternetAddress target)
-    {
-        if (Port != target.Port)
-            return false;
-        if (Address.Equals(target.Address) || Address.Equals(IPAddress.IPv6Any))
-            return true;
-        return Address.Equals(IPAddress.Any) && target.Address.AddressFamily == AddressFamily.InterNetwork;
-    }
-
-    /// <summary>Two sockets cannot both be bound so, without sharing.</summary>
-    public bool Conflicts(InternetAddress other) => Port == other.Port && (Takes(other) || other.Takes(this));
+    public override string ToString() => IpPrefix.Is4(Address) ? $"{Address}:{Port}" : $"[{Address}]:{Port}";
 }
+
+/// <summary>A device, and for frames the address on its link (packet(7)).</summary>
+public sealed record LinkAddress(ushort Protocol, int Device, byte[] Hardware) : SocketAddress
+{
+    public ushort HardwareType { get; init; }
+
+    public byte PacketType { get; init; }
+}
+
+/// <summary>A netlink socket's number and groups (netlink(7)).</summary>
+public sealed record NetlinkAddress(uint Port, uint Groups) : SocketAddress;

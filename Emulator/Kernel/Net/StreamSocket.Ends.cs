@@ -7,6 +7,9 @@ public sealed partial class StreamSocket
 {
     private const Readiness AllEnds = Readiness.In | Readiness.Out | Readiness.HangUp | Readiness.ReadHangUp;
 
+    /// <summary>What poll tells of a connection that did not come about.</summary>
+    private const Readiness Failed = AllEnds | Readiness.Error;
+
     private bool HasInputEnded => ReadShut || _peerClosed || _peerWriteShut || _isReset;
 
     /// <summary>TCP: nothing is left of the connection, on either side.</summary>
@@ -14,10 +17,16 @@ public sealed partial class StreamSocket
 
     public override Errno Shutdown(bool read, bool write)
     {
+        if (_isConnecting)
+        {
+            _attempt?.Abort();
+            FailConnect(Errno.ECONNRESET);
+            return Errno.None;
+        }
         if (!_wasConnected && !IsListening || IsGone)
             return Errno.ENOTCONN;
         if (IsListening && read)
-            _backlog = -1;
+            StopListening();
         ReadShut |= read;
         WriteShut |= write;
         if (_peer is { } peer)
@@ -35,9 +44,12 @@ public sealed partial class StreamSocket
     {
         if (IsListening)
             return _waiting.Count > 0 ? Readiness.In : Readiness.None;
+        if (_isConnecting)
+            return Readiness.None;
         if (!_wasConnected)
-            return Readiness.Out | Readiness.HangUp;
+            return PendingError != Errno.None ? Failed : Readiness.Out | Readiness.HangUp;
         Readiness ready = Queue.Count > 0 || HasInputEnded ? Readiness.In : Readiness.None;
+        ready |= _urgent is not null ? Readiness.Priority : 0;
         ready |= HasInputEnded ? Readiness.ReadHangUp : 0;
         bool isOver = IsInternet ? _isReset || HasInputEnded && WriteShut : _peerClosed || HasInputEnded && WriteShut;
         ready |= isOver ? Readiness.HangUp : 0;
@@ -50,11 +62,9 @@ public sealed partial class StreamSocket
 
     protected override void OnLastClose()
     {
-        World.Network.Unbind(this);
-        _backlog = -1;
-        foreach (StreamSocket waiting in _waiting)
-            waiting.Abandon();
-        _waiting.Clear();
+        StopListening();
+        base.OnLastClose();
+        _attempt?.Abort();
         if (_peer is { } peer)
         {
             // Data that was never read is lost, and the sender is told (tcp(7), unix(7)).

@@ -3,12 +3,13 @@ using Vivarium.Emulator.Kernel.Files;
 
 namespace Vivarium.Emulator.Kernel.Net;
 
-/// <summary>A connection-oriented socket: AF_UNIX streams and sequenced packets, TCP over loopback.</summary>
+/// <summary>
+/// A connection-oriented socket: AF_UNIX streams and sequenced packets, TCP. Connections inside a network join two sockets; one that
+/// leaves it is joined to a far end that <see cref="Tcp.TcpConnection"/> or <see cref="OutsideLink"/> speaks for.
+/// </summary>
 public sealed partial class StreamSocket : Socket
 {
-    private readonly Queue<StreamSocket> _waiting = new();
     private StreamSocket? _peer;
-    private int _backlog = -1;
     private bool _wasConnected;
     private bool _peerClosed;
     private bool _peerWriteShut;
@@ -16,15 +17,10 @@ public sealed partial class StreamSocket : Socket
     /// <summary>TCP: the peer said that there is no connection, or never was (RFC 9293, 3.5.2).</summary>
     private bool _isReset;
 
-    /// <summary>A non-blocking connect is under way as far as the caller knows: the next one tells that it is done (connect(2)).</summary>
-    private bool _isAnnounced;
-
-    public StreamSocket(World world, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)
-        : base(world, family, kind, protocol, flags)
+    public StreamSocket(Network network, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)
+        : base(network, family, kind, protocol, flags)
     {
     }
-
-    public override bool IsListening => _backlog >= 0;
 
     private bool IsInternet => Family != SocketFamily.Unix;
 
@@ -36,101 +32,19 @@ public sealed partial class StreamSocket : Socket
         one.Remote = two.Local;
         two.Remote = one.Local;
         one.PeerCredentials = two.PeerCredentials = Identity(call);
+        one.PeerGroups = two.PeerGroups = call.Thread.Credentials.Groups;
     }
 
     private static (int, uint, uint) Identity(CallContext call) =>
         (call.Process.Id, call.Thread.Credentials.EffectiveUser, call.Thread.Credentials.EffectiveGroup);
-
-    public override Errno Bind(CallContext call, SocketAddress address)
-    {
-        if (Local is not null)
-            return Errno.EINVAL;
-        Errno error = World.Network.Bind(call, this, ref address);
-        if (error == Errno.None)
-            Local = address;
-        return error;
-    }
-
-    public override Errno Listen(CallContext call, int backlog)
-    {
-        if (_peer is not null || _wasConnected)
-            return Errno.EINVAL;
-        if (Local is null && !IsInternet)
-            return Errno.EINVAL;
-        if (Local is null)
-        {
-            SocketAddress any = World.Network.AnyPort(Family);
-            Errno error = Bind(call, any);
-            if (error != Errno.None)
-                return error;
-        }
-        if (IsInternet && !IsListening && World.Network.IsListenedOn(this))
-            return Errno.EADDRINUSE;
-        _backlog = Math.Clamp(backlog < 0 ? 4096 : backlog, 0, 4096);
-        PeerCredentials = Identity(call);
-        return Errno.None;
-    }
-
-    public override Errno Accept(out Socket? accepted)
-    {
-        accepted = null;
-        if (!IsListening)
-            return Errno.EINVAL;
-        if (!_waiting.TryDequeue(out StreamSocket? next))
-            return Errno.EAGAIN;
-        accepted = next;
-        Source.Pulse(Readiness.Out);
-        return Errno.None;
-    }
-
-    public override Errno Connect(CallContext call, SocketAddress? address)
-    {
-        if (IsListening)
-            return IsInternet ? Errno.EISCONN : Errno.EINVAL;
-        if (_isAnnounced)
-        {
-            _isAnnounced = false;
-            return Errno.None;
-        }
-        if (_wasConnected)
-            return Errno.EISCONN;
-        if (address is null)
-            return Errno.EINVAL;
-        Errno error = World.Network.FindListener(call, this, address, out StreamSocket? listener);
-        if (error != Errno.None)
-            return error;
-        if (listener!._waiting.Count > listener._backlog)
-            return Errno.EAGAIN;
-        if (Local is null && IsInternet)
-            Local = World.Network.Assign(this, (InternetAddress)address);
-        var server = new StreamSocket(World, listener.Family, Kind, listener.Protocol, OpenFlags.None) { Local = IsInternet ? Concrete(address) : listener.Local };
-        if (IsInternet)
-            server.InheritOptions(listener);
-        Join(this, server, call);
-        Remote = IsInternet ? Concrete(address) : listener.Local;
-        server.Remote = Local;
-        PeerCredentials = listener.PeerCredentials;
-        listener._waiting.Enqueue(server);
-        listener.Source.Pulse(Readiness.In);
-        Source.Pulse(Readiness.Out);
-        _isAnnounced = IsInternet && IsNonBlocking;
-        return _isAnnounced ? Errno.EINPROGRESS : Errno.None;
-    }
-
-    /// <summary>Connecting to "any" reaches the loopback address.</summary>
-    private static SocketAddress Concrete(SocketAddress address) => address is InternetAddress { IsAny: true } any
-        ? any with { Address = any.Address.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? System.Net.IPAddress.Loopback : System.Net.IPAddress.IPv6Loopback }
-        : address;
-
-    /// <summary>The listener to wait for when <see cref="Connect"/> said EAGAIN.</summary>
-    public Source WaitSource(CallContext call, SocketAddress address) =>
-        World.Network.FindListener(call, this, address, out StreamSocket? listener) == Errno.None ? listener!.Source : Source;
 
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
         // A UNIX stream's writer learns of the broken pipe; the error waits for a reader.
         if ((IsInternet || Kind == SocketKind.SequencedPacket) && TakeError() is not Errno.None and Errno pending)
             return pending;
+        if (_isConnecting)
+            return IoResult.WouldBlock;
         if (to is not null && !IsInternet)
             return _wasConnected ? Errno.EISCONN : Errno.EOPNOTSUPP;
         if (WriteShut || _isReset || (!_wasConnected && IsInternet))
@@ -194,6 +108,8 @@ public sealed partial class StreamSocket : Socket
 
     public override Received Receive(Span<byte> destination, bool peek)
     {
+        if (_isConnecting)
+            return Errno.EAGAIN;
         // An error goes before messages, and after a stream's bytes.
         if (Kind == SocketKind.SequencedPacket && TakeError() is not Errno.None and Errno pending)
             return pending;
@@ -202,7 +118,7 @@ public sealed partial class StreamSocket : Socket
         int count, whole;
         Ancillary ancillary;
         if (Kind == SocketKind.Stream)
-            whole = count = Queue.ReadStream(destination, peek, out ancillary);
+            whole = count = ReadStream(destination, peek, out ancillary);
         else
         {
             whole = Queue.ReadMessage(destination, peek, out _, out ancillary);

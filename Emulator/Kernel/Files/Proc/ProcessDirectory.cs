@@ -68,7 +68,7 @@ internal static class ProcessDirectory
             .Add("exe", Link(static process => process.Executable))
             .Add("cwd", Link(static process => process.Context?.WorkingDirectory))
             .Add("root", Link(static process => process.Context?.Root))
-            .Add("net", NetDirectory.Create(owner))
+            .Add("net", NetDirectory.Create(owner, () => view()?.Network))
             .Add("ns", new ProcDirectory(owner, user, group))
             .Add("fd", Descriptors(owner, view, user, group))
             .Add("fdinfo", DescriptorTexts(owner, view, user, group));

@@ -110,6 +110,9 @@ public interface IProcessView
 
     FileContext? Context { get; }
 
+    /// <summary>The network it is in; null when it is gone.</summary>
+    Net.Network? Network { get; }
+
     PathEntry? Executable { get; }
 
     /// <summary>The auxiliary vector's bytes.</summary>

@@ -44,6 +44,8 @@ public sealed class WorldProcesses(World world) : IProcessSource
 
         public FileContext? Context => process.IsZombie ? null : process.FileContext;
 
+        public Net.Network? Network => process.IsZombie ? null : process.MainThread.Namespaces.Network;
+
         public PathEntry? Executable => process.IsZombie ? null : process.Executable;
 
         public byte[] AuxiliaryVector => process.Layout.AuxiliaryVector;

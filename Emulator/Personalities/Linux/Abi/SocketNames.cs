@@ -14,12 +14,25 @@ internal static class SocketNames
     public const ushort Unix = 1;
     public const ushort Internet4 = 2;
     public const ushort Internet6 = 10;
+    public const ushort Netlink = 16;
+    public const ushort Packet = 17;
 
     /// <summary>struct sockaddr_storage.</summary>
     private const int Largest = 128;
     private const int LargestPath = 108;
     private const int Size4 = 16;
     private const int Size6 = 28;
+    private const int NetlinkSize = 12;
+    private const int PacketSize = 20;
+
+    public static int FamilyOf(SocketFamily family) => family switch
+    {
+        SocketFamily.Unix => Unix,
+        SocketFamily.Internet4 => Internet4,
+        SocketFamily.Internet6 => Internet6,
+        SocketFamily.Netlink => Netlink,
+        _ => Packet,
+    };
 
     /// <summary>Reads an address for a socket of a family; <paramref name="address"/> is null for AF_UNSPEC.</summary>
     public static Errno Read(CallContext call, SocketFamily family, GuestAddress at, int length, out SocketAddress? address)
@@ -33,10 +46,12 @@ internal static class SocketNames
         if (length < 2)
             return Errno.EINVAL;
         ushort given = BinaryPrimitives.ReadUInt16LittleEndian(bytes);
-        if (given == Unspecified && family != SocketFamily.Unix)
+        if (given == Unspecified && family is SocketFamily.Internet4 or SocketFamily.Internet6)
             return Errno.None;
         return family switch
         {
+            SocketFamily.Netlink => ReadNetlink(given, bytes, out address),
+            SocketFamily.Packet => ReadPacket(given, bytes, out address),
             SocketFamily.Unix => ReadUnix(given, bytes, out address),
             SocketFamily.Internet4 => ReadInternet4(given, bytes, out address),
             _ => ReadInternet6(given, bytes, out address),
@@ -55,6 +70,25 @@ internal static class SocketNames
             address = new UnixAbstract(Encoding.Latin1.GetString(name[1..]));
         else
             address = new UnixPath(name[..(name.IndexOf((byte)0) is >= 0 and int end ? end : name.Length)].ToArray());
+        return Errno.None;
+    }
+
+    private static Errno ReadNetlink(ushort given, ReadOnlySpan<byte> bytes, out SocketAddress? address)
+    {
+        address = null;
+        if (bytes.Length < NetlinkSize || given != Netlink)
+            return Errno.EINVAL;
+        address = new NetlinkAddress(BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]));
+        return Errno.None;
+    }
+
+    private static Errno ReadPacket(ushort given, ReadOnlySpan<byte> bytes, out SocketAddress? address)
+    {
+        address = null;
+        if (bytes.Length < PacketSize || given != Packet)
+            return Errno.EINVAL;
+        int length = Math.Min((int)bytes[11], 8);
+        address = new LinkAddress(BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]), BinaryPrimitives.ReadInt32LittleEndian(bytes[4..]), bytes.Slice(12, length).ToArray());
         return Errno.None;
     }
 
@@ -78,6 +112,8 @@ internal static class SocketNames
         if (given != Internet6)
             return Errno.EAFNOSUPPORT;
         var host = new IPAddress(bytes.Slice(8, 16));
+        if (bytes.Length >= Size6 && host.IsIPv6LinkLocal)
+            host.ScopeId = BinaryPrimitives.ReadUInt32LittleEndian(bytes[24..]);
         address = new InternetAddress(host.IsIPv4MappedToIPv6 ? host.MapToIPv4() : host, BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]));
         return Errno.None;
     }
@@ -104,6 +140,14 @@ internal static class SocketNames
             case SocketFamily.Unix:
                 BinaryPrimitives.WriteUInt16LittleEndian(bytes, Unix);
                 return EncodeUnix(address, bytes);
+            case SocketFamily.Netlink:
+                BinaryPrimitives.WriteUInt16LittleEndian(bytes, Netlink);
+                var netlink = address as NetlinkAddress;
+                BinaryPrimitives.WriteUInt32LittleEndian(bytes[4..], netlink?.Port ?? 0);
+                BinaryPrimitives.WriteUInt32LittleEndian(bytes[8..], netlink?.Groups ?? 0);
+                return NetlinkSize;
+            case SocketFamily.Packet:
+                return EncodePacket(address as LinkAddress, bytes);
             case SocketFamily.Internet4:
                 BinaryPrimitives.WriteUInt16LittleEndian(bytes, Internet4);
                 if (address is InternetAddress four)
@@ -118,9 +162,25 @@ internal static class SocketNames
                 {
                     BinaryPrimitives.WriteUInt16BigEndian(bytes[2..], (ushort)six.Port);
                     six.Address.MapToIPv6().TryWriteBytes(bytes[8..], out _);
+                    if (six.Address.IsIPv6LinkLocal)
+                        BinaryPrimitives.WriteUInt32LittleEndian(bytes[24..], (uint)six.Address.ScopeId);
                 }
                 return Size6;
         }
+    }
+
+    private static int EncodePacket(LinkAddress? address, Span<byte> bytes)
+    {
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes, Packet);
+        if (address is null)
+            return PacketSize;
+        BinaryPrimitives.WriteUInt16BigEndian(bytes[2..], address.Protocol);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[4..], address.Device);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes[8..], address.HardwareType);
+        bytes[10] = address.PacketType;
+        bytes[11] = (byte)address.Hardware.Length;
+        address.Hardware.CopyTo(bytes[12..]);
+        return PacketSize;
     }
 
     private static int EncodeUnix(SocketAddress? address, Span<byte> bytes)

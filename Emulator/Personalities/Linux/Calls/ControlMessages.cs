@@ -18,7 +18,7 @@ internal static class ControlMessages
     private const int MostDescriptors = 253;
     private const int LargestControl = 16384;
 
-    public static Errno Read(CallContext call, GuestAddress address, ulong length, out Ancillary ancillary)
+    public static Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary)
     {
         ancillary = Ancillary.None;
         if (length < HeaderSize)
@@ -29,10 +29,10 @@ internal static class ControlMessages
         if (!call.Memory.TryRead(address, bytes))
             return Errno.EFAULT;
         var files = new List<OpenFile>();
-        Errno error = Parse(call, bytes, files);
+        Errno error = Parse(call, socket, bytes, files, ref ancillary);
         if (error == Errno.None)
         {
-            ancillary = new Ancillary([.. files], 0, 0, 0);
+            ancillary = ancillary with { Files = [.. files] };
             return error;
         }
         foreach (OpenFile file in files)
@@ -40,7 +40,7 @@ internal static class ControlMessages
         return error;
     }
 
-    private static Errno Parse(CallContext call, ReadOnlySpan<byte> bytes, List<OpenFile> files)
+    private static Errno Parse(CallContext call, Socket socket, ReadOnlySpan<byte> bytes, List<OpenFile> files, ref Ancillary ancillary)
     {
         while (bytes.Length >= HeaderSize)
         {
@@ -48,16 +48,36 @@ internal static class ControlMessages
             int level = MemoryMarshal.Read<int>(bytes[8..]), type = MemoryMarshal.Read<int>(bytes[12..]);
             if (length < HeaderSize || length > (ulong)bytes.Length)
                 return Errno.EINVAL;
-            if (level == SocketLevel && type == Rights)
+            ReadOnlySpan<byte> data = bytes[HeaderSize..(int)length];
+            Errno error = (level, type) switch
             {
-                Errno error = TakeFiles(call, MemoryMarshal.Cast<byte, int>(bytes[HeaderSize..(int)length]), files);
-                if (error != Errno.None)
-                    return error;
-            }
-            else if (level == SocketLevel && type != Credentials)
-                return Errno.EINVAL;
+                (SocketLevel, Rights) => TakeFiles(call, MemoryMarshal.Cast<byte, int>(data), files),
+                (SocketLevel, Credentials) => TakeCredentials(call, data, ref ancillary),
+                (SocketLevel, _) => Errno.EINVAL,
+                _ => PacketMessages.Read(socket, level, type, data, ref ancillary),
+            };
+            if (error != Errno.None)
+                return error;
             bytes = bytes[(int)Math.Min((ulong)bytes.Length, (length + 7) & ~7ul)..];
         }
+        return Errno.None;
+    }
+
+    /// <summary>Only what is true may be said of oneself, except by the privileged (unix(7), SCM_CREDENTIALS).</summary>
+    private static Errno TakeCredentials(CallContext call, ReadOnlySpan<byte> data, ref Ancillary ancillary)
+    {
+        if (data.Length < 12)
+            return Errno.EINVAL;
+        int process = MemoryMarshal.Read<int>(data);
+        (uint user, uint group) = (MemoryMarshal.Read<uint>(data[4..]), MemoryMarshal.Read<uint>(data[8..]));
+        Kernel.Credentials own = call.Thread.Credentials;
+        bool isTrue = process == call.Process.Id && (user == own.User || user == own.EffectiveUser || user == own.SavedUser)
+            && (group == own.Group || group == own.EffectiveGroup || group == own.SavedGroup);
+        if (!isTrue && !own.IsPrivileged)
+            return Errno.EPERM;
+        if (process != call.Process.Id && call.World.FindProcess(process) is null)
+            return Errno.ESRCH;
+        ancillary = ancillary with { SenderProcess = process, SenderUser = user, SenderGroup = group };
         return Errno.None;
     }
 
@@ -80,6 +100,12 @@ internal static class ControlMessages
     {
         used = 0;
         bool fits = true;
+        if (ancillary.Packet is { } packet)
+        {
+            var writer = new ControlWriter(call, address, room);
+            fits = PacketMessages.Write(socket, packet, ref writer);
+            used = writer.Used;
+        }
         if (socket.PassCredentials)
         {
             Span<int> identity = [ancillary.SenderProcess, (int)ancillary.SenderUser, (int)ancillary.SenderGroup];
@@ -110,12 +136,31 @@ internal static class ControlMessages
 
     private static bool Put(CallContext call, GuestAddress address, ulong room, int type, ReadOnlySpan<byte> data, ref ulong used)
     {
-        ulong length = HeaderSize + (ulong)data.Length;
-        if (room < used + length)
+        var writer = new ControlWriter(call, address, room) { Used = used };
+        bool fits = writer.Put(SocketLevel, type, data);
+        used = writer.Used;
+        return fits;
+    }
+}
+
+/// <summary>Writes control messages one after the other, as far as there is room.</summary>
+internal struct ControlWriter(CallContext call, GuestAddress address, ulong room)
+{
+    private const int HeaderSize = 16;
+
+    public ulong Used { get; set; }
+
+    /// <summary>False when it did not fit: then what does of it is written (put_cmsg in net/core/scm.c).</summary>
+    public bool Put(int level, int type, ReadOnlySpan<byte> data)
+    {
+        if (room < Used + HeaderSize)
             return false;
-        GuestAddress at = address + used;
-        bool written = call.Memory.TryWrite(at, length) && call.Memory.TryWrite(at + 8, SocketLevel) && call.Memory.TryWrite(at + 12, type) && call.Memory.TryWrite(at + HeaderSize, data);
-        used = Math.Min(room, used + ((length + 7) & ~7ul));
-        return written;
+        ulong length = Math.Min(HeaderSize + (ulong)data.Length, room - Used);
+        bool fits = length == HeaderSize + (ulong)data.Length;
+        GuestAddress at = address + Used;
+        bool written = call.Memory.TryWrite(at, length) && call.Memory.TryWrite(at + 8, level) && call.Memory.TryWrite(at + 12, type)
+            && call.Memory.TryWrite(at + HeaderSize, data[..(int)(length - HeaderSize)]);
+        Used = Math.Min(room, Used + ((length + 7) & ~7ul));
+        return written && fits;
     }
 }

@@ -114,7 +114,14 @@ public static class DescriptorCalls
             case BytesToRead when file.Pending is { } pending:
                 return call.Memory.TryWrite(new GuestAddress(argument), pending) ? 0 : Errno.EFAULT;
             default:
-                return file.Control(call, request, argument);
+                return DeviceControl(call, file, request, argument);
         }
     }
+
+    /// <summary>Requests whose layouts are Linux's own; the rest is the file's.</summary>
+    private static CallResult DeviceControl(CallContext call, OpenFile file, uint request, ulong argument) => file switch
+    {
+        Kernel.Net.Socket socket when InterfaceCalls.Control(call, socket, request, new GuestAddress(argument)) is { } result => result,
+        _ => file.Control(call, request, argument),
+    };
 }

@@ -12,12 +12,15 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>Sending and receiving on sockets (send(2), recv(2)).</summary>
 public static class MessageCalls
 {
+    private const int Urgent = 0x1;
     private const int Peek = 0x2;
     private const int ControlTruncated = 0x8;
     private const int Truncated = 0x20;
     private const int DontWait = 0x40;
     private const int WaitAll = 0x100;
+    private const int ErrorQueue = 0x2000;
     private const int NoSignal = 0x4000;
+    private const int WaitForOne = 0x10000;
     private const int CloseControlOnExec = 0x40000000;
     private const int LargestTransfer = 1 << 20;
     private const int MostVectors = 1024;
@@ -65,7 +68,9 @@ public static class MessageCalls
         int done = 0;
         do
         {
-            IoResult result = socket.Send(call, bytes[done..], to, call.Progress == 0 && done == 0 ? ancillary : Ancillary.None);
+            IoResult result = (flags & Urgent) != 0
+                ? socket.SendUrgent(call, bytes[done..])
+                : socket.Send(call, bytes[done..], to, call.Progress == 0 && done == 0 ? ancillary : Ancillary.None);
             if (result.IsBlocked)
                 return BlockSender(call, socket, flags, done);
             if (result.Error != Errno.None)
@@ -103,13 +108,15 @@ public static class MessageCalls
         try
         {
             Span<byte> into = bytes.AsSpan(0, (int)Math.Min(length - (ulong)call.Progress, LargestTransfer));
-            Received received = socket.Receive(into, (flags & Peek) != 0);
+            Received received = Receive(socket, into, flags);
             received.Ancillary.Release();
             if (received.Error == Errno.EAGAIN)
                 return BlockReceiver(call, socket, flags);
             if (received.Error != Errno.None)
                 return call.Progress != 0 ? call.Progress : received.Error;
-            if (!call.Memory.TryWrite(buffer + (ulong)call.Progress, into[..received.Count]))
+            // TCP throws away what is only counted (tcp(7), MSG_TRUNC).
+            bool isDiscarded = (flags & Truncated) != 0 && socket is StreamSocket { Protocol: 6 };
+            if (!isDiscarded && !call.Memory.TryWrite(buffer + (ulong)call.Progress, into[..received.Count]))
                 return Errno.EFAULT;
             if (!address.IsNull && received.From is not (null or UnixPath { Path.Length: 0 }))
                 error = SocketNames.Write(call, socket.Family, received.From, address, addressLength);
@@ -123,9 +130,18 @@ public static class MessageCalls
         }
     }
 
+    private static Received Receive(Socket socket, Span<byte> into, int flags)
+    {
+        // Errors are told when they happen; none are kept for later reading (ip(7), IP_RECVERR).
+        if ((flags & ErrorQueue) != 0)
+            return Errno.EAGAIN;
+        bool isPeek = (flags & Peek) != 0;
+        return (flags & Urgent) != 0 ? socket.ReceiveUrgent(into, isPeek) : socket.Receive(into, isPeek);
+    }
+
     private static CallResult BlockReceiver(CallContext call, Socket socket, int flags)
     {
-        bool dontWait = socket.IsNonBlocking || (flags & DontWait) != 0;
+        bool dontWait = socket.IsNonBlocking || (flags & (DontWait | ErrorQueue | Urgent)) != 0;
         if (dontWait && call.Progress != 0)
             return call.Progress;
         return SocketCalls.Block(call, socket, socket.ReceiveTimeout, dontWait);
@@ -149,6 +165,8 @@ public static class MessageCalls
         if (!call.Memory.TryRead(message, out MessageHeader header))
             return Errno.EFAULT;
         SocketAddress? to = null;
+        if (header.NameLength < 0)
+            return Errno.EINVAL;
         if (header.Name != 0 && header.NameLength > 0)
             error = SocketNames.Read(call, socket.Family, new GuestAddress(header.Name), header.NameLength, out to);
         if (error != Errno.None)
@@ -158,7 +176,7 @@ public static class MessageCalls
             return error;
         try
         {
-            error = ControlMessages.Read(call, new GuestAddress(header.Control), header.ControlLength, out Ancillary ancillary);
+            error = ControlMessages.Read(call, socket, new GuestAddress(header.Control), header.ControlLength, out Ancillary ancillary);
             if (error != Errno.None)
                 return error;
             CallResult result = Send(call, socket, bytes.AsSpan((int)call.Progress, length - (int)call.Progress), flags, to, ancillary, isLast: true);
@@ -210,7 +228,7 @@ public static class MessageCalls
         byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(total, LargestTransfer));
         try
         {
-            Received received = socket.Receive(bytes.AsSpan(0, (int)Math.Min(total, LargestTransfer)), (flags & Peek) != 0);
+            Received received = Receive(socket, bytes.AsSpan(0, (int)Math.Min(total, LargestTransfer)), flags);
             if (received.Error == Errno.EAGAIN)
                 return BlockReceiver(call, socket, flags);
             if (received.Error != Errno.None)
@@ -262,25 +280,44 @@ public static class MessageCalls
     }
 
     public static CallResult Sendmmsg(CallContext call, int fd, GuestAddress messages, uint count, int flags) =>
-        Each(call, messages, count, message => Sendmsg(call, fd, message, flags));
+        Each(call, messages, count, null, (message, _) => Sendmsg(call, fd, message, flags));
 
-    public static CallResult Recvmmsg(CallContext call, int fd, GuestAddress messages, uint count, int flags, GuestAddress timeout) =>
-        Each(call, messages, count, message => Recvmsg(call, fd, message, flags));
+    public static CallResult Recvmmsg(CallContext call, int fd, GuestAddress messages, uint count, int flags, GuestAddress timeout)
+    {
+        long? end = null;
+        if (!timeout.IsNull)
+        {
+            Errno error = call.ReadTime(timeout, out long nanoseconds);
+            if (error != Errno.None)
+                return error;
+            end = call.StartedAt + nanoseconds;
+        }
+        return Each(call, messages, count, end, (message, index) =>
+            Recvmsg(call, fd, message, index > 0 && (flags & WaitForOne) != 0 ? (flags & ~WaitForOne) | DontWait : flags & ~WaitForOne));
+    }
 
-    /// <summary>Struct mmsghdr: a header of 56 bytes, then the length. Only the first message may block.</summary>
-    private static CallResult Each(CallContext call, GuestAddress messages, uint count, Func<GuestAddress, CallResult> one)
+    /// <summary>
+    /// Struct mmsghdr: a header of 56 bytes, then the length. An error after the first message is told by the next call only; the end
+    /// of the time is looked at between messages (recvmmsg(2), "Bugs").
+    /// </summary>
+    private static CallResult Each(CallContext call, GuestAddress messages, uint count, long? end, Func<GuestAddress, uint, CallResult> one)
     {
         const ulong size = 64, lengthOffset = 56;
         count = Math.Min(count, MostVectors);
-        for (uint i = 0; i < count; i++)
+        for (uint i = call.State is uint done ? done : 0; i < count; i++)
         {
             GuestAddress message = messages + (i * size);
-            CallResult result = one(message);
+            CallResult result = one(message, i);
+            call.State = i;
+            if (result.Outcome == CallOutcome.Blocked)
+                return result;
             if (result.Outcome != CallOutcome.Value)
                 return i > 0 ? i : result;
             call.Progress = 0;
             if (!call.Memory.TryWrite(message + lengthOffset, (uint)result.Value))
                 return Errno.EFAULT;
+            if (end is { } deadline && call.World.Clock.Monotonic >= deadline)
+                return i + 1;
         }
         return count;
     }

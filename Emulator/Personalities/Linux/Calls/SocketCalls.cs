@@ -2,8 +2,10 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Kernel.Net.Packets;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
+using Vivarium.Emulator.Personalities.Linux.Netlink;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
@@ -23,6 +25,8 @@ public static class SocketCalls
     public static CallResult Socket(CallContext call, int family, int type, int protocol)
     {
         Errno error = Make(call, family, type, protocol, out Socket? socket);
+        if (socket is not null)
+            socket.Owner = call.Thread.Credentials.FileUser;
         return error != Errno.None ? error : PipeCalls.Install(call, socket!, (type & CloseOnExec) != 0);
     }
 
@@ -40,6 +44,8 @@ public static class SocketCalls
         return family switch
         {
             SocketNames.Unix => MakeUnix(call, kind, protocol, flags, out socket),
+            SocketNames.Netlink => MakeNetlink(call, kind, protocol, flags, out socket),
+            SocketNames.Packet => MakePacket(call, kind, protocol, flags, out socket),
             SocketNames.Internet4 => MakeInternet(call, SocketFamily.Internet4, kind, protocol, flags, out socket),
             SocketNames.Internet6 => MakeInternet(call, SocketFamily.Internet6, kind, protocol, flags, out socket),
             _ => Errno.EAFNOSUPPORT,
@@ -53,10 +59,10 @@ public static class SocketCalls
             return Errno.EPROTONOSUPPORT;
         socket = kind switch
         {
-            Stream => new StreamSocket(call.World, SocketFamily.Unix, SocketKind.Stream, 0, flags),
-            SequencedPacket => new StreamSocket(call.World, SocketFamily.Unix, SocketKind.SequencedPacket, 0, flags),
+            Stream => new StreamSocket(call.Thread.Namespaces.Network, SocketFamily.Unix, SocketKind.Stream, 0, flags),
+            SequencedPacket => new StreamSocket(call.Thread.Namespaces.Network, SocketFamily.Unix, SocketKind.SequencedPacket, 0, flags),
             // Raw sockets of this family are datagram ones (unix(7)).
-            Datagram or Raw => new DatagramSocket(call.World, SocketFamily.Unix, 0, flags),
+            Datagram or Raw => new DatagramSocket(call.Thread.Namespaces.Network, SocketFamily.Unix, 0, flags),
             _ => null,
         };
         return socket is null ? Errno.ESOCKTNOSUPPORT : Errno.None;
@@ -64,25 +70,59 @@ public static class SocketCalls
 
     private static Errno MakeInternet(CallContext call, SocketFamily family, int kind, int protocol, OpenFlags flags, out Socket? socket)
     {
-        const int tcp = 6, udp = 17, lastProtocol = 262;
+        const int lastProtocol = 262;
+        Network network = call.Thread.Namespaces.Network;
+        int control = family == SocketFamily.Internet4 ? IpProtocol.Icmp : IpProtocol.Icmp6;
         socket = null;
         if (protocol is < 0 or > lastProtocol)
             return Errno.EINVAL;
         switch (kind)
         {
-            case Stream when protocol is 0 or tcp:
-                socket = new StreamSocket(call.World, family, SocketKind.Stream, tcp, flags);
+            case Stream when protocol is 0 or IpProtocol.Tcp:
+                socket = new StreamSocket(network, family, SocketKind.Stream, IpProtocol.Tcp, flags);
                 return Errno.None;
-            case Datagram when protocol is 0 or udp:
-                socket = new DatagramSocket(call.World, family, udp, flags);
+            case Datagram when protocol is 0 or IpProtocol.Udp:
+                socket = new DatagramSocket(network, family, IpProtocol.Udp, flags);
                 return Errno.None;
-            case Raw:
-                return call.Thread.Credentials.IsPrivileged ? Errno.EPROTONOSUPPORT : Errno.EPERM;
-            case Stream or Datagram:
+            case Datagram when protocol == control:
+                if (call.Thread.Credentials.EffectiveGroup < network.PingGroups.First || call.Thread.Credentials.EffectiveGroup > network.PingGroups.Last)
+                    return Errno.EACCES;
+                socket = new PingSocket(network, family, protocol, flags);
+                return Errno.None;
+            case Raw when protocol != 0:
+                if (!call.Thread.Credentials.IsPrivileged)
+                    return Errno.EPERM;
+                socket = new RawSocket(network, family, protocol, flags);
+                return Errno.None;
+            case Stream or Datagram or Raw:
                 return Errno.EPROTONOSUPPORT;
             default:
                 return Errno.ESOCKTNOSUPPORT;
         }
+    }
+
+    private static Errno MakePacket(CallContext call, int kind, int protocol, OpenFlags flags, out Socket? socket)
+    {
+        socket = null;
+        if (!call.Thread.Credentials.IsPrivileged)
+            return Errno.EPERM;
+        if (kind is not (Datagram or Raw))
+            return Errno.ESOCKTNOSUPPORT;
+        // The protocol is an Ethernet type in network order.
+        ushort type = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness((ushort)protocol);
+        socket = new PacketSocket(call.Thread.Namespaces.Network, kind == Raw, type, flags);
+        return Errno.None;
+    }
+
+    private static Errno MakeNetlink(CallContext call, int kind, int protocol, OpenFlags flags, out Socket? socket)
+    {
+        socket = null;
+        if (kind is not (Datagram or Raw))
+            return Errno.ESOCKTNOSUPPORT;
+        if (protocol is < 0 or >= 32)
+            return Errno.EPROTONOSUPPORT;
+        socket = NetlinkSocket.Make(call.Thread.Namespaces.Network, kind == Raw ? SocketKind.Raw : SocketKind.Datagram, protocol, flags);
+        return socket is null ? Errno.EPROTONOSUPPORT : Errno.None;
     }
 
     public static CallResult Socketpair(CallContext call, int family, int type, int protocol, GuestAddress descriptors)
@@ -120,8 +160,16 @@ public static class SocketCalls
         if (error != Errno.None)
             return error;
         // AF_UNSPEC with the any-address is how old programs bind (ip(7)).
-        name ??= socket.Family == SocketFamily.Unix ? null : call.World.Network.AnyPort(socket.Family);
+        name ??= socket.Family == SocketFamily.Internet4 ? ReadAny(call, address) : null;
         return name is null ? Errno.EINVAL : socket.Bind(call, name);
+    }
+
+    private static InternetAddress? ReadAny(CallContext call, GuestAddress address)
+    {
+        bool isAny = call.Memory.TryRead(address + 4, out uint host) && host == 0;
+        return isAny && call.Memory.TryRead(address + 2, out ushort port)
+            ? new InternetAddress(System.Net.IPAddress.Any, System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(port))
+            : null;
     }
 
     public static CallResult Listen(CallContext call, int fd, int backlog)
@@ -175,11 +223,18 @@ public static class SocketCalls
         if (error != Errno.None)
             return error;
         error = socket.Connect(call, name);
-        if (error != Errno.EAGAIN || socket is not StreamSocket stream)
+        if (socket is not StreamSocket stream)
             return error;
-        if (socket.IsNonBlocking)
-            return Errno.EAGAIN;
-        return call.Wait(stream.WaitSource(call, name!));
+        if (error == Errno.EAGAIN)
+            return socket.IsNonBlocking ? Errno.EAGAIN : call.Wait(stream.WaitSource(call, name!));
+        if (socket.IsNonBlocking || error is not (Errno.EINPROGRESS or Errno.EALREADY))
+            return error;
+        // Inside a world most connections are there at once.
+        if (!stream.IsConnecting)
+            return stream.Connect(call, name);
+        if (socket.SendTimeout > 0)
+            call.SetTimeout(socket.SendTimeout);
+        return call.DeadlinePassed ? Errno.EINPROGRESS : call.Wait(stream.Source, socket.SendTimeout > 0 ? RestartKind.Never : RestartKind.IfHandlerAllows);
     }
 
     public static CallResult Getsockname(CallContext call, int fd, GuestAddress address, GuestAddress length)
@@ -189,8 +244,8 @@ public static class SocketCalls
     }
 
     /// <summary>A connected UDP socket that was not bound shows the address it sends from.</summary>
-    private static SocketAddress? NameOf(CallContext call, Socket socket) => socket is { Local: InternetAddress local, Remote: InternetAddress remote }
-        ? call.World.Network.SourceFor(local, remote)
+    private static SocketAddress? NameOf(CallContext call, Socket socket) => socket is DatagramSocket { Local: InternetAddress { IsAny: true } local, Remote: InternetAddress remote }
+        ? local with { Address = socket.Network.SourceFor(remote.Address) }
         : socket.Local;
 
     public static CallResult Getpeername(CallContext call, int fd, GuestAddress address, GuestAddress length)

@@ -1,32 +1,17 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Kernel.Net.Devices;
+using Vivarium.Emulator.Kernel.Net.Packets;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
-/// <summary>getsockopt(2) and setsockopt(2): socket(7), tcp(7), ip(7), ipv6(7).</summary>
+/// <summary>setsockopt(2): socket(7), tcp(7), udp(7), ip(7), ipv6(7), packet(7). Reading them is <see cref="SocketOptionValues"/>'s.</summary>
 public static class SocketOptionCalls
 {
-    private const int SocketLevel = 1;
-    private const int ReuseAddress = 2;
-    private const int Type = 3;
-    private const int Error = 4;
-    private const int SendBuffer = 7;
-    private const int ReceiveBuffer = 8;
-    private const int Linger = 13;
-    private const int ReusePort = 15;
-    private const int PassCredentials = 16;
-    private const int PeerCredentials = 17;
-    private const int ReceiveTimeout = 20;
-    private const int SendTimeout = 21;
-    private const int AcceptsConnections = 30;
-    private const int SendBufferForce = 32;
-    private const int ReceiveBufferForce = 33;
-    private const int Protocol = 38;
-    private const int Domain = 39;
-    private const int SmallestBuffer = 2304;
+    private const int LongestName = 15;
 
     public static CallResult Setsockopt(CallContext call, int fd, int level, int name, GuestAddress value, int length)
     {
@@ -35,53 +20,186 @@ public static class SocketOptionCalls
             return error;
         if (length < 0)
             return Errno.EINVAL;
-        if (level == SocketLevel && name is ReceiveTimeout or SendTimeout)
-            return SetTimeout(call, socket, name, value, length);
-        if (level == SocketLevel && name == Linger)
-            return SetLinger(call, socket, value, length);
-        if (!IsKnown(level, name, socket))
-            return level is SocketLevel or 0 or 6 or 17 or 41 ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP;
-        if (length < sizeof(int) && level == SocketLevel)
-            return Errno.EINVAL;
+        if (SetStructure(call, socket, level, name, value, length) is { } done)
+            return done;
+        if (!SocketOptions.TryFind(socket, level, name, out SocketOption option) || option.Rule == OptionRule.ReadOnly)
+            return UnknownOption(socket, level);
+        if (option.Rule == OptionRule.Opaque)
+            return 0;
         int number = 0;
-        if (length >= sizeof(int) ? !call.Memory.TryRead(value, out number) : !call.Memory.TryRead(value, MemoryMarshal.AsBytes(new Span<int>(ref number))[..length]))
+        if (length < sizeof(int) && level is not SocketOptions.Ip)
+            return Errno.EINVAL;
+        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<int>(ref number));
+        // ip(7)'s small numbers may come as one byte.
+        if (!call.Memory.TryRead(value, length >= sizeof(int) ? bytes : bytes[..Math.Min(length, 1)]))
             return Errno.EFAULT;
-        Set(socket, level, name, number);
-        return 0;
+        return Set(call, socket, level, name, option, number);
     }
 
-    private static bool IsKnown(int level, int name, Socket socket) => level switch
+    /// <summary>ENOPROTOOPT where the socket has options of the level at all, else EOPNOTSUPP.</summary>
+    internal static Errno UnknownOption(Socket socket, int level)
     {
-        SocketLevel => name is > 0 and < 80 and not (Type or Error or PeerCredentials or AcceptsConnections or Protocol or Domain),
-        0 => socket.Family != SocketFamily.Unix && name is > 0 and < 60,
-        6 => socket.Protocol == 6 && name is > 0 and < 50,
-        17 => socket.Protocol == 17 && name is > 0 and < 110,
-        41 => socket.Family == SocketFamily.Internet6 && name is > 0 and < 90,
-        _ => false,
+        bool hasLevel = level switch
+        {
+            SocketOptions.Socket => true,
+            _ when socket.Family is SocketFamily.Unix => false,
+            SocketOptions.Ip => socket.Family is SocketFamily.Internet4 or SocketFamily.Internet6,
+            SocketOptions.Ip6 => socket.Family == SocketFamily.Internet6,
+            SocketOptions.Tcp => socket is StreamSocket || socket.Family == SocketFamily.Internet6,
+            SocketOptions.Udp => socket is DatagramSocket || socket.Family == SocketFamily.Internet6,
+            _ => socket.Family is SocketFamily.Internet6 or SocketFamily.Netlink or SocketFamily.Packet,
+        };
+        return hasLevel ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP;
+    }
+
+    private static CallResult? SetStructure(CallContext call, Socket socket, int level, int name, GuestAddress value, int length) => (level, name) switch
+    {
+        (SocketOptions.Socket, 20 or 21 or 66 or 67) => SetTimeout(call, socket, name is 20 or 66, value, length),
+        (SocketOptions.Socket, 13) => SetLinger(call, socket, value, length),
+        (SocketOptions.Socket, 25) => BindToDevice(call, socket, value, length),
+        (SocketOptions.Ip or SocketOptions.Ip6, _) when MembershipOptions.Set(call, socket, level, name, value, length) is { } joined => joined,
+        (SocketOptions.Tcp, 13) when socket is StreamSocket { Family: not SocketFamily.Unix } => SetCongestionControl(call, value, length),
+        (SocketOptions.Raw, 1) or (SocketOptions.Icmp6, 1) when socket is RawSocket raw => SetFilter(call, raw, level, value, length),
+        (SocketOptions.Netlink, 1 or 2) when socket is Netlink.NetlinkSocket netlink => netlink.SetMembership(call, value, length, joins: name == 1),
+        _ => null,
     };
 
-    private static void Set(Socket socket, int level, int name, int number)
+    private static Errno Set(CallContext call, Socket socket, int level, int name, in SocketOption option, int number)
+    {
+        if (option.Rule == OptionRule.Flag)
+            number = number != 0 ? 1 : 0;
+        if (option.Rule == OptionRule.Byte && number is < -1 or > byte.MaxValue)
+            return Errno.EINVAL;
+        Errno error = Check(call, socket, level, name, number);
+        if (error != Errno.None)
+            return error;
+        if (option.Rule == OptionRule.Byte && number == -1)
+            number = option.Default;
+        // The lowest bits of a stream's class are the network's own (ECN).
+        if ((level, name) == (SocketOptions.Ip, 1) && socket.Kind == SocketKind.Stream)
+            number &= ~3;
+        Apply(socket, level, name, number);
+        return Errno.None;
+    }
+
+    private static Errno Check(CallContext call, Socket socket, int level, int name, int number)
+    {
+        bool isPrivileged = call.Thread.Credentials.IsPrivileged;
+        return (level, name) switch
+        {
+            (SocketOptions.Socket, 12) when number is < 0 or > 6 && !isPrivileged => Errno.EPERM,
+            (SocketOptions.Socket, 1 or 32 or 33 or 36) when !isPrivileged && (name != 1 || number != 0) => name == 1 ? Errno.EACCES : Errno.EPERM,
+            (SocketOptions.Socket, 62) when number != 0 && call.Thread.Namespaces.Network.FindDevice(number) is null => Errno.ENODEV,
+            (SocketOptions.Socket, 15) when socket.Family == SocketFamily.Unix => Errno.EOPNOTSUPP,
+            (SocketOptions.Ip, 2) when number == 0 => Errno.EINVAL,
+            (SocketOptions.Ip, 3 or 22) when socket.Kind != SocketKind.Raw => Errno.ENOPROTOOPT,
+            (SocketOptions.Ip, 5) when socket.Kind != SocketKind.Raw => Errno.EINVAL,
+            (SocketOptions.Ip, 25) when socket.Kind == SocketKind.Stream => Errno.EINVAL,
+            (SocketOptions.Ip, 32 or 33) when socket.Kind == SocketKind.Stream => Errno.EINVAL,
+            (SocketOptions.Ip, 10) when number is < 0 or > 5 => Errno.EINVAL,
+            (SocketOptions.Ip, 19) when number != 0 && !isPrivileged => Errno.EPERM,
+            (SocketOptions.Ip, 50) => Errno.EADDRNOTAVAIL,
+            (SocketOptions.Ip6, 17 or 18) when socket.Kind == SocketKind.Stream => Errno.ENOPROTOOPT,
+            (SocketOptions.Ip6, 26) when socket.Local is not null || socket.Kind == SocketKind.Raw => Errno.EINVAL,
+            (SocketOptions.Ip6, 7) when number != -1 && number % 2 != 0 => Errno.EINVAL,
+            (SocketOptions.Ip6, 76) => Errno.EADDRNOTAVAIL,
+            (SocketOptions.Tcp, 2) when number is not 0 and (< 88 or > 32767) => Errno.EINVAL,
+            (SocketOptions.Tcp, 4 or 5) when number is < 1 or > 32767 => Errno.EINVAL,
+            (SocketOptions.Tcp, 6 or 7) when number is < 1 or > 127 => Errno.EINVAL,
+            _ => Errno.None,
+        };
+    }
+
+    private static void Apply(Socket socket, int level, int name, int number)
     {
         switch (level, name)
         {
-            case (SocketLevel, ReuseAddress):
+            case (SocketOptions.Socket, 2):
                 socket.ReuseAddress = number != 0;
                 break;
-            case (SocketLevel, ReusePort):
+            case (SocketOptions.Socket, 15):
                 socket.ReusePort = number != 0;
                 break;
-            case (SocketLevel, PassCredentials):
+            case (SocketOptions.Socket, 6):
+                socket.MayBroadcast = number != 0;
+                break;
+            case (SocketOptions.Socket, 10):
+                socket.KeepsUrgentInline = number != 0;
+                break;
+            case (SocketOptions.Socket, 16):
                 socket.PassCredentials = number != 0;
                 break;
-            case (SocketLevel, SendBuffer or ReceiveBuffer or SendBufferForce or ReceiveBufferForce):
+            case (SocketOptions.Socket, 62):
+                socket.BoundDevice = number;
+                break;
+            case (SocketOptions.Socket, 7 or 32):
                 // The kernel doubles what is asked for, to have room for its own records.
-                int plain = name is SendBuffer or SendBufferForce ? SendBuffer : ReceiveBuffer;
-                socket.OtherOptions[(level, plain)] = Math.Max(SmallestBuffer, 2 * Math.Min(number, MessageQueue.DefaultCapacity));
+                socket.SendBufferSize = Math.Max(SocketOptionValues.SmallestSendBuffer, 2 * Math.Clamp(number, 0, MessageQueue.DefaultCapacity));
+                break;
+            case (SocketOptions.Socket, 8 or 33):
+                socket.ReceiveBufferSize = Math.Max(SocketOptionValues.SmallestReceiveBuffer, 2 * Math.Clamp(number, 0, MessageQueue.DefaultCapacity));
+                break;
+            case (SocketOptions.Ip6, 26):
+                socket.IsVersion6Only = number != 0;
+                break;
+            case (SocketOptions.Ip, 15) or (SocketOptions.Ip6, 78):
+                socket.BindsFreely = number != 0;
+                break;
+            case (SocketOptions.Ip, 3) when socket is RawSocket raw:
+                raw.HeaderIncluded = number != 0;
+                break;
+            case (SocketOptions.Ip6, 7) when socket is RawSocket raw:
+                raw.ChecksumOffset = number;
                 break;
             default:
-                socket.OtherOptions[(level, name)] = level == SocketLevel && number != 0 && name is 5 or 6 or 9 or 10 ? 1 : number;
+                ApplyPacketOption(socket, level, name, number);
+                socket.OtherOptions[(level, name)] = number;
                 break;
         }
+    }
+
+    private static void ApplyPacketOption(Socket socket, int level, int name, int number)
+    {
+        switch (level, name)
+        {
+            case (SocketOptions.Ip, 1) or (SocketOptions.Ip6, 67):
+                socket.TrafficClass = (byte)number;
+                break;
+            case (SocketOptions.Ip, 2) or (SocketOptions.Ip6, 16):
+                socket.Hops = (byte)number;
+                break;
+            case (SocketOptions.Ip, 33) or (SocketOptions.Ip6, 18):
+                socket.Groups.Hops = (byte)number;
+                break;
+            case (SocketOptions.Ip, 34) or (SocketOptions.Ip6, 19):
+                socket.Groups.Loops = number != 0;
+                break;
+            case (SocketOptions.Ip, 49) or (SocketOptions.Ip6, 29):
+                socket.Groups.TakesAll = number != 0;
+                break;
+            case (SocketOptions.Ip6, 17):
+                socket.Groups.Device = number;
+                break;
+            case (SocketOptions.Ip, 11) or (SocketOptions.Ip6, 25) when socket is DatagramSocket udp:
+                udp.WantsErrors = number != 0;
+                break;
+        }
+    }
+
+    private static CallResult SetTimeout(CallContext call, Socket socket, bool isReceive, GuestAddress value, int length)
+    {
+        if (length < 16)
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(value, out long seconds) || !call.Memory.TryRead(value + 8, out long microseconds))
+            return Errno.EFAULT;
+        if (microseconds is < 0 or >= 1_000_000)
+            return Errno.EDOM;
+        long nanoseconds = seconds < 0 ? 0 : Math.Min(seconds, int.MaxValue) * 1_000_000_000 + (microseconds * 1000);
+        if (isReceive)
+            socket.ReceiveTimeout = nanoseconds;
+        else
+            socket.SendTimeout = nanoseconds;
+        return 0;
     }
 
     private static CallResult SetLinger(CallContext call, Socket socket, GuestAddress value, int length)
@@ -94,20 +212,38 @@ public static class SocketOptionCalls
         return 0;
     }
 
-    private static CallResult SetTimeout(CallContext call, Socket socket, int name, GuestAddress value, int length)
+    private static CallResult BindToDevice(CallContext call, Socket socket, GuestAddress value, int length)
     {
-        if (length < 16)
-            return Errno.EINVAL;
-        if (!call.Memory.TryRead(value, out long seconds) || !call.Memory.TryRead(value + 8, out long microseconds))
+        Span<byte> bytes = stackalloc byte[LongestName];
+        bytes = bytes[..Math.Min(length, LongestName)];
+        if (!call.Memory.TryRead(value, bytes))
             return Errno.EFAULT;
-        if (microseconds is < 0 or >= 1_000_000)
-            return Errno.EDOM;
-        long nanoseconds = seconds < 0 ? 0 : Math.Min(seconds, int.MaxValue) * 1_000_000_000 + (microseconds * 1000);
-        if (name == ReceiveTimeout)
-            socket.ReceiveTimeout = nanoseconds;
-        else
-            socket.SendTimeout = nanoseconds;
+        int end = bytes.IndexOf((byte)0);
+        string name = System.Text.Encoding.Latin1.GetString(end < 0 ? bytes : bytes[..end]);
+        NetDevice? device = name.Length == 0 ? null : socket.Network.FindDevice(name);
+        if (name.Length != 0 && device is null)
+            return Errno.ENODEV;
+        socket.BoundDevice = device?.Index ?? 0;
         return 0;
+    }
+
+    private static CallResult SetCongestionControl(CallContext call, GuestAddress value, int length)
+    {
+        Span<byte> bytes = stackalloc byte[LongestName];
+        bytes = bytes[..Math.Min(length, LongestName)];
+        if (length < 1)
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(value, bytes))
+            return Errno.EFAULT;
+        return bytes.SequenceEqual(SocketOptionValues.CongestionControl) || bytes.StartsWith((ReadOnlySpan<byte>)[.. SocketOptionValues.CongestionControl, 0]) ? 0 : Errno.ENOENT;
+    }
+
+    private static CallResult SetFilter(CallContext call, RawSocket socket, int level, GuestAddress value, int length)
+    {
+        int size = level == SocketOptions.Icmp6 ? 32 : 4;
+        if (level == SocketOptions.Raw && socket.Protocol != IpProtocol.Icmp)
+            return Errno.EOPNOTSUPP;
+        return call.Memory.TryRead(value, MemoryMarshal.AsBytes(socket.Filter.AsSpan())[..Math.Min(length, size)]) ? 0 : Errno.EFAULT;
     }
 
     public static CallResult Getsockopt(CallContext call, int fd, int level, int name, GuestAddress value, GuestAddress lengthAt)
@@ -119,50 +255,12 @@ public static class SocketOptionCalls
             return Errno.EFAULT;
         if (length < 0)
             return Errno.EINVAL;
-        Span<byte> bytes = stackalloc byte[16];
-        int whole = Encode(socket, level, name, bytes);
-        if (whole < 0)
-            return level is SocketLevel or 0 or 6 or 17 or 41 ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP;
+        Span<byte> bytes = stackalloc byte[SocketOptionValues.Largest];
+        error = SocketOptionValues.Encode(socket, level, name, length, bytes, out int whole);
+        // What does not fit is told by its length.
+        if (error != Errno.None)
+            return error == Errno.ERANGE && !call.Memory.TryWrite(lengthAt, whole) ? Errno.EFAULT : error;
         length = Math.Min(length, whole);
         return call.Memory.TryWrite(value, bytes[..length]) && call.Memory.TryWrite(lengthAt, length) ? 0 : Errno.EFAULT;
     }
-
-    private static int Encode(Socket socket, int level, int name, Span<byte> bytes)
-    {
-        bytes.Clear();
-        Span<int> ints = MemoryMarshal.Cast<byte, int>(bytes);
-        Span<long> longs = MemoryMarshal.Cast<byte, long>(bytes);
-        switch (level, name)
-        {
-            case (SocketLevel, PeerCredentials):
-                (ints[0], ints[1], ints[2]) = (socket.PeerCredentials.Process, (int)socket.PeerCredentials.User, (int)socket.PeerCredentials.Group);
-                return 12;
-            case (SocketLevel, ReceiveTimeout or SendTimeout):
-                long time = name == ReceiveTimeout ? socket.ReceiveTimeout : socket.SendTimeout;
-                (longs[0], longs[1]) = (time / 1_000_000_000, time % 1_000_000_000 / 1000);
-                return 16;
-            case (SocketLevel, Linger):
-                (ints[0], ints[1]) = (socket.Linger.IsOn ? 1 : 0, socket.Linger.Seconds);
-                return 8;
-            default:
-                if (Number(socket, level, name) is not { } number)
-                    return -1;
-                ints[0] = number;
-                return sizeof(int);
-        }
-    }
-
-    private static int? Number(Socket socket, int level, int name) => (level, name) switch
-    {
-        (SocketLevel, ReuseAddress) => socket.ReuseAddress ? 1 : 0,
-        (SocketLevel, ReusePort) => socket.ReusePort ? 1 : 0,
-        (SocketLevel, PassCredentials) => socket.PassCredentials ? 1 : 0,
-        (SocketLevel, Type) => socket.Kind switch { SocketKind.Stream => 1, SocketKind.Datagram => 2, _ => 5 },
-        (SocketLevel, Error) => (int)socket.TakeError(),
-        (SocketLevel, AcceptsConnections) => socket.IsListening ? 1 : 0,
-        (SocketLevel, Protocol) => socket.Protocol,
-        (SocketLevel, Domain) => socket.Family switch { SocketFamily.Unix => SocketNames.Unix, SocketFamily.Internet4 => SocketNames.Internet4, _ => SocketNames.Internet6 },
-        (SocketLevel, SendBuffer or ReceiveBuffer) => socket.OtherOptions.GetValueOrDefault((level, name), MessageQueue.DefaultCapacity),
-        _ => IsKnown(level, name, socket) ? socket.OtherOptions.GetValueOrDefault((level, name), 0) : null,
-    };
 }

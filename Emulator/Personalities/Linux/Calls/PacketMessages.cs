@@ -1,0 +1,96 @@
+using System.Net;
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>Control messages about packets: how one arrived, how one is to be sent (ip(7), ipv6(7), socket(7)).</summary>
+internal static class PacketMessages
+{
+    private const int Class4 = 1, Hops4 = 2, Info4 = 8;
+    private const int Info6 = 50, Hops6 = 52, Class6 = 67;
+    private const int TimeStamp = 29, TimeStampNanoseconds = 35;
+    private const int WantsInfo4 = 8, WantsHops4 = 12, WantsClass4 = 13;
+    private const int WantsInfo6 = 49, WantsHops6 = 51, WantsClass6 = 66;
+
+    /// <summary>Reads what a sender wishes for one packet.</summary>
+    public static Errno Read(Socket socket, int level, int type, ReadOnlySpan<byte> data, ref Ancillary ancillary)
+    {
+        if (socket.Family is not (SocketFamily.Internet4 or SocketFamily.Internet6) || socket.Kind == SocketKind.Stream)
+            return Errno.None;
+        PacketInfo wish = ancillary.Packet ?? new PacketInfo(IPAddress.Any, 0, 0, socket.TrafficClass, 0);
+        switch (level, type)
+        {
+            case (SocketOptions.Ip, Info4) when data.Length == 12:
+                wish = wish with { Device = MemoryMarshal.Read<int>(data), Destination = new IPAddress(data.Slice(4, 4)) };
+                break;
+            case (SocketOptions.Ip6, Info6) when data.Length >= 20:
+                var address = new IPAddress(data[..16]);
+                wish = wish with { Device = MemoryMarshal.Read<int>(data[16..]), Destination = address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address };
+                break;
+            case (SocketOptions.Ip, Hops4) or (SocketOptions.Ip6, Hops6) when data.Length == 4:
+                wish = wish with { Hops = (byte)MemoryMarshal.Read<int>(data) };
+                break;
+            case (SocketOptions.Ip, Class4) or (SocketOptions.Ip6, Class6) when data.Length is 1 or 4:
+                wish = wish with { Class = data[0] };
+                break;
+            case (SocketOptions.Ip or SocketOptions.Ip6, _):
+                return Errno.EINVAL;
+        }
+        ancillary = ancillary with { Packet = wish };
+        return Errno.None;
+    }
+
+    /// <summary>Tells how a packet arrived, as far as the socket asked; false when it did not fit.</summary>
+    public static bool Write(Socket socket, PacketInfo packet, ref ControlWriter writer)
+    {
+        bool Wants(int level, int name) => socket.OtherOptions.GetValueOrDefault((level, name)) != 0;
+        bool fits = true;
+        Span<long> time = [packet.Time / 1_000_000_000, packet.Time % 1_000_000_000];
+        if (Wants(SocketOptions.Socket, TimeStampNanoseconds))
+            fits &= writer.Put(SocketOptions.Socket, TimeStampNanoseconds, MemoryMarshal.AsBytes(time));
+        time[1] /= 1000;
+        if (Wants(SocketOptions.Socket, TimeStamp))
+            fits &= writer.Put(SocketOptions.Socket, TimeStamp, MemoryMarshal.AsBytes(time));
+        if (IpPrefix.Is4(packet.Destination))
+            fits &= Write4(packet, Wants, ref writer);
+        return socket.Family == SocketFamily.Internet6 ? fits & Write6(packet, Wants, ref writer) : fits;
+    }
+
+    private static bool Write4(PacketInfo packet, Func<int, int, bool> wants, ref ControlWriter writer)
+    {
+        bool fits = true;
+        if (wants(SocketOptions.Ip, WantsInfo4))
+        {
+            Span<byte> info = stackalloc byte[12];
+            MemoryMarshal.Write(info, packet.Device);
+            packet.Destination.TryWriteBytes(info[4..], out _);
+            packet.Destination.TryWriteBytes(info[8..], out _);
+            fits &= writer.Put(SocketOptions.Ip, Info4, info);
+        }
+        if (wants(SocketOptions.Ip, WantsHops4))
+            fits &= writer.Put(SocketOptions.Ip, Hops4, BitConverter.GetBytes((int)packet.Hops));
+        if (wants(SocketOptions.Ip, WantsClass4))
+            fits &= writer.Put(SocketOptions.Ip, Class4, [packet.Class]);
+        return fits;
+    }
+
+    private static bool Write6(PacketInfo packet, Func<int, int, bool> wants, ref ControlWriter writer)
+    {
+        bool fits = true, is6 = !IpPrefix.Is4(packet.Destination);
+        if (wants(SocketOptions.Ip6, WantsInfo6))
+        {
+            Span<byte> info = stackalloc byte[20];
+            packet.Destination.MapToIPv6().TryWriteBytes(info, out _);
+            MemoryMarshal.Write(info[16..], packet.Device);
+            fits &= writer.Put(SocketOptions.Ip6, Info6, info);
+        }
+        if (is6 && wants(SocketOptions.Ip6, WantsHops6))
+            fits &= writer.Put(SocketOptions.Ip6, Hops6, BitConverter.GetBytes((int)packet.Hops));
+        if (is6 && wants(SocketOptions.Ip6, WantsClass6))
+            fits &= writer.Put(SocketOptions.Ip6, Class6, BitConverter.GetBytes((int)packet.Class));
+        return fits;
+    }
+}
