@@ -97,13 +97,13 @@ internal static partial class VectorLanes
 
     private static Vector128<byte> InterleaveLow(int size, Vector128<byte> a, Vector128<byte> b)
     {
-        switch (size)
+        switch ((LaneKind)size)
         {
-            case 0:
+            case LaneKind.Int8:
                 return (Vector128.WidenLower(a) | Vector128.WidenLower(b) << 8).AsByte();
-            case 1:
+            case LaneKind.Int16:
                 return (Vector128.WidenLower(a.AsUInt16()) | Vector128.WidenLower(b.AsUInt16()) << 16).AsByte();
-            case 2:
+            case LaneKind.Int32 or LaneKind.Float32:
                 return (Vector128.WidenLower(a.AsUInt32()) | Vector128.WidenLower(b.AsUInt32()) << 32).AsByte();
             default:
                 return Vector128.Create(a.GetLower(), b.GetLower());

@@ -7,6 +7,8 @@ internal sealed unsafe partial class BlockTranslator
 {
     private const int Movlps = 0x0F12;
     private const int Movhps = 0x0F16;
+
+    /// <summary>With F3, and MOVSD with F2.</summary>
     private const int Movss = 0x0F10;
     private const int Movq = 0x0F7E;
     private const int Insertps = 0x0F3A21;
@@ -38,10 +40,8 @@ internal sealed unsafe partial class BlockTranslator
         int host = StartVector(op.Destination, NoVector);
         if (op.Size == 4)
             LoadWhole(host, from, _aligned == at);
-        else if (op.Size == 3)
-            _asm.Emit(Movq, host, from, prefix: 0xF3);
         else
-            _asm.Emit(Movss, host, from, prefix: 0xF3);
+            _asm.Emit(Movss, host, from, prefix: op.Size == 3 ? 0xF2 : 0xF3);
         FinishVector(op.Destination, host);
         return 1;
     }
@@ -56,10 +56,8 @@ internal sealed unsafe partial class BlockTranslator
         int host = UseVector(op.B);
         if (op.Size == 4)
             StoreWhole(to, host, _aligned == at);
-        else if (op.Size == 3)
-            _asm.Emit(Movlps + 1, host, to);
         else
-            _asm.Emit(Movss + 1, host, to, prefix: 0xF3);
+            _asm.Emit(Movss + 1, host, to, prefix: op.Size == 3 ? 0xF2 : 0xF3);
         return 1;
     }
 

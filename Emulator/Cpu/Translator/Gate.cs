@@ -131,6 +131,13 @@ internal sealed unsafe class Gate
         _asm.Store(FrameAt(Frame.Target), HostRegister.Rdx, 3);
         _asm.Emit(0x0FAE, 3, FrameAt(Frame.HostControl)); // STMXCSR
         LoadContext();
+        if (System.Runtime.Intrinsics.X86.Avx.IsSupported)
+        {
+            // VZEROUPPER: with anything in the upper halves every SSE instruction would have to merge it with its result.
+            _asm.Byte(0xC5);
+            _asm.Byte(0xF8);
+            _asm.Byte(0x77);
+        }
         _asm.Emit(0x0FAE, 2, StateAt(StateControl)); // LDMXCSR
         for (int i = RegisterMap.PinnedVectors; i >= 0; i--)
         {

@@ -81,12 +81,19 @@ internal readonly record struct VectorEncoding(VectorShape Shape, int Prefix, in
             table[Index(code, (int)first + i, 0)] = new VectorEncoding(shape, 0x66, opcodes[i], 4, 0, hasImmediate);
     }
 
+    /// <summary>Integer or floating-point form as the guest chose: processors may forward results late between the two.</summary>
     private static void Logic(VectorEncoding[] table)
     {
         Add(table, OpCode.VectorAnd, LaneKind.Int8, 0x0FDB);
         Add(table, OpCode.VectorAndNot, LaneKind.Int8, 0x0FDF);
         Add(table, OpCode.VectorOr, LaneKind.Int8, 0x0FEB);
         Add(table, OpCode.VectorXor, LaneKind.Int8, 0x0FEF);
+        Packed(table, VectorShape.Binary, OpCode.VectorAnd, 0x0F54);
+        Packed(table, VectorShape.Binary, OpCode.VectorAndNot, 0x0F55);
+        Packed(table, VectorShape.Binary, OpCode.VectorOr, 0x0F56);
+        Packed(table, VectorShape.Binary, OpCode.VectorXor, 0x0F57);
+        Packed(table, VectorShape.Binary, OpCode.VectorInterleaveLow, 0x0F14);
+        Packed(table, VectorShape.Binary, OpCode.VectorInterleaveHigh, 0x0F15);
     }
 
     private static void Integers(VectorEncoding[] table)
@@ -167,8 +174,7 @@ internal readonly record struct VectorEncoding(VectorShape Shape, int Prefix, in
         Add(table, VectorShape.UnaryA, OpCode.VectorShuffle32, LaneKind.Int32, true, 0x0F70);
         Set(table, OpCode.VectorShuffleLow16, LaneKind.Int16, 0, new VectorEncoding(VectorShape.UnaryA, 0xF2, 0x0F70, 4, 0, true));
         Set(table, OpCode.VectorShuffleHigh16, LaneKind.Int16, 0, new VectorEncoding(VectorShape.UnaryA, 0xF3, 0x0F70, 4, 0, true));
-        Set(table, OpCode.VectorShufflePairs, LaneKind.Float32, 0, new VectorEncoding(VectorShape.Binary, 0, 0x0FC6, 4, 0, true));
-        Set(table, OpCode.VectorShufflePairs, LaneKind.Float64, 0, new VectorEncoding(VectorShape.Binary, 0x66, 0x0FC6, 4, 0, true));
+        Packed(table, VectorShape.Binary, OpCode.VectorShufflePairs, 0x0FC6, hasImmediate: true);
         // MOVSLDUP, MOVSHDUP, MOVDDUP.
         Set(table, OpCode.VectorDuplicate, LaneKind.Float32, 0, new VectorEncoding(VectorShape.UnaryA, 0xF3, 0x0F12, 4, 0, false));
         Set(table, OpCode.VectorDuplicate, LaneKind.Float32, 1, new VectorEncoding(VectorShape.UnaryA, 0xF3, 0x0F16, 4, 0, false));
@@ -204,10 +210,15 @@ internal readonly record struct VectorEncoding(VectorShape Shape, int Prefix, in
     /// <summary>PS, PD, SS, SD; the scalar forms keep the destination's other lanes, so they are binary in any case.</summary>
     private static void Float(VectorEncoding[] table, VectorShape packed, OpCode code, int opcode, bool hasImmediate = false)
     {
-        Set(table, code, LaneKind.Float32, 0, new VectorEncoding(packed, 0, opcode, 4, 0, hasImmediate));
-        Set(table, code, LaneKind.Float64, 0, new VectorEncoding(packed, 0x66, opcode, 4, 0, hasImmediate));
+        Packed(table, packed, code, opcode, hasImmediate);
         Set(table, code, LaneKind.Float32, 1, new VectorEncoding(VectorShape.Binary, 0xF3, opcode, 2, 0, hasImmediate));
         Set(table, code, LaneKind.Float64, 1, new VectorEncoding(VectorShape.Binary, 0xF2, opcode, 3, 0, hasImmediate));
+    }
+
+    private static void Packed(VectorEncoding[] table, VectorShape shape, OpCode code, int opcode, bool hasImmediate = false)
+    {
+        Set(table, code, LaneKind.Float32, 0, new VectorEncoding(shape, 0, opcode, 4, 0, hasImmediate));
+        Set(table, code, LaneKind.Float64, 0, new VectorEncoding(shape, 0x66, opcode, 4, 0, hasImmediate));
     }
 
     private static void Single(VectorEncoding[] table, OpCode code, int opcode)

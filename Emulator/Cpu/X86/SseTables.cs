@@ -88,29 +88,29 @@ internal static class SseTables
         Add(table, Shape.Binary, OpCode.VectorShiftRightArithmetic, LaneKind.Int16, Mnemonic.Psraw, Mnemonic.Psrad);
     }
 
-    /// <summary>Operations whose lane width does not matter: one kind for all their mnemonics.</summary>
+    /// <summary>Operations whose lane width does not matter; the kinds of the logical ones tell what their lanes are used as.</summary>
     private static void Widths(Entry[] table)
     {
-        Same(table, OpCode.VectorAnd, Mnemonic.Pand, Mnemonic.Andps, Mnemonic.Andpd);
-        Same(table, OpCode.VectorAndNot, Mnemonic.Pandn, Mnemonic.Andnps, Mnemonic.Andnpd);
-        Same(table, OpCode.VectorOr, Mnemonic.Por, Mnemonic.Orps, Mnemonic.Orpd);
-        Same(table, OpCode.VectorXor, Mnemonic.Pxor, Mnemonic.Xorps, Mnemonic.Xorpd);
-        Same(table, OpCode.VectorShuffleBytes, Mnemonic.Pshufb);
-        Same(table, OpCode.VectorAlignRight, Mnemonic.Palignr);
+        Logic(table, OpCode.VectorAnd, Mnemonic.Pand, Mnemonic.Andps, Mnemonic.Andpd);
+        Logic(table, OpCode.VectorAndNot, Mnemonic.Pandn, Mnemonic.Andnps, Mnemonic.Andnpd);
+        Logic(table, OpCode.VectorOr, Mnemonic.Por, Mnemonic.Orps, Mnemonic.Orpd);
+        Logic(table, OpCode.VectorXor, Mnemonic.Pxor, Mnemonic.Xorps, Mnemonic.Xorpd);
+        Add(table, Shape.Binary, OpCode.VectorShuffleBytes, LaneKind.Int8, Mnemonic.Pshufb);
+        Add(table, Shape.Binary, OpCode.VectorAlignRight, LaneKind.Int8, Mnemonic.Palignr);
     }
 
-    private static void Same(Entry[] table, OpCode code, params ReadOnlySpan<Mnemonic> mnemonics)
+    private static void Logic(Entry[] table, OpCode code, Mnemonic integers, Mnemonic ps, Mnemonic pd)
     {
-        foreach (var mnemonic in mnemonics)
-            table[(int)mnemonic] = new Entry(Shape.Binary, code, LaneKind.Int8);
+        Add(table, Shape.Binary, code, LaneKind.Int8, integers);
+        Add(table, Shape.Binary, code, LaneKind.Float32, ps, pd);
     }
 
     private static void Shuffles(Entry[] table)
     {
         Add(table, Shape.Binary, OpCode.VectorInterleaveLow, LaneKind.Int8, Mnemonic.Punpcklbw, Mnemonic.Punpcklwd, Mnemonic.Punpckldq, Mnemonic.Punpcklqdq);
         Add(table, Shape.Binary, OpCode.VectorInterleaveHigh, LaneKind.Int8, Mnemonic.Punpckhbw, Mnemonic.Punpckhwd, Mnemonic.Punpckhdq, Mnemonic.Punpckhqdq);
-        Add(table, Shape.Binary, OpCode.VectorInterleaveLow, LaneKind.Int32, Mnemonic.Unpcklps, Mnemonic.Unpcklpd);
-        Add(table, Shape.Binary, OpCode.VectorInterleaveHigh, LaneKind.Int32, Mnemonic.Unpckhps, Mnemonic.Unpckhpd);
+        Add(table, Shape.Binary, OpCode.VectorInterleaveLow, LaneKind.Float32, Mnemonic.Unpcklps, Mnemonic.Unpcklpd);
+        Add(table, Shape.Binary, OpCode.VectorInterleaveHigh, LaneKind.Float32, Mnemonic.Unpckhps, Mnemonic.Unpckhpd);
         Add(table, Shape.Binary, OpCode.VectorPackSigned, LaneKind.Int16, Mnemonic.Packsswb, Mnemonic.Packssdw);
         Add(table, Shape.Binary, OpCode.VectorPackUnsigned, LaneKind.Int16, Mnemonic.Packuswb, Mnemonic.Packusdw);
         Add(table, Shape.Binary, OpCode.VectorShufflePairs, LaneKind.Float32, Mnemonic.Shufps, Mnemonic.Shufpd);

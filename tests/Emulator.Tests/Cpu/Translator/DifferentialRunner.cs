@@ -1,0 +1,97 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.Blocks;
+using Vivarium.Emulator.Cpu.Interpreter;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Tests.Cpu.Translator;
+
+/// <summary>Runs programs on the interpreter, another engine and silicon, and compares what they end with.</summary>
+internal sealed class DifferentialRunner : IDisposable
+{
+    /// <summary>Programs that are not done after so many instructions are not compared.</summary>
+    private const long Budget = 20_000;
+
+    private readonly EngineMachine _reference;
+    private readonly EngineMachine _engine;
+    private readonly SiliconMachine? _silicon;
+    private readonly Outcome _expected = new();
+    private readonly Outcome _actual = new();
+    private int _place;
+
+    public DifferentialRunner(IEngine engine, bool withSilicon)
+    {
+        _reference = new EngineMachine(new Interpreter(new BlockCache()));
+        _engine = new EngineMachine(engine);
+        // Behind the engines, so that its handler is asked first.
+        if (withSilicon && SiliconMachine.IsSupported)
+            _silicon = new SiliconMachine();
+    }
+
+    public long Runs { get; private set; }
+
+    public long RunsOnSilicon { get; private set; }
+
+    public long[] Reasons { get; } = new long[16];
+
+    public void Dispose()
+    {
+        _silicon?.Dispose();
+        _reference.Dispose();
+        _engine.Dispose();
+    }
+
+    /// <summary>An address of its own for a program that begins so far into its place.</summary>
+    public ulong NextPlace(int offset)
+    {
+        _place = (_place + 1) % FuzzLayout.Places;
+        return FuzzLayout.Code + ((ulong)_place * FuzzLayout.PlaceSize) + (ulong)offset;
+    }
+
+    /// <summary>Runs an encoded program; what differs, or null.</summary>
+    public string? Difference(FuzzProgram program, FuzzInput input, long slice)
+    {
+        Runs++;
+        _reference.Run(program, input, Budget, Budget, _expected);
+        Reasons[(int)_expected.Exit.Reason]++;
+        if (_expected.Exit.Reason == ExitReason.Budget)
+            return null;
+        _engine.Run(program, input, Budget * 4, slice, _actual);
+        var flags = ~program.UndefinedAt(_expected.State.Pc);
+        if (_expected.Difference(_actual, flags) is { } difference)
+            return $"engine against interpreter: {difference}\ninterpreter {_expected}engine {_actual}";
+        return DifferenceOnSilicon(program, input, flags);
+    }
+
+    private string? DifferenceOnSilicon(FuzzProgram program, FuzzInput input, ulong flags)
+    {
+        if (_silicon is null || !program.IsForSilicon || !IsForSilicon(_expected.Exit) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
+            return null;
+        RunsOnSilicon++;
+        _silicon.Run(program, input, _actual);
+        _expected.Exit = AsOnSilicon(_expected.Exit);
+        _actual.Exit = AsOnSilicon(_actual.Exit);
+        return _expected.Difference(_actual, flags) is { } difference ? $"silicon against interpreter: {difference}\ninterpreter {_expected}silicon {_actual}" : null;
+    }
+
+    private static bool IsCanonical(ulong address) => (long)(address << 16) >> 16 == (long)address;
+
+    /// <summary>Not what would do something else to this process, nor jumps to nowhere, which processors report differently.</summary>
+    private static bool IsForSilicon(EngineExit exit) => exit.Reason switch
+    {
+        ExitReason.SystemCall or ExitReason.SingleStep or ExitReason.InvalidInstruction => false,
+        // An access that only begins in the canonical half is a general protection.
+        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 != (1UL << 39) - 1,
+        _ => true,
+    };
+
+    /// <summary>What a signal tells: the address, not whether a read-modify-write read or wrote.</summary>
+    private static EngineExit AsOnSilicon(EngineExit exit)
+    {
+        if (exit.Reason != ExitReason.MemoryFault)
+            return exit;
+        if (exit.Fault.Kind == FaultKind.NonCanonical)
+            return new EngineExit(ExitReason.GeneralProtection);
+        var access = exit.Fault.Access == MemoryAccess.Execute ? MemoryAccess.Execute : MemoryAccess.Read;
+        return exit with { Fault = new MemoryFault(exit.Fault.Address, access, FaultKind.NotMapped) };
+    }
+}
