@@ -20,7 +20,7 @@ public enum WorldState : byte
 public sealed partial class World
 {
     /// <summary>Instructions of a thread's turn.</summary>
-    private const int Slice = 50_000;
+    private const int Slice = 400_000;
 
     /// <summary>What a call counts for in a turn and in virtual time, in instructions.</summary>
     private const int CallCost = 200;

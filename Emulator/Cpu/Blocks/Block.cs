@@ -5,7 +5,7 @@ namespace Vivarium.Emulator.Cpu.Blocks;
 /// <summary>Where a guest instruction begins in a block: its micro-op and its address.</summary>
 public readonly record struct InstructionStart(int Op, ulong Pc);
 
-/// <summary>A run of guest instructions with one entry, lowered. Immutable, shared by all worlds.</summary>
+/// <summary>A run of guest instructions with one entry, lowered; conditional jumps within it lead out. Immutable, shared by all worlds.</summary>
 public sealed class Block(ulong pc, byte[] code, MicroOp[] ops, InstructionStart[] instructions)
 {
     public ulong Pc { get; } = pc;

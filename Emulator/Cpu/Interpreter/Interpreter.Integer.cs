@@ -78,8 +78,12 @@ public sealed partial class Interpreter
                     state.Pc = (ulong)op.Immediate;
                     return ExitReason.Budget;
                 case OpCode.Branch:
-                    state.Pc = Alu.Holds((Condition)op.C, state.Flags) ? (ulong)op.Immediate : block.End;
-                    return ExitReason.Budget;
+                    if (Alu.Holds((Condition)op.C, state.Flags))
+                    {
+                        state.Pc = (ulong)op.Immediate;
+                        return SideExit;
+                    }
+                    break;
                 case OpCode.JumpRegister:
                     state.Pc = a;
                     return ExitReason.Budget;
@@ -101,6 +105,9 @@ public sealed partial class Interpreter
         state.Pc = block.End;
         return ExitReason.Budget;
     }
+
+    /// <summary>Not an exit: the block was left by a jump, perhaps before its end.</summary>
+    private const ExitReason SideExit = (ExitReason)253;
 
     /// <summary>Not an exit: a block ended here.</summary>
     private const ExitReason EndOfBlock = (ExitReason)254;

@@ -83,6 +83,11 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
             ExitReason exit = Execute(ref state, memory, block, ref progress.Op, cpu.Instructions);
             if (exit == ExitReason.Budget)
                 continue;
+            if (exit == SideExit)
+            {
+                left += block.Instructions.Length - block.InstructionOf(progress.Op) - 1;
+                continue;
+            }
             if (exit == Restart)
             {
                 StopAt(cpu, ref progress, ref left);

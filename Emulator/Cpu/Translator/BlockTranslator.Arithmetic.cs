@@ -125,10 +125,10 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>LEA with a 32-bit destination.</summary>
     private void ComputeSum32(HostRegister target, in Value sum, int at)
     {
-        if (sum.Base is not NoRegister && !IsTemporary(sum.Base) && RegisterMap.Host(sum.Base) is not HostRegister.None and var first
-            && (sum.Index == NoRegister || (!IsTemporary(sum.Index) && RegisterMap.Host(sum.Index) != HostRegister.None)))
+        if (sum.Base is not NoRegister && !IsTemporary(sum.Base) && HostOf(sum.Base) is not HostRegister.None and var first
+            && (sum.Index == NoRegister || (!IsTemporary(sum.Index) && HostOf(sum.Index) != HostRegister.None)))
         {
-            HostRegister index = sum.Index == NoRegister ? HostRegister.None : RegisterMap.Host(sum.Index);
+            HostRegister index = sum.Index == NoRegister ? HostRegister.None : HostOf(sum.Index);
             _asm.AddressOf(target, Operand.Sum(first, index, sum.Scale, (int)sum.Displacement), wide: false);
             return;
         }
@@ -168,12 +168,12 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Where a guest register or a temporary in its slot is.</summary>
-    private static Operand Place(byte register)
+    private Operand Place(byte register)
     {
         if (IsTemporary(register))
             return TemporarySlot(register);
-        HostRegister host = RegisterMap.Host(register);
-        return host == HostRegister.None ? RegisterMap.Slot(register) : Operand.Of(host);
+        HostRegister host = HostOf(register);
+        return host == HostRegister.None ? SlotOf(register) : Operand.Of(host);
     }
 
     private int EmitInsertHigh(in MicroOp op, int at)
@@ -181,14 +181,14 @@ internal sealed unsafe partial class BlockTranslator
         if (IsTemporary(op.Destination))
             return 0;
         FlushDependents(op.Destination, at);
-        Operand place = RegisterMap.Host(op.Destination) == HostRegister.None ? RegisterMap.Slot(op.Destination) with { } : default;
+        Operand place = HostOf(op.Destination) == HostRegister.None ? SlotOf(op.Destination) with { } : default;
         if (place.IsMemory)
         {
             HostRegister low = Use(op.A, RegisterMap.Work, at);
             _asm.Store(place with { Displacement = place.Displacement + 1 }, low, 0);
             return 1;
         }
-        HostRegister host = RegisterMap.Host(op.Destination);
+        HostRegister host = HostOf(op.Destination);
         HostRegister value = Use(op.A, RegisterMap.Work, at);
         if (value == host)
         {
@@ -334,7 +334,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             if (IsTemporary(op.B) && _values[op.B].Kind != Kind.Scratch)
                 Materialize(op.B, at);
-            HostRegister second = !IsTemporary(op.B) && RegisterMap.Host(op.B) == HostRegister.None ? LoadSecond(op.B, at) : Use(op.B, RegisterMap.Work, at);
+            HostRegister second = !IsTemporary(op.B) && HostOf(op.B) == HostRegister.None ? LoadSecond(op.B, at) : Use(op.B, RegisterMap.Work, at);
             _asm.AddressOf(target, Operand.Sum(first, second, 0, 0), wide: op.Size == 3);
         }
         Finish(destination.Register, target, at);
@@ -426,7 +426,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         MicroOp op = _ops[at];
         FlushDependents(op.A, at);
-        HostRegister host = RegisterMap.Host(op.A);
+        HostRegister host = HostOf(op.A);
         // 32-bit operations clear the upper half, which one on the slot would not.
         bool onSlot = host == HostRegister.None && op.Size != 2;
         if (host == HostRegister.None && !onSlot)
@@ -510,7 +510,7 @@ internal sealed unsafe partial class BlockTranslator
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);
-        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (op.Size != 2 || RegisterMap.Host(op.A) != HostRegister.None);
+        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (op.Size != 2 || HostOf(op.A) != HostRegister.None);
         if (inPlace)
         {
             _asm.Alu(opcode, extension, Place(op.A), op.Size);
@@ -544,7 +544,7 @@ internal sealed unsafe partial class BlockTranslator
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);
-        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (isImmediate || op.A != 1) && (op.Size != 2 || RegisterMap.Host(op.A) != HostRegister.None);
+        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (isImmediate || op.A != 1) && (op.Size != 2 || HostOf(op.A) != HostRegister.None);
         Operand place = inPlace ? Place(op.A) : Operand.Of(RegisterMap.Work);
         if (!inPlace)
             _asm.Move(RegisterMap.Work, Use(op.A, RegisterMap.Work, at));

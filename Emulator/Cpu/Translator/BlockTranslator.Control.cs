@@ -16,8 +16,7 @@ internal sealed unsafe partial class BlockTranslator
                 return 1;
             case OpCode.Branch:
                 SettleStackPointer();
-                BranchTo(op.C, (ulong)op.Immediate);
-                ExitTo(_block.End);
+                EmitBranch(op, at);
                 return 1;
             case OpCode.BranchIfZero or OpCode.BranchIfNotZero:
                 SettleStackPointer();
@@ -28,6 +27,7 @@ internal sealed unsafe partial class BlockTranslator
                 return 1;
             case OpCode.SystemCall:
                 SettleStackPointer();
+                Exchange();
                 EmitExit(_block.End, ExitKind.SystemCall);
                 return 1;
             default:
@@ -35,22 +35,48 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    /// <summary>Jcc: within a block a way out of it; at its end also a way on, or back.</summary>
+    private void EmitBranch(in MicroOp op, int at)
+    {
+        bool isEnd = at + 1 == _ops.Length;
+        if (!isEnd)
+        {
+            BranchTo(op.C, (ulong)op.Immediate);
+            return;
+        }
+        if ((ulong)op.Immediate != _block.Pc)
+        {
+            BranchTo(op.C, (ulong)op.Immediate);
+        }
+        else if (_isLastCopy)
+        {
+            _asm.JumpIf(op.C, _head);
+        }
+        else
+        {
+            BranchTo(op.C ^ 1, _block.End);
+            return;
+        }
+        ExitTo(_block.End);
+    }
+
     private void ExitTo(ulong target)
     {
+        Exchange();
         _asm.Byte(0xE9);
-        AddExit(target);
+        AddExit(target, isExchanged: true);
     }
 
     private void BranchTo(int condition, ulong target)
     {
         _asm.Byte(0x0F);
         _asm.Byte(0x80 | condition);
-        AddExit(target);
+        AddExit(target, isExchanged: _exchanges.Count == 0);
     }
 
-    private void AddExit(ulong target)
+    private void AddExit(ulong target, bool isExchanged)
     {
-        _exits.Add(new PendingExit(_asm.Offset, target));
+        _exits.Add(new PendingExit(_asm.Offset, target, isExchanged));
         _asm.Int32(0);
     }
 
@@ -83,6 +109,7 @@ internal sealed unsafe partial class BlockTranslator
         HostRegister target = Use(op.A, RegisterMap.Scratch, at);
         _asm.Move(RegisterMap.Scratch, target);
         SettleStackPointer();
+        Exchange();
         _asm.JumpThroughTable(_gate.Miss);
     }
 
@@ -108,13 +135,22 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < links.Length; i++)
         {
             PendingExit exit = _exits[i];
-            _asm.Land(exit.DisplacementAt);
+            int displacementAt = exit.DisplacementAt;
+            _asm.Land(displacementAt);
+            if (!exit.IsExchanged)
+            {
+                // A conditional jump comes here to exchange registers, and goes on by a jump that can be linked.
+                Exchange();
+                _asm.Byte(0xE9);
+                displacementAt = _asm.Offset;
+                _asm.Int32(0);
+            }
             int stub = _asm.Offset;
             _asm.Move(RegisterMap.Scratch, (long)exit.Target);
             _asm.Byte(0xE9);
             int leave = _asm.Offset;
             _asm.Int32(0);
-            links[i] = new Link(exit.Target, exit.DisplacementAt, stub, leave);
+            links[i] = new Link(exit.Target, displacementAt, stub, leave);
             _asm.Store(Operand.Memory(HostRegister.Rsp, Frame.Pc), RegisterMap.Scratch, 3);
             _asm.Move(RegisterMap.Scratch, (int)ExitKind.Link | (_links.Add(links[i]) << 8));
             _asm.Jump(_gate.Exit);

@@ -143,7 +143,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private Operand BaseOperand(byte register, int displacement, int at)
     {
-        HostRegister host = RegisterMap.Host(register);
+        HostRegister host = HostOf(register);
         if (host == HostRegister.None)
         {
             AcquireScratch(at);
@@ -168,7 +168,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         (bool isChecked, long moved) = _checks[RegisterMap.StackPointer];
         if (!isChecked || Math.Abs(moved) > StackReach || (moved != 0 && !_stackTouched))
-            Probe(RegisterMap.Host(RegisterMap.StackPointer));
+            Probe(HostOf(RegisterMap.StackPointer));
     }
 
     // ---- loads and stores ------------------------------------------------------------------------------------------

@@ -48,22 +48,22 @@ internal sealed unsafe partial class BlockTranslator
         if (move.Destination != RegisterMap.StackPointer || destination == RegisterMap.StackPointer || load.Size != 3 || move.Immediate != (int)move.Immediate)
             return 0;
         bool isLeave = move.A != RegisterMap.StackPointer;
-        if (move.A >= RegisterMap.Count || RegisterMap.Host(move.A) == HostRegister.None)
+        if (move.A >= RegisterMap.Count || HostOf(move.A) == HostRegister.None)
             return 0;
         Operand from = GuestOperand(load.A, load.Immediate, at);
         HostRegister target = Target(destination);
-        HostRegister stack = RegisterMap.Host(RegisterMap.StackPointer);
+        HostRegister stack = HostOf(RegisterMap.StackPointer);
         if (isLeave && destination == move.A)
         {
             // LEAVE: the frame pointer is both the address and the destination.
             _asm.Load(RegisterMap.Work, from, 3);
-            _asm.AddressOf(stack, Operand.Sum(RegisterMap.Host(move.A), HostRegister.None, 0, (int)move.Immediate));
+            _asm.AddressOf(stack, Operand.Sum(HostOf(move.A), HostRegister.None, 0, (int)move.Immediate));
             MoveCheck(RegisterMap.StackPointer, move.A, move.Immediate);
             Finish(destination, RegisterMap.Work, at + 2);
             return 3;
         }
         _asm.Load(target, from, 3);
-        _asm.AddressOf(stack, Operand.Sum(RegisterMap.Host(move.A), HostRegister.None, 0, (int)move.Immediate));
+        _asm.AddressOf(stack, Operand.Sum(HostOf(move.A), HostRegister.None, 0, (int)move.Immediate));
         MoveCheck(RegisterMap.StackPointer, move.A, move.Immediate);
         Finish(destination, target, at + 2);
         return 3;
@@ -268,11 +268,11 @@ internal sealed unsafe partial class BlockTranslator
         if (IsTemporary(register) || _ops[at + 4].Destination != register || op.Size == 0 || op.Size == 1)
             return 0;
         Operand from = UseOperand(op.A, op.Size, RegisterMap.Work, at + 1);
-        HostRegister target = RegisterMap.Host(register);
+        HostRegister target = HostOf(register);
         if (target == HostRegister.None)
         {
             target = from.Uses(RegisterMap.Work) || from.IsMemory ? SecondScratchUnless(from, at) : RegisterMap.Work;
-            _asm.Load(target, RegisterMap.Slot(register), 3);
+            _asm.Load(target, SlotOf(register), 3);
         }
         _asm.Emit(op.Code == OpCode.BitScanForward ? 0x0FBC : 0x0FBD, (int)target, from, wide: op.Size == 3);
         Finish(register, target, at + 4);

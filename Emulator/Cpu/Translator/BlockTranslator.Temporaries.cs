@@ -165,10 +165,10 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (!IsTemporary(register))
         {
-            HostRegister host = RegisterMap.Host(register);
+            HostRegister host = HostOf(register);
             if (host != HostRegister.None)
                 return host;
-            _asm.Load(into, RegisterMap.Slot(register), 3);
+            _asm.Load(into, SlotOf(register), 3);
             return into;
         }
         Value value = _values[register];
@@ -206,8 +206,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (!IsTemporary(register))
         {
-            HostRegister host = RegisterMap.Host(register);
-            return host == HostRegister.None ? RegisterMap.Slot(register) : Operand.Of(host);
+            HostRegister host = HostOf(register);
+            return host == HostRegister.None ? SlotOf(register) : Operand.Of(host);
         }
         Value value = _values[register];
         return value.Kind switch
@@ -226,9 +226,9 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>The register in which a value for <paramref name="destination"/> is best computed: its own, or the work register.</summary>
-    private static HostRegister Target(byte destination)
+    private HostRegister Target(byte destination)
     {
-        HostRegister host = IsTemporary(destination) ? HostRegister.None : RegisterMap.Host(destination);
+        HostRegister host = IsTemporary(destination) ? HostRegister.None : HostOf(destination);
         return host == HostRegister.None ? RegisterMap.Work : host;
     }
 
@@ -247,9 +247,9 @@ internal sealed unsafe partial class BlockTranslator
             Hold(destination);
             return;
         }
-        HostRegister host = RegisterMap.Host(destination);
+        HostRegister host = HostOf(destination);
         if (host == HostRegister.None)
-            _asm.Store(RegisterMap.Slot(destination), value, 3);
+            _asm.Store(SlotOf(destination), value, 3);
         else
             _asm.Move(host, value);
         Unverify(destination);
@@ -275,7 +275,7 @@ internal sealed unsafe partial class BlockTranslator
         bool fits = displacement == (int)displacement;
         int near = fits ? (int)displacement : 0;
         // The index may live in the destination: then the base must not be loaded there.
-        HostRegister room = sum.Index < RegisterMap.Count && RegisterMap.Host(sum.Index) == to ? RegisterMap.Work : to;
+        HostRegister room = sum.Index < RegisterMap.Count && HostOf(sum.Index) == to ? RegisterMap.Work : to;
         HostRegister first = sum.Base == NoRegister ? HostRegister.None : Use(sum.Base, room, 0);
         HostRegister index = sum.Index == NoRegister ? HostRegister.None : Use(sum.Index, first == to ? RegisterMap.Work : to, 0);
         if (first == HostRegister.None && index == HostRegister.None)

@@ -15,7 +15,7 @@ internal sealed unsafe partial class BlockTranslator
     private readonly Assembler _asm = new();
     private readonly Gate _gate;
     private readonly LinkTable _links;
-    private readonly List<int> _starts = [];
+    private readonly List<CodeStart> _starts = [];
     private readonly List<PendingExit> _exits = [];
 
     private Block _block = null!;
@@ -27,11 +27,11 @@ internal sealed unsafe partial class BlockTranslator
 
     public BlockTranslator(Gate gate, LinkTable links) => (_gate, _links) = (gate, links);
 
-    /// <summary>A jump out of the block, to be written behind it: the displacement of its jump instruction and its target.</summary>
-    private readonly record struct PendingExit(int DisplacementAt, ulong Target);
+    /// <summary>A jump out of the block: the displacement of its instruction, its target, and whether registers are where the next block wants them.</summary>
+    private readonly record struct PendingExit(int DisplacementAt, ulong Target, bool IsExchanged);
 
     /// <summary>The most bytes a block's code can take.</summary>
-    public static int SizeLimit(Block block) => 1024 + (block.Ops.Length * 160);
+    public static int SizeLimit(Block block) => 4096 + (Math.Max(block.Ops.Length, MostUnrolled * 8) * 160);
 
     /// <summary>Translates a block into a place of <see cref="SizeLimit"/> bytes.</summary>
     public Translation Translate(Block block, byte* place, nint runOffset)
@@ -42,39 +42,68 @@ internal sealed unsafe partial class BlockTranslator
         _exits.Clear();
         _live = FlagLiveness(_ops);
         ForgetChecks();
+        ChooseRegisters();
         _asm.Begin(place, runOffset);
         nint entry = _asm.RunAddress;
-        if (NeedsPoll(_ops[^1], block))
+        Exchange();
+        _head = _asm.RunAddress;
+        if (NeedsPoll())
             Probe(RegisterMap.Budget);
-        int charged = _asm.Offset;
-        Charge(block.Instructions.Length);
-        int done = EmitInstructions();
-        if (done < block.Instructions.Length)
-            Recharge(charged, done);
+        int done = EmitBlock();
         Link[] links = EmitExits();
-        var translation = new Translation(block, entry, _asm.Offset, [.. _starts], done, links);
+        var translation = new Translation(block, entry, _asm.Offset, [.. _starts], done, links, [.. _exchanges]);
         foreach (Link link in links)
             link.Owner = translation;
         return translation;
     }
 
+    /// <summary>Emits the block, several times over when it is a small loop; returns how many of its instructions have host code.</summary>
+    private int EmitBlock()
+    {
+        int copies = IsLoop ? Math.Clamp(MostUnrolled / _block.Instructions.Length, 1, MostCopies) : 1;
+        for (int copy = 1; ; copy++)
+        {
+            _isLastCopy = copy == copies;
+            int done = EmitInstructions();
+            if (_isLastCopy || done < _block.Instructions.Length)
+                return copy == 1 ? done : _block.Instructions.Length;
+        }
+    }
+
+    /// <summary>Instructions of an unrolled loop, and how often its body is repeated.</summary>
+    private const int MostUnrolled = 48;
+    private const int MostCopies = 4;
+
+    /// <summary>Where the block jumps to in order to start anew.</summary>
+    private nint _head;
+    private bool _isLastCopy;
+
+    /// <summary>True for a block that ends with a jump to its beginning.</summary>
+    private bool IsLoop => _ops[^1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
+
     /// <summary>Emits instructions up to the first that has no translation; returns how many.</summary>
     private int EmitInstructions()
     {
         InstructionStart[] instructions = _block.Instructions;
+        BeginSegment(0);
         for (int i = 0; i < instructions.Length; i++)
         {
             int start = _asm.Offset, exits = _exits.Count;
-            _starts.Add(start);
+            _starts.Add(new CodeStart(start, i, _segmentEnd));
             _end = i + 1 < instructions.Length ? instructions[i + 1].Op : _ops.Length;
             BeginInstruction(instructions[i].Op, _end);
-            if (TryEmit(instructions[i].Op))
-                continue;
-            _asm.Offset = start;
-            _exits.RemoveRange(exits, _exits.Count - exits);
-            SettleStackPointer();
-            EmitExit(instructions[i].Pc, ExitKind.Interpret);
-            return i;
+            if (!TryEmit(instructions[i].Op))
+            {
+                _asm.Offset = start;
+                _exits.RemoveRange(exits, _exits.Count - exits);
+                EndSegmentAt(i);
+                SettleStackPointer();
+                Exchange();
+                EmitExit(instructions[i].Pc, ExitKind.Interpret);
+                return i;
+            }
+            if (i + 1 == _segmentEnd && i + 1 < instructions.Length)
+                BeginSegment(i + 1);
         }
         if (_ops.Length == 0 || _ops[^1].Code is < OpCode.Jump or >= OpCode.VectorLoad)
         {
@@ -122,13 +151,46 @@ internal sealed unsafe partial class BlockTranslator
 
     // ---- the budget ------------------------------------------------------------------------------------------------
 
+    // A segment is a run of instructions without a way out but faults; it is paid for at its start.
+    private int _segmentStart;
+    private int _segmentEnd;
+    private int _chargeAt;
+
     /// <summary>A block that may be part of a loop looks at the budget: one that jumps back, or to a place that is not known.</summary>
-    private static bool NeedsPoll(in MicroOp last, Block block) => last.Code switch
+    private bool NeedsPoll()
     {
-        OpCode.Jump or OpCode.Branch or OpCode.BranchIfZero or OpCode.BranchIfNotZero => (ulong)last.Immediate < block.End,
-        OpCode.JumpRegister => true,
-        _ => false,
-    };
+        foreach (ref MicroOp op in _ops.AsSpan())
+        {
+            if (op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfNotZero && (ulong)op.Immediate < _block.End))
+                return true;
+        }
+        return false;
+    }
+
+    private void BeginSegment(int first)
+    {
+        InstructionStart[] instructions = _block.Instructions;
+        int end = first;
+        while (end < instructions.Length)
+        {
+            int nextOp = ++end < instructions.Length ? instructions[end].Op : _ops.Length;
+            if (nextOp > 0 && _ops[nextOp - 1].Code == OpCode.Branch)
+                break;
+        }
+        (_segmentStart, _segmentEnd, _chargeAt) = (first, end, _asm.Offset);
+        Charge(end - first);
+    }
+
+    /// <summary>Corrects the payment for a segment that ends early.</summary>
+    private void EndSegmentAt(int instruction)
+    {
+        int end = _asm.Offset;
+        _asm.Offset = _chargeAt;
+        Charge(instruction - _segmentStart);
+        _asm.Offset = end;
+        for (int i = _starts.Count - 1; i >= 0 && _starts[i].PaidTo == _segmentEnd && _starts[i].Instruction >= _segmentStart; i--)
+            _starts[i] = _starts[i] with { PaidTo = instruction };
+    }
 
     /// <summary>Takes instructions off the budget, in an instruction of fixed length.</summary>
     private void Charge(int instructions)
@@ -137,15 +199,6 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Byte(0x8D);
         _asm.Byte(0xB6);
         _asm.Int32(-(instructions << RegisterMap.BudgetShift));
-    }
-
-    /// <summary>Corrects the charge of a block that ends early.</summary>
-    private void Recharge(int at, int instructions)
-    {
-        int end = _asm.Offset;
-        _asm.Offset = at;
-        Charge(instructions);
-        _asm.Offset = end;
     }
 
     // ---- flags -----------------------------------------------------------------------------------------------------

@@ -19,8 +19,11 @@ internal enum ExitKind : byte
     Fault,
 }
 
+/// <summary>Where the host code of an instruction begins, and up to which instruction the budget is paid there.</summary>
+internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo);
+
 /// <summary>A block's host code.</summary>
-internal sealed class Translation(Block block, nint entry, int length, int[] starts, int translated, Link[] links)
+internal sealed class Translation(Block block, nint entry, int length, CodeStart[] starts, int translated, Link[] links, (byte InFrame, byte InRegister)[] exchanges)
 {
     public Block Block { get; } = block;
 
@@ -42,11 +45,25 @@ internal sealed class Translation(Block block, nint entry, int length, int[] sta
     /// <summary>The linked jumps into it.</summary>
     public List<Link> Incoming { get; } = [];
 
-    /// <summary>The instruction whose host code an address is in; -1 before the first, at the budget's probe.</summary>
-    public int InstructionAt(nint address)
+    /// <summary>The pairs of guest registers that stand for each other in the block's code.</summary>
+    public ReadOnlySpan<(byte InFrame, byte InRegister)> Exchanges => exchanges;
+
+    /// <summary>The instruction whose host code an address is in; null before the first, at the budget's probe.</summary>
+    public CodeStart? At(nint address)
     {
-        int index = Array.BinarySearch(starts, (int)(address - Entry));
-        return index >= 0 ? index : ~index - 1;
+        int offset = (int)(address - Entry);
+        if (offset < starts[0].Offset)
+            return null;
+        int low = 0, high = starts.Length - 1;
+        while (low < high)
+        {
+            int middle = (low + high + 1) / 2;
+            if (starts[middle].Offset <= offset)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+        return starts[low];
     }
 }
 

@@ -125,11 +125,15 @@ public sealed unsafe class Translator : IEngine
     {
         nint address = (nint)state.Pc;
         Translation block = _cache.At(address);
-        int instruction = block.InstructionAt(address);
-        state.Pc = block.Block.Instructions[Math.Max(0, instruction)].Pc;
-        if (instruction < 0)
+        foreach ((byte inFrame, byte inRegister) in block.Exchanges)
+            (state.Registers[inFrame], state.Registers[inRegister]) = (state.Registers[inRegister], state.Registers[inFrame]);
+        if (block.At(address) is not { } start)
+        {
+            state.Pc = block.Block.Pc;
             return ExitKind.Link;
-        unused = block.Translated - instruction;
+        }
+        state.Pc = block.Block.Instructions[start.Instruction].Pc;
+        unused = start.PaidTo - start.Instruction;
         return ExitKind.Interpret;
     }
 

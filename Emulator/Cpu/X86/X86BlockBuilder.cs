@@ -9,6 +9,9 @@ internal sealed class X86BlockBuilder
 {
     private const int MostInstructions = 64;
 
+    /// <summary>Conditional jumps forward within a block: the way on is likely enough, and one block costs less than two.</summary>
+    private const int MostSideExits = 4;
+
     private readonly X86Emitter _emitter = new();
     private readonly List<InstructionStart> _starts = [];
 
@@ -21,13 +24,14 @@ internal sealed class X86BlockBuilder
         Decoder decoder = Decoder.Create(64, bytes, pc);
         int length = 0;
         bool isOpen = true;
+        int sideExits = 0;
         while (isOpen && _starts.Count < instructions)
         {
             decoder.Decode(out Instruction instruction);
             if (instruction.IsInvalid && decoder.LastError == DecoderError.NoMoreBytes)
                 break;
             _starts.Add(new InstructionStart(_emitter.Count, instruction.IP));
-            isOpen = LowerOne(instruction);
+            isOpen = LowerOne(instruction) || IsSideExit(instruction, ref sideExits);
             length = (int)(instruction.NextIP - pc);
         }
         if (_starts.Count == 0)
@@ -36,6 +40,9 @@ internal sealed class X86BlockBuilder
         FlagUse.RemoveDead(ops);
         return new Block(pc, bytes[..length], ops, [.. _starts]);
     }
+
+    private static bool IsSideExit(in Instruction instruction, ref int sideExits) =>
+        instruction.IsJccShortOrNear && instruction.NearBranchTarget > instruction.IP && sideExits++ < MostSideExits;
 
     /// <summary>False when the instruction ends the block.</summary>
     private bool LowerOne(in Instruction instruction)
