@@ -55,7 +55,15 @@ internal sealed class DifferentialRunner : IDisposable
         Reasons[(int)_expected.Exit.Reason]++;
         if (_expected.Exit.Reason == ExitReason.Budget)
             return null;
-        _engine.Run(program, input, Budget * 4, slice, _actual);
+        try
+        {
+            _engine.Run(program, input, Budget * 4, slice, _actual);
+        }
+        catch (Exception exception) when (exception is InvalidOperationException or NullReferenceException or IndexOutOfRangeException or ArgumentException)
+        {
+            return $"engine: {exception}";
+        }
+
         var flags = ~program.UndefinedAt(_expected.State.Pc);
         if (_expected.Difference(_actual, flags) is { } difference)
             return $"engine against interpreter: {difference}\ninterpreter {_expected}engine {_actual}";

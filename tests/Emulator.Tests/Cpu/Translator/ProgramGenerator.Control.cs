@@ -218,7 +218,7 @@ internal sealed partial class ProgramGenerator
 
     private void EmitFrame(int depth)
     {
-        Emit(Instruction.Create(Code.Enterq_imm16_imm8, 8 * _random.Below(8), 0));
+        Emit(Instruction.Create(Code.Enterq_imm16_imm8, _wildness == 0 ? 8 * _random.Below(8) : 0, 0));
         EmitSome(0, 3, depth);
         Emit(Instruction.Create(Code.Leaveq));
     }
