@@ -106,7 +106,7 @@ internal sealed unsafe partial class BlockTranslator
             FlushLoads(at);
         return op.Code switch
         {
-            OpCode.Nop => 1,
+            OpCode.Nop => EmitNothing(op, at),
             >= OpCode.VectorLoad => EmitVector(at),
             >= OpCode.Jump => EmitControl(at),
             >= OpCode.Load => EmitMemory(at),
@@ -114,6 +114,17 @@ internal sealed unsafe partial class BlockTranslator
             >= OpCode.Add => EmitArithmetic(at),
             _ => EmitMove(at),
         };
+    }
+
+    /// <summary>A comparison whose flags nobody reads: its loads may still fault.</summary>
+    private int EmitNothing(in MicroOp op, int at)
+    {
+        foreach (byte operand in (ReadOnlySpan<byte>)[op.A, op.B])
+        {
+            if (IsTemporary(operand) && _values[operand].Kind == Kind.Load)
+                Materialize(operand, at);
+        }
+        return 1;
     }
 
     /// <summary>Only noted, not emitted: what later micro-ops fold into themselves.</summary>
