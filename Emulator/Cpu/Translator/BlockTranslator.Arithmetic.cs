@@ -313,8 +313,6 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Size < 2 || destination.IsMerge || !(group == GroupAdd || (group == GroupSubtract && isImmediate)))
             return false;
         long immediate = group == GroupAdd ? op.Immediate : -op.Immediate;
-        if (isImmediate && immediate != (int)immediate)
-            return false;
         (bool isChecked, long moved) = op.A < RegisterMap.Count ? _checks[op.A] : default;
         if (isImmediate && op.Size == 3 && IsTemporary(op.Destination) && destination.Used == 1)
         {
@@ -323,6 +321,8 @@ internal sealed unsafe partial class BlockTranslator
             Set(op.Destination, sum);
             return true;
         }
+        if (isImmediate && immediate != (int)immediate)
+            return false;
         FlushDependents(destination.Register, at);
         HostRegister first = Use(op.A, RegisterMap.Work, at);
         HostRegister target = Target(destination.Register);
