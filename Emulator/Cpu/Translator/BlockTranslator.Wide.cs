@@ -79,6 +79,7 @@ internal sealed unsafe partial class BlockTranslator
         bool keep = MustKeepFlags(at);
         bool isImmediate = TryConstant(op.B, out long index);
         HostRegister bit = HostRegister.None;
+        Settle(op.A, at);
         if (!isImmediate)
         {
             AcquireScratch(at);
