@@ -88,7 +88,8 @@ internal sealed class DifferentialRunner : IDisposable
     {
         ExitReason.SystemCall or ExitReason.SingleStep or ExitReason.InvalidInstruction => false,
         // An access that only begins in the canonical half is a general protection.
-        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 != (1UL << 39) - 1,
+        // The translator keeps a page of its own at 256 MB.
+        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 != (1UL << 39) - 1 && exit.Fault.Address.Value >> 12 != 1 << 16,
         _ => true,
     };
 
