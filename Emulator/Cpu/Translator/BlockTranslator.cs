@@ -68,21 +68,30 @@ internal sealed unsafe partial class BlockTranslator
             _starts.Add(start);
             _end = i + 1 < instructions.Length ? instructions[i + 1].Op : _ops.Length;
             BeginInstruction(instructions[i].Op, _end);
+            var stack = (_checks[RegisterMap.StackPointer], _stackTouched);
+            // A fault at the check must find the last instruction not begun.
+            if (_end == _ops.Length && EndsInControl)
+                SettleStackPointer();
             if (TryEmit(instructions[i].Op))
                 continue;
             _asm.Offset = start;
+            (_checks[RegisterMap.StackPointer], _stackTouched) = stack;
             _exits.RemoveRange(exits, _exits.Count - exits);
             SettleStackPointer();
             EmitExit(instructions[i].Pc, ExitKind.Interpret);
             return i;
         }
-        if (_ops.Length == 0 || _ops[^1].Code is < OpCode.Jump or >= OpCode.VectorLoad)
+        if (!EndsInControl)
         {
+            // Behind the last instruction, which has run when the check faults.
+            _starts.Add(_asm.Offset);
             SettleStackPointer();
             ExitTo(_block.End);
         }
         return instructions.Length;
     }
+
+    private bool EndsInControl => _ops.Length > 0 && _ops[^1].Code is >= OpCode.Jump and < OpCode.VectorLoad;
 
     private bool TryEmit(int at)
     {

@@ -126,8 +126,9 @@ public sealed unsafe class Translator : IEngine
         nint address = (nint)state.Pc;
         Translation block = _cache.At(address);
         int instruction = block.InstructionAt(address);
-        state.Pc = block.Block.Instructions[Math.Max(0, instruction)].Pc;
-        if (instruction < 0)
+        bool isDone = instruction == block.Block.Instructions.Length;
+        state.Pc = isDone ? block.Block.End : block.Block.Instructions[Math.Max(0, instruction)].Pc;
+        if (instruction < 0 || isDone)
             return ExitKind.Link;
         unused = block.Translated - instruction;
         return ExitKind.Interpret;
