@@ -328,4 +328,29 @@ internal sealed partial class ProgramGenerator
         Mark(label);
         Emit(Instruction.Create(Code.Mov_r32_imm32, _random.Pick([Register.EAX, Register.EDX]), (uint)_random.Next()));
     }
+
+    /// <summary>Runs an instruction that is hidden in the immediate of another: bytes 2 to 9 of MOV r64, imm64 without REX.B.</summary>
+    private void EmitOverlap()
+    {
+        Instruction hidden = _random.Below(4) switch
+        {
+            0 => Instruction.Create(Code.Add_rm32_imm8, Register.EDX, _random.Between(-128, 127)),
+            1 => Instruction.Create(Code.Cmp_rm64_imm32, Register.RDX, (int)_random.Value()),
+            2 => Instruction.Create(Code.Push_r64, Whole(_random.Below(16))),
+            _ => Instruction.Create(Code.Mov_r32_imm32, Register.EDX, (uint)_random.Next()),
+        };
+        StepEncoder.TryEncode(hidden, FuzzLayout.Code, out var bytes);
+        const byte Nop = 0x90;
+        Span<byte> immediate = stackalloc byte[8];
+        immediate.Fill(Nop);
+        bytes.CopyTo(immediate);
+        var label = NewLabel();
+        if (_random.Chance(500))
+            Emit(Instruction.CreateBranch(_random.Pick<Code>(NearConditions), FuzzLayout.Code), label, 2);
+        else
+            Emit(Instruction.CreateBranch(Code.Jmp_rel32_64, FuzzLayout.Code), label, 2);
+        EmitSome(0, 2, depth: 2);
+        Mark(label);
+        Emit(Instruction.Create(Code.Mov_r64_imm64, Register.RAX, BitConverter.ToUInt64(immediate)));
+    }
 }
