@@ -73,7 +73,8 @@ internal sealed class DifferentialRunner : IDisposable
 
     private string? DifferenceOnSilicon(FuzzProgram program, FuzzInput input, ulong flags)
     {
-        if (_silicon is null || !program.IsForSilicon || LoadsAnyFlags(program) || !IsForSilicon(_expected.Exit) || IsComparisonOfStrings(program, _expected) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
+        if (_silicon is null || !program.IsForSilicon || LoadsAnyFlags(program) || _expected.State.Pc - program.Place > FuzzLayout.PlaceSize
+            || !IsForSilicon(_expected.Exit) || IsComparisonOfStrings(program, _expected) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
             return null;
         RunsOnSilicon++;
         _silicon.Run(program, input, _actual);
