@@ -313,8 +313,6 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Size < 2 || destination.IsMerge || !(group == GroupAdd || (group == GroupSubtract && isImmediate)))
             return false;
         long immediate = group == GroupAdd ? op.Immediate : -op.Immediate;
-        if (isImmediate && immediate != (int)immediate)
-            return false;
         (bool isChecked, long moved) = op.A < RegisterMap.Count ? _checks[op.A] : default;
         if (isImmediate && op.Size == 3 && IsTemporary(op.Destination) && destination.Used == 1)
         {
@@ -323,7 +321,12 @@ internal sealed unsafe partial class BlockTranslator
             Set(op.Destination, sum);
             return true;
         }
+        if (isImmediate && immediate != (int)immediate)
+            return false;
         FlushDependents(destination.Register, at);
+        Settle(op.A, at);
+        if (!isImmediate)
+            Settle(op.B, at);
         HostRegister first = Use(op.A, RegisterMap.Work, at);
         HostRegister target = Target(destination.Register);
         if (isImmediate)
@@ -332,9 +335,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            if (IsTemporary(op.B) && _values[op.B].Kind != Kind.Scratch)
-                Materialize(op.B, at);
-            HostRegister second = !IsTemporary(op.B) && HostOf(op.B) == HostRegister.None ? LoadSecond(op.B, at) : Use(op.B, RegisterMap.Work, at);
+            HostRegister second = HasHost(op.B) || first != RegisterMap.Work ? Use(op.B, RegisterMap.Work, at) : LoadSecond(op.B, at);
             _asm.AddressOf(target, Operand.Sum(first, second, 0, 0), wide: op.Size == 3);
         }
         Finish(destination.Register, target, at);
@@ -345,6 +346,21 @@ internal sealed unsafe partial class BlockTranslator
             MoveCheck(destination.Register, op.A, immediate);
         }
         return true;
+    }
+
+    /// <summary>Computes a value that would need a register of its own on use.</summary>
+    private void Settle(byte register, int at)
+    {
+        if (IsTemporary(register) && _values[register] is { Kind: Kind.Load } or { Kind: Kind.Sum, IsCopy: false })
+            Materialize(register, at);
+    }
+
+    /// <summary>True when a value is in a host register already.</summary>
+    private bool HasHost(byte register)
+    {
+        if (!IsTemporary(register))
+            return RegisterMap.Host(register) != HostRegister.None;
+        return _values[register].Kind == Kind.Scratch || (_values[register].IsCopy && HasHost(_values[register].Base));
     }
 
     private HostRegister LoadSecond(byte register, int at)

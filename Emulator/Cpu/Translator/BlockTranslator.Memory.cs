@@ -167,8 +167,11 @@ internal sealed unsafe partial class BlockTranslator
     private void SettleStackPointer()
     {
         (bool isChecked, long moved) = _checks[RegisterMap.StackPointer];
-        if (!isChecked || Math.Abs(moved) > StackReach || (moved != 0 && !_stackTouched))
-            Probe(HostOf(RegisterMap.StackPointer));
+        if (isChecked && Math.Abs(moved) <= StackReach && (moved == 0 || _stackTouched))
+            return;
+        Probe(HostOf(RegisterMap.StackPointer));
+        _checks[RegisterMap.StackPointer] = (true, 0);
+        _stackTouched = true;
     }
 
     // ---- loads and stores ------------------------------------------------------------------------------------------

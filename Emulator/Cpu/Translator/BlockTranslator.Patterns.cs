@@ -185,8 +185,7 @@ internal sealed unsafe partial class BlockTranslator
             || !(Is(at + 6, OpCode.Subtract) || Is(at + 6, OpCode.Nop)) || !Is(at + 7, OpCode.Move) || !Is(at + 9, OpCode.Select) || at + 10 != _end)
             return 0;
         byte source = _ops[at + 3].A;
-        if (IsTemporary(source))
-            Materialize(source, at);
+        Settle(source, at);
         Operand place = GuestOperand(_ops[at].A, _ops[at].Immediate, at);
         HostRegister value = Use(source, RegisterMap.Work, at);
         if (_ops[at + 5].Code == OpCode.StoreIfUnchanged)

@@ -84,6 +84,18 @@ internal sealed unsafe partial class BlockTranslator
         if (_values[temporary].Kind == Kind.Unset)
             _active.Add(temporary);
         _values[temporary] = value;
+        if (value.Kind is Kind.Sum or Kind.Load)
+        {
+            ExtendUse(value.Base, temporary);
+            ExtendUse(value.Index, temporary);
+        }
+    }
+
+    /// <summary>A part of a value that is not computed yet is used as long as the value.</summary>
+    private void ExtendUse(byte part, byte whole)
+    {
+        if (IsTemporary(part) && part != NoRegister)
+            _lastUse[part] = Math.Max(_lastUse[part], _lastUse[whole]);
     }
 
     private static Operand TemporarySlot(byte temporary) => Operand.Memory(HostRegister.Rsp, Frame.Temporaries + (8 * (temporary - FirstTemporary)));

@@ -46,8 +46,9 @@ internal sealed unsafe partial class BlockTranslator
         FlushDependents(destination.Register, at);
         int prefix = op.Size == 1 ? 0x66 : 0;
         HostRegister target = destination.IsMerge ? RegisterMap.Work : Target(destination.Register);
-        if (TryConstant(op.B, out long constant) && constant == (int)constant)
+        if (TryConstant(op.B, out long constant) && (op.Size < 3 || constant == (int)constant))
         {
+            constant = op.Size == 1 ? (short)constant : (int)constant;
             Operand first = UseOperand(op.A, op.Size, RegisterMap.Work, at);
             bool isByte = constant == (sbyte)constant;
             _asm.Emit(isByte ? 0x6B : 0x69, (int)target, first, wide: op.Size == 3, prefix: prefix);
@@ -78,6 +79,7 @@ internal sealed unsafe partial class BlockTranslator
         bool keep = MustKeepFlags(at);
         bool isImmediate = TryConstant(op.B, out long index);
         HostRegister bit = HostRegister.None;
+        Settle(op.A, at);
         if (!isImmediate)
         {
             AcquireScratch(at);

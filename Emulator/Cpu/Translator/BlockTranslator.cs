@@ -92,9 +92,14 @@ internal sealed unsafe partial class BlockTranslator
             _starts.Add(new CodeStart(start, i, _segmentEnd));
             _end = i + 1 < instructions.Length ? instructions[i + 1].Op : _ops.Length;
             BeginInstruction(instructions[i].Op, _end);
+            var stack = (_checks[RegisterMap.StackPointer], _stackTouched);
+            // A fault at the check must find the jump not begun.
+            if (IsControl(_ops[_end - 1].Code))
+                SettleStackPointer();
             if (!TryEmit(instructions[i].Op))
             {
                 _asm.Offset = start;
+                (_checks[RegisterMap.StackPointer], _stackTouched) = stack;
                 _exits.RemoveRange(exits, _exits.Count - exits);
                 EndSegmentAt(i);
                 SettleStackPointer();
@@ -105,13 +110,17 @@ internal sealed unsafe partial class BlockTranslator
             if (i + 1 == _segmentEnd && i + 1 < instructions.Length)
                 BeginSegment(i + 1);
         }
-        if (_ops.Length == 0 || _ops[^1].Code is < OpCode.Jump or >= OpCode.VectorLoad)
+        if (!IsControl(_ops[^1].Code))
         {
+            // Behind the last instruction, which has run when the check faults.
+            _starts.Add(new CodeStart(_asm.Offset, instructions.Length, instructions.Length));
             SettleStackPointer();
             ExitTo(_block.End);
         }
         return instructions.Length;
     }
+
+    private static bool IsControl(OpCode code) => code is >= OpCode.Jump and < OpCode.VectorLoad;
 
     private bool TryEmit(int at)
     {
@@ -135,7 +144,7 @@ internal sealed unsafe partial class BlockTranslator
             FlushLoads(at);
         return op.Code switch
         {
-            OpCode.Nop => 1,
+            OpCode.Nop => EmitNothing(op, at),
             >= OpCode.VectorLoad => EmitVector(at),
             >= OpCode.Jump => EmitControl(at),
             >= OpCode.Load => EmitMemory(at),
@@ -143,6 +152,17 @@ internal sealed unsafe partial class BlockTranslator
             >= OpCode.Add => EmitArithmetic(at),
             _ => EmitMove(at),
         };
+    }
+
+    /// <summary>A comparison whose flags nobody reads: its loads may still fault.</summary>
+    private int EmitNothing(in MicroOp op, int at)
+    {
+        foreach (byte operand in (ReadOnlySpan<byte>)[op.A, op.B])
+        {
+            if (IsTemporary(operand) && _values[operand].Kind == Kind.Load)
+                Materialize(operand, at);
+        }
+        return 1;
     }
 
     /// <summary>Only noted, not emitted: what later micro-ops fold into themselves.</summary>

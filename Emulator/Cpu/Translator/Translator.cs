@@ -132,6 +132,11 @@ public sealed unsafe class Translator : IEngine
             state.Pc = block.Block.Pc;
             return ExitKind.Link;
         }
+        if (start.Instruction == block.Block.Instructions.Length)
+        {
+            state.Pc = block.Block.End;
+            return ExitKind.Link;
+        }
         state.Pc = block.Block.Instructions[start.Instruction].Pc;
         unused = start.PaidTo - start.Instruction;
         return ExitKind.Interpret;

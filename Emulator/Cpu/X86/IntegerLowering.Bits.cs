@@ -84,9 +84,7 @@ internal static partial class IntegerLowering
                 Modify(e, i, code, FlagMask.Carry, index);
             return true;
         }
-        (byte address, long displacement) = e.Address(i);
-        if (!IsImmediate(i.Op1Kind))
-            address = AddBitOffset(e, address, index, size);
+        (byte address, long displacement) = IsImmediate(i.Op1Kind) ? e.Address(i) : BitAddress(e, i, index, size);
         byte old = e.Load(address, displacement, size);
         if (code != OpCode.BitTest)
         {
@@ -98,13 +96,19 @@ internal static partial class IntegerLowering
         return true;
     }
 
-    private static byte AddBitOffset(X86Emitter e, byte address, byte index, int size)
+    /// <summary>The offset is part of the effective address, which 32-bit addressing cuts, without the segment's base.</summary>
+    private static (byte Register, long Displacement) BitAddress(X86Emitter e, in Instruction i, byte index, int size)
     {
+        bool isNarrow = i.MemoryBase.IsGPR32() || i.MemoryIndex.IsGPR32();
+        (byte address, long displacement) = isNarrow ? (e.EffectiveAddress(i), 0) : e.Address(i);
         byte offset = e.IntegerTemporary(), sum = e.IntegerTemporary();
         e.Emit(OpCode.SignExtend, size, offset, index);
         e.Emit(OpCode.ShiftRightArithmeticImmediate, 3, offset, offset, immediate: 3 + size);
         e.Emit(OpCode.AddressOf, 3, sum, address, offset, c: (byte)size);
-        return sum;
+        if (!isNarrow)
+            return (sum, displacement);
+        e.Emit(OpCode.ZeroExtend, 2, sum, sum);
+        return e.WithBase(i, sum, 0);
     }
 
     private static bool Scan(X86Emitter e, in Instruction i, OpCode code)

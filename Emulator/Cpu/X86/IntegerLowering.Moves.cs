@@ -239,7 +239,7 @@ internal static partial class IntegerLowering
             return true;
         }
         (byte address, long displacement) = e.Address(i);
-        if (i.MemoryBase == Register.RSP)
+        if (i.MemoryBase is Register.RSP or Register.ESP)
             displacement += 1 << size;
         e.Emit(OpCode.Store, size, 0, address, value, immediate: displacement);
         e.Emit(OpCode.AddImmediate, 3, X86Emitter.Rsp, X86Emitter.Rsp, immediate: 1 << size);

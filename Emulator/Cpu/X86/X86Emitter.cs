@@ -85,7 +85,8 @@ internal sealed class X86Emitter : IX86Emitter
         return sum;
     }
 
-    private (byte Register, long Displacement) WithBase(in Instruction instruction, byte address, long displacement)
+    /// <summary>An effective address with the segment's base.</summary>
+    public (byte Register, long Displacement) WithBase(in Instruction instruction, byte address, long displacement)
     {
         if (ThreadBase(instruction) is not (> 0 and int segment))
             return (address, displacement);

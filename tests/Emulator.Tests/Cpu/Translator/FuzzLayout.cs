@@ -11,11 +11,11 @@ internal static class FuzzLayout
     public const ulong PlaceSize = 2 * Page;
 
     /// <summary>Two pages that can be written; nothing before and behind them.</summary>
-    public const ulong Data = 0x0800_0000;
+    public const ulong Data = 0x0500_0000;
     public const ulong DataSize = 2 * Page;
 
     /// <summary>One page that can only be read.</summary>
-    public const ulong ReadOnly = 0x0800_4000;
+    public const ulong ReadOnly = 0x0500_4000;
 
     public const ulong Stack = 0x0900_0000;
     public const ulong StackSize = Page;

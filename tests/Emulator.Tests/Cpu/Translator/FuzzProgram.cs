@@ -70,7 +70,7 @@ internal sealed class FuzzProgram(List<Step> steps)
         if (step.Target < 0)
             return instruction;
         if (instruction.Op0Kind == OpKind.NearBranch64)
-            instruction.NearBranch64 = target;
+            instruction.NearBranch64 = target + (ulong)step.Offset;
         else
             instruction.MemoryDisplacement64 = target + (ulong)step.Offset;
         return instruction;
@@ -82,6 +82,9 @@ internal sealed class FuzzProgram(List<Step> steps)
         var index = Array.IndexOf(Addresses, pc);
         return index >= 0 ? Undefined[index] : pc == Entry + (ulong)Code.Length ? Undefined[^1] : FlagFlow.Arithmetic;
     }
+
+    /// <summary>The step that begins at an address.</summary>
+    public Step? StepAt(ulong pc) => Array.IndexOf(Addresses, pc) is >= 0 and var index ? Steps[index] : null;
 
     /// <summary>The first step that reads flags which are undefined before it, or -1.</summary>
     public int FirstUndefinedRead()
@@ -95,7 +98,7 @@ internal sealed class FuzzProgram(List<Step> steps)
 
     /// <summary>
     /// The program without some steps; what named one of them names the next that is left. Null when a step that is left writes
-    /// into one of them.
+    /// or jumps into one of them.
     /// </summary>
     public FuzzProgram? Without(int first, int count)
     {

@@ -1,8 +1,6 @@
 using System.Globalization;
-using Vivarium.Emulator.Cpu.Blocks;
 using Xunit;
 using Xunit.Abstractions;
-using Engine = Vivarium.Emulator.Cpu.Translator.Translator;
 
 namespace Vivarium.Emulator.Tests.Cpu.Translator;
 
@@ -23,21 +21,18 @@ public sealed class FuzzTests(ITestOutputHelper output)
     private const ulong DefaultSeed = 20261121;
     private const ulong DefaultPrograms = 3000;
 
-    /// <summary>The process's: its signal handler knows one.</summary>
-    internal static Engine Shared { get; } = new(new BlockCache());
-
     [Fact]
     public void NoProgramRunsDifferently()
     {
         var seed = Setting("VIVARIUM_SEED", DefaultSeed);
         output.WriteLine($"seed {seed}");
-        using var runner = new DifferentialRunner(Shared, withSilicon: true);
+        using var runner = new DifferentialRunner(EnginePair.Translator, withSilicon: true);
         var campaign = new FuzzCampaign(runner);
         campaign.Run(seed, (long)Setting("VIVARIUM_FUZZ_PROGRAMS", DefaultPrograms), TimeSpan.FromSeconds(Setting("VIVARIUM_FUZZ_SECONDS", 1_000_000)));
         output.WriteLine($"{campaign.Programs} programs, {runner.Runs} runs, {runner.RunsOnSilicon} on silicon");
         Assert.True(campaign.Failures == 0, campaign.Report);
     }
 
-    private static ulong Setting(string name, ulong otherwise) =>
+    internal static ulong Setting(string name, ulong otherwise) =>
         ulong.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out var value) ? value : otherwise;
 }

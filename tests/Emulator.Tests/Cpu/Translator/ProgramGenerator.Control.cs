@@ -218,7 +218,7 @@ internal sealed partial class ProgramGenerator
 
     private void EmitFrame(int depth)
     {
-        Emit(Instruction.Create(Code.Enterq_imm16_imm8, 8 * _random.Below(8), 0));
+        Emit(Instruction.Create(Code.Enterq_imm16_imm8, _wildness == 0 ? 8 * _random.Below(8) : 0, 0));
         EmitSome(0, 3, depth);
         Emit(Instruction.Create(Code.Leaveq));
     }
@@ -327,5 +327,30 @@ internal sealed partial class ProgramGenerator
         EmitSome(0, 3, depth);
         Mark(label);
         Emit(Instruction.Create(Code.Mov_r32_imm32, _random.Pick([Register.EAX, Register.EDX]), (uint)_random.Next()));
+    }
+
+    /// <summary>Runs an instruction that is hidden in the immediate of another: bytes 2 to 9 of MOV r64, imm64 without REX.B.</summary>
+    private void EmitOverlap()
+    {
+        Instruction hidden = _random.Below(4) switch
+        {
+            0 => Instruction.Create(Code.Add_rm32_imm8, Register.EDX, _random.Between(-128, 127)),
+            1 => Instruction.Create(Code.Cmp_rm64_imm32, Register.RDX, (int)_random.Value()),
+            2 => Instruction.Create(Code.Push_r64, Whole(_random.Below(16))),
+            _ => Instruction.Create(Code.Mov_r32_imm32, Register.EDX, (uint)_random.Next()),
+        };
+        StepEncoder.TryEncode(hidden, FuzzLayout.Code, out var bytes);
+        const byte Nop = 0x90;
+        Span<byte> immediate = stackalloc byte[8];
+        immediate.Fill(Nop);
+        bytes.CopyTo(immediate);
+        var label = NewLabel();
+        if (_random.Chance(500))
+            Emit(Instruction.CreateBranch(_random.Pick<Code>(NearConditions), FuzzLayout.Code), label, 2);
+        else
+            Emit(Instruction.CreateBranch(Code.Jmp_rel32_64, FuzzLayout.Code), label, 2);
+        EmitSome(0, 2, depth: 2);
+        Mark(label);
+        Emit(Instruction.Create(Code.Mov_r64_imm64, Register.RAX, BitConverter.ToUInt64(immediate)));
     }
 }

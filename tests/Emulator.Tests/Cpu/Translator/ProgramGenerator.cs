@@ -106,7 +106,8 @@ internal sealed partial class ProgramGenerator
             case < 89: EmitCall(depth); break;
             case < 92: EmitIndirectJump(depth); break;
             case < 95: EmitString(); break;
-            case < 97: EmitSelfModification(depth); break;
+            case < 96: EmitSelfModification(depth); break;
+            case < 97: EmitOverlap(); break;
             case < 98: EmitStackPointer(); break;
             case < 99: EmitFrame(depth); break;
             default: EmitForOurselves(); break;

@@ -223,8 +223,6 @@ internal sealed unsafe partial class SiliconMachine : IDisposable
         for (var i = 0; i < 16; i++)
             yield return Instruction.Create(Code.Mov_rm64_r64, At(Integers + (8 * i)), Register.RAX + i);
         yield return Instruction.Create(Code.Mov_r64_rm64, Register.RSP, At(HostStack));
-        yield return Instruction.Create(Code.Pushfq);
-        yield return Instruction.Create(Code.Pop_rm64, At(Flags));
         yield return Instruction.Create(Code.Fxsave64_m512byte, At(0));
         yield return Instruction.Create(Code.Mov_r64_rm64, Register.RAX, At(HostFs));
         yield return Instruction.Create(Code.Wrfsbase_r64, Register.RAX);
@@ -236,10 +234,10 @@ internal sealed unsafe partial class SiliconMachine : IDisposable
         yield return Instruction.Create(Code.Retnq);
     }
 
-    /// <summary>handler(signal edi, siginfo rsi, ucontext rdx): RIP is register 16 and the error code 19 of those at 40.</summary>
+    /// <summary>handler(signal edi, siginfo rsi, ucontext rdx): RIP is register 16, RFLAGS 17, the error code 19 of those at 40.</summary>
     private IEnumerable<Instruction> HandlerStub(ulong exit, ulong chain)
     {
-        const int GetThread = 186, InstructionPointer = 40 + (8 * 16), ErrorCode = 40 + (8 * 19);
+        const int GetThread = 186, Resume = 0x1_0000, FlagsRegister = 40 + (8 * 17), InstructionPointer = 40 + (8 * 16), ErrorCode = 40 + (8 * 19);
         yield return Instruction.Create(Code.Mov_r32_imm32, Register.EAX, GetThread);
         yield return Instruction.Create(Code.Syscall);
         yield return Instruction.Create(Code.Cmp_r32_rm32, Register.EAX, At(Active));
@@ -253,6 +251,10 @@ internal sealed unsafe partial class SiliconMachine : IDisposable
         yield return Instruction.Create(Code.Mov_rm64_r64, At(FaultAddress), Register.RAX);
         yield return Instruction.Create(Code.Mov_r64_rm64, Register.RAX, new MemoryOperand(Register.RDX, ErrorCode, 8));
         yield return Instruction.Create(Code.Mov_rm64_r64, At(FaultError), Register.RAX);
+        yield return Instruction.Create(Code.Mov_r32_rm32, Register.EAX, new MemoryOperand(Register.RDX, FlagsRegister, 8));
+        yield return Instruction.Create(Code.And_rm32_imm32, Register.EAX, ~Resume);
+        yield return Instruction.Create(Code.Mov_rm64_r64, At(Flags), Register.RAX);
+        yield return Instruction.Create(Code.Mov_rm64_imm32, new MemoryOperand(Register.RDX, FlagsRegister, 8), 0x202);
         yield return Instruction.Create(Code.Mov_r64_imm64, Register.RAX, exit);
         yield return Instruction.Create(Code.Mov_rm64_r64, new MemoryOperand(Register.RDX, InstructionPointer, 8), Register.RAX);
         yield return Instruction.Create(Code.Retnq);
