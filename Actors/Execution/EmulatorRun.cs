@@ -6,6 +6,7 @@ using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
 using Vivarium.Telemetry;
@@ -23,6 +24,7 @@ internal sealed class EmulatorRun : IJobRun
     private readonly CallRecorder? _recorder;
     private readonly StraceWriter? _listing;
     private readonly World _world;
+    private Terminal? _terminal;
     private JobResult? _result;
     private bool _isStarted;
 
@@ -79,8 +81,15 @@ internal sealed class EmulatorRun : IJobRun
 
     public void Deliver(JobCommand command)
     {
-        if (command is JobCommand.Signal signal)
-            _world.Post(() => Send(signal.Number));
+        switch (command)
+        {
+            case JobCommand.Signal signal:
+                _world.Post(() => Send(signal.Number));
+                break;
+            case JobCommand.Resize resize:
+                _world.Post(() => Resize(resize));
+                break;
+        }
     }
 
     public void Dispose()
@@ -113,9 +122,30 @@ internal sealed class EmulatorRun : IJobRun
             return JobResult.NotStarted(JobFailure.BadSetup, $"no such directory in the guest: {_spec.WorkingDirectory}");
         _recorder?.Attach(_world);
         GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
-        _world.AttachStandardStreams(thread.Process, _streams.Input, _streams.Output, _streams.Error);
+        AttachStreams(thread.Process);
         return ProgramStarter.Start(_world, thread, _spec, _listing);
     }
+
+    private void AttachStreams(Process process)
+    {
+        TerminalFile? terminal = _streams.Terminal is { } host ? _world.ConnectTerminal(process, host) : null;
+        _terminal = terminal?.Terminal;
+        Func<OpenFile>? open = terminal is null ? null : () =>
+        {
+            terminal.AddReference();
+            return terminal;
+        };
+        _world.AttachStandardStreams(process, _streams.Input, _streams.Output, _streams.Error, open);
+        terminal?.Release();
+        _world.ProcessStopped += (stopped, signal) =>
+        {
+            if (ReferenceEquals(stopped, _world.First))
+                _streams.Stopped?.Invoke(signal != Signal.Stop);
+        };
+    }
+
+    private void Resize(JobCommand.Resize size) =>
+        _terminal?.Resize(_terminal.Size with { Rows = (ushort)size.Rows, Columns = (ushort)size.Columns });
 
     private PathEntry? Locate(FileContext context, Credentials credentials, byte[] path) =>
         _world.Vfs.Resolve(new FileCaller(context, credentials.ForFiles), context.Root, path, WalkFlags.Follow, out PathEntry? entry) == Errno.None ? entry : null;
@@ -141,7 +171,10 @@ internal sealed class EmulatorRun : IJobRun
             TerminalSignal.Continue => Signal.Continue,
             _ => Signal.Terminate,
         };
-        if (_world.First is { IsZombie: false } first)
-            _world.SendGroup(first.Group, new SignalInfo(signal, Code: 0x80));
+        if (_world.First is not { IsZombie: false } first)
+            return;
+        bool isKey = number is TerminalSignal.Interrupt or TerminalSignal.Quit or TerminalSignal.Stop;
+        int group = isKey && _terminal is { ForegroundGroup: not 0 } terminal ? terminal.ForegroundGroup : first.Group;
+        _world.SendGroup(group, new SignalInfo(signal, Code: 0x80));
     }
 }

@@ -6,6 +6,7 @@ using Vivarium.Emulator.Kernel.Files.Proc;
 using Vivarium.Emulator.Kernel.Files.Tar;
 using Vivarium.Emulator.Kernel.Files.Tmpfs;
 using Vivarium.Emulator.Kernel.Pipes;
+using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files;
@@ -29,6 +30,9 @@ public sealed record WorldTree
 
     public required SystemInfo System { get; init; }
 
+    /// <summary>Makes an instance of devpts with a device number; null for a tree without terminals.</summary>
+    public Func<ulong, PseudoTerminalFileSystem>? NewTerminals { get; init; }
+
     /// <summary>A directory of the host, or an archive (.tar, .tar.gz, .tgz). It lies read-only under an in-memory layer.</summary>
     public string RootPath { get; init; } = "/";
 
@@ -49,6 +53,7 @@ public sealed record WorldTree
         vfs.FileSystemTypes["proc"] = () => NewProc(vfs);
         vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
         MemoryDevices.Register(vfs.Devices, Random);
+        TerminalDevices.Register(vfs.Devices);
         vfs.FifoOpener = Fifo.Open;
         MemoryFileSystem devices = NewDevices(vfs);
         problem = Attach(vfs, "/proc", NewProc(vfs), "proc", readOnly: false)
@@ -58,11 +63,18 @@ public sealed record WorldTree
             return null;
         Mount devicesMount = vfs.RootMount.Children[^1];
         MemoryFileSystem shared = NewTemporary(vfs);
+        PseudoTerminalFileSystem? terminals = NewTerminals?.Invoke(vfs.NewDevice());
+        if (NewTerminals is { } newTerminals)
+            vfs.FileSystemTypes["devpts"] = () => newTerminals(vfs.NewDevice());
         devices.FirstEntered = () =>
         {
             AddDevices(devices.Root);
             devicesMount.Root.Find("shm"u8, out Dentry point);
             vfs.MountAt(new PathEntry(devicesMount, point), shared, "tmpfs");
+            if (terminals is null)
+                return;
+            devicesMount.Root.Find("pts"u8, out point);
+            vfs.MountAt(new PathEntry(devicesMount, point), terminals, "devpts");
         };
         foreach ((string source, string target, bool writable) in Binds)
         {

@@ -62,6 +62,11 @@ public sealed class ProcFileSystem : FileSystem
             .AddText("filesystems", static () => "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\toverlay\n")
             .AddText("cmdline", static () => "quiet\n")
             .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n")
+            .Add("tty", new ProcDirectory(this).AddText("drivers", static () =>
+                "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+                + "/dev/ptmx            /dev/ptmx       5       2 system\n"
+                + "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+                + "pty_master           /dev/ptm      128 0-1048575 pty:master\n"))
             .AddText("swaps", static () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
             .AddText("modules", static () => "")
             .AddText("partitions", static () => "major minor  #blocks  name\n\n")

@@ -73,6 +73,8 @@ public sealed class WorldProcesses(World world) : IProcessSource
                 Parent = process.ParentId,
                 Group = process.Group,
                 Session = process.Session,
+                Terminal = process.Terminal?.Device ?? 0,
+                TerminalGroup = process.Terminal?.ForegroundGroup ?? -1,
                 Name = thread?.Name ?? process.LastName,
                 State = StateOf(thread),
                 StartTime = thread?.StartTime ?? process.StartTime,
