@@ -41,6 +41,7 @@ public sealed partial class World
             UsedMemory = () => Accountant.Used,
             LastProcessId = () => LastProcessId,
         };
+        System = system;
         Vfs? tree = new WorldTree
         {
             Clock = Clock,

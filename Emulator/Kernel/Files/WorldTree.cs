@@ -52,16 +52,22 @@ public sealed record WorldTree
         vfs.FileSystemTypes["ramfs"] = () => NewTemporary(vfs);
         vfs.FileSystemTypes["proc"] = () => NewProc(vfs);
         vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
+        vfs.FileSystemTypes["cgroup2"] = () => NewGroups(vfs);
         MemoryDevices.Register(vfs.Devices, Random);
         TerminalDevices.Register(vfs.Devices);
         vfs.FifoOpener = Fifo.Open;
-        MemoryFileSystem devices = NewDevices(vfs);
+        MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
         problem = Attach(vfs, "/proc", NewProc(vfs), "proc", readOnly: false)
-            ?? Attach(vfs, "/sys", NewSystem(vfs), "sysfs", readOnly: false)
+            ?? Attach(vfs, "/sys", settings, "sysfs", readOnly: false)
             ?? Attach(vfs, "/dev", devices, "udev", readOnly: false);
         if (problem is not null)
             return null;
-        Mount devicesMount = vfs.RootMount.Children[^1];
+        Mount devicesMount = vfs.RootMount.Children[^1], settingsMount = vfs.RootMount.Children[^2];
+        settings.FirstEntered = () =>
+        {
+            AddSettings(settings.Root);
+            MountGroups(vfs, settingsMount);
+        };
         MemoryFileSystem shared = NewTemporary(vfs);
         PseudoTerminalFileSystem? terminals = NewTerminals?.Invoke(vfs.NewDevice());
         if (NewTerminals is { } newTerminals)
@@ -197,21 +203,40 @@ public sealed record WorldTree
     private MemoryFileSystem NewSystem(Vfs vfs)
     {
         MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
-        system.FirstEntered = () => AddProcessors(system.Root);
+        system.FirstEntered = () => AddSettings(system.Root);
         return system;
     }
 
-    private void AddProcessors(Inode root)
+    private ControlGroupFileSystem NewGroups(Vfs vfs) => new(Clock, vfs.NewDevice(), Processes, System);
+
+    private void MountGroups(Vfs vfs, Mount settings)
+    {
+        settings.Root.Find("fs"u8, out Dentry files);
+        files.Find("cgroup"u8, out Dentry point);
+        vfs.MountAt(new PathEntry(settings, point), NewGroups(vfs), "cgroup2");
+    }
+
+    private void AddSettings(Inode root)
     {
         string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
         AddText(root, "devices/system/cpu/online", last);
         AddText(root, "devices/system/cpu/possible", last);
         AddText(root, "devices/system/cpu/present", last);
+        AddDirectories(root, "fs", "cgroup");
         AddText(root, "devices/system/node/online", "0\n");
         AddText(root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
         AddText(root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
         for (int i = 0; i < System.Processors; i++)
             AddText(root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
+    }
+
+    private static void AddDirectories(Inode directory, params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            directory.Make(Encoding.UTF8.GetBytes(name), new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0), out Inode? next);
+            directory = next!;
+        }
     }
 
     private static void AddText(Inode directory, string path, string text)
