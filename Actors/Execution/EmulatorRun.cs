@@ -25,6 +25,7 @@ internal sealed class EmulatorRun : IJobRun
     private readonly StraceWriter? _listing;
     private readonly World _world;
     private Terminal? _terminal;
+    private readonly JobNetwork _network;
     private JobResult? _result;
     private bool _isStarted;
 
@@ -38,6 +39,7 @@ internal sealed class EmulatorRun : IJobRun
             _listing = new StraceWriter(lines => sink(lines), showTimes: true);
         if (spec.Tracing.Any)
             _recorder = new CallRecorder(_listing, spec.Tracing.Spans, services.Clock.Realtime);
+        _network = new JobNetwork(spec.Network, services);
         _world = new World(new WorldSpec
         {
             HostClock = services.Clock,
@@ -49,6 +51,8 @@ internal sealed class EmulatorRun : IJobRun
             Personality = LinuxPersonality.Instance,
             Woken = () => Woken?.Invoke(),
             Observer = _recorder,
+            Links = _network.Links,
+            Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,
             RootPath = spec.RootFilesystem ?? "/",
             Binds = [.. spec.Binds.Select(static bind => (bind.Source, bind.Target, bind.Writable))],
         });
@@ -95,6 +99,7 @@ internal sealed class EmulatorRun : IJobRun
     public void Dispose()
     {
         _world.Dispose();
+        _network.Dispose();
         if (_recorder?.Trace is not { } trace)
             return;
         trace.Complete(_services.Clock.Realtime);
@@ -114,6 +119,8 @@ internal sealed class EmulatorRun : IJobRun
     {
         if (_world.MountTree() is { } problem)
             return JobResult.NotStarted(JobFailure.BadSetup, problem);
+        if (_network.Publish(_world) is { } taken)
+            return JobResult.NotStarted(JobFailure.BadSetup, taken);
         Credentials credentials = Credentials.Of(_spec.User.User, _spec.User.Group) with { Groups = [.. _spec.Groups] };
         var context = new FileContext(_world.Vfs.Root, _world.Vfs.Root);
         if (Locate(context, credentials, Encoding.UTF8.GetBytes(_spec.WorkingDirectory)) is { Inode.Kind: FileKind.Directory } directory)

@@ -52,6 +52,9 @@ internal static class RunCommand
             Streams = _ => streams,
             Seeds = () => (ulong)Random.Shared.NextInt64(),
             Spans = ExportSpans,
+            Switches = HostSwitch.Join,
+            Outside = HostNetwork.Instance,
+            Publish = HostNetwork.Publish,
         });
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
@@ -136,6 +139,7 @@ internal static class RunCommand
         Groups = options.User is null ? Libc.Groups() : [],
         RootFilesystem = options.RootFilesystem,
         Binds = options.Binds,
+        Network = options.Network,
         Limits = new JobLimits { Memory = options.Memory ?? settings.Memory, Timeout = options.Timeout },
         Engine = options.Engine,
         Clock = options.Clock,

@@ -17,6 +17,7 @@ public sealed record WorldTree
     private const uint OpenMode = 0x1B6; // 0666
     private const uint DirectoryMode = 0x1ED; // 0755
     private const uint SharedMode = 0x3FF; // 01777
+    private const uint TunnelMajor = 10, TunnelMinor = 200;
     private const ulong TemporaryCapacity = 4UL << 30;
 
     public required IClock Clock { get; init; }
@@ -55,6 +56,7 @@ public sealed record WorldTree
         vfs.FileSystemTypes["cgroup2"] = () => NewGroups(vfs);
         MemoryDevices.Register(vfs.Devices, Random);
         TerminalDevices.Register(vfs.Devices);
+        vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
         vfs.FifoOpener = Fifo.Open;
         MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
         problem = Attach(vfs, "/proc", NewProc(vfs), "proc", readOnly: false)
@@ -195,6 +197,9 @@ public sealed record WorldTree
         }
         Add(root, "shm", new NodeSpec(FileKind.Directory, SharedMode, 0, 0));
         Add(root, "pts", new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0));
+        Add(root, "net", new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0));
+        if (root.Lookup("net"u8, out Inode? net) == Errno.None)
+            Add(net!, "tun", new NodeSpec(FileKind.CharacterDevice, OpenMode, 0, 0, DeviceNumber.Make(TunnelMajor, TunnelMinor)));
     }
 
     private static void Add(Inode directory, string name, in NodeSpec spec) => directory.Make(Encoding.UTF8.GetBytes(name), spec, out _);
