@@ -29,6 +29,38 @@ public sealed record BindMount(string Source, string Target, bool Writable);
 /// <summary>The user a program runs as, in numbers: names belong to the guest's own /etc/passwd.</summary>
 public readonly record struct UserIdentity(uint User, uint Group);
 
+/// <summary>How far a job's network reaches.</summary>
+public enum NetworkReach
+{
+    /// <summary>Loopback only.</summary>
+    None,
+
+    /// <summary>Other worlds that are joined to the same switch.</summary>
+    Virtual,
+
+    /// <summary>Also what this machine reaches: connections go out from here.</summary>
+    Host,
+}
+
+/// <summary>A port of this machine's loopback address that leads to one of the guest.</summary>
+public readonly record struct PublishedPort(int Host, int Guest);
+
+/// <summary>A job's network.</summary>
+public sealed record NetworkSettings
+{
+    public const string DefaultSwitch = "default";
+
+    public NetworkReach Reach { get; init; }
+
+    /// <summary>The switch that the world is joined to.</summary>
+    public string Switch { get; init; } = DefaultSwitch;
+
+    /// <summary>The world's address on the switch, as in 10.1.0.5/24; null = the switch gives it one.</summary>
+    public string? Address { get; init; }
+
+    public IReadOnlyList<PublishedPort> Published { get; init; } = [];
+}
+
 /// <summary>What a job may use.</summary>
 public sealed record JobLimits
 {
@@ -88,6 +120,8 @@ public sealed record JobSpec
     public string? RootFilesystem { get; init; }
 
     public IReadOnlyList<BindMount> Binds { get; init; } = [];
+
+    public NetworkSettings Network { get; init; } = new();
 
     public JobLimits Limits { get; init; } = new();
 

@@ -1,4 +1,6 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Kernel.Net.Devices;
 using Vivarium.Messages;
 
 namespace Vivarium.Actors.Execution;
@@ -14,6 +16,18 @@ public sealed record EmulatorServices
 
     /// <summary>Seeds for jobs that bring none.</summary>
     public required Func<ulong> Seeds { get; init; }
+
+    /// <summary>Joins a world to a switch by its name; without it jobs that ask for one have a world without.</summary>
+    public Func<string, ISwitchPort>? Switches { get; init; }
+
+    /// <summary>What worlds reach that may use this machine's network.</summary>
+    public IOutsideNetwork? Outside { get; init; }
+
+    /// <summary>
+    /// Opens a TCP port of this machine's loopback address and hands over who connects, on any thread; disposing closes it.
+    /// Null when the port cannot be had.
+    /// </summary>
+    public Func<int, Action<IOutsideConnection, InternetAddress>, IDisposable?>? Publish { get; init; }
 
     /// <summary>Takes a job's spans when it is over.</summary>
     public Action<JobId, JobSpec, JobResult, Telemetry.Spans.JobTrace>? Spans { get; init; }

@@ -6,6 +6,7 @@ using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
 using Vivarium.Telemetry;
@@ -23,6 +24,8 @@ internal sealed class EmulatorRun : IJobRun
     private readonly CallRecorder? _recorder;
     private readonly StraceWriter? _listing;
     private readonly World _world;
+    private Terminal? _terminal;
+    private readonly JobNetwork _network;
     private JobResult? _result;
     private bool _isStarted;
 
@@ -36,6 +39,7 @@ internal sealed class EmulatorRun : IJobRun
             _listing = new StraceWriter(lines => sink(lines), showTimes: true);
         if (spec.Tracing.Any)
             _recorder = new CallRecorder(_listing, spec.Tracing.Spans, services.Clock.Realtime);
+        _network = new JobNetwork(spec.Network, services);
         _world = new World(new WorldSpec
         {
             HostClock = services.Clock,
@@ -47,6 +51,8 @@ internal sealed class EmulatorRun : IJobRun
             Personality = LinuxPersonality.Instance,
             Woken = () => Woken?.Invoke(),
             Observer = _recorder,
+            Links = _network.Links,
+            Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,
             RootPath = spec.RootFilesystem ?? "/",
             Binds = [.. spec.Binds.Select(static bind => (bind.Source, bind.Target, bind.Writable))],
         });
@@ -79,13 +85,21 @@ internal sealed class EmulatorRun : IJobRun
 
     public void Deliver(JobCommand command)
     {
-        if (command is JobCommand.Signal signal)
-            _world.Post(() => Send(signal.Number));
+        switch (command)
+        {
+            case JobCommand.Signal signal:
+                _world.Post(() => Send(signal.Number));
+                break;
+            case JobCommand.Resize resize:
+                _world.Post(() => Resize(resize));
+                break;
+        }
     }
 
     public void Dispose()
     {
         _world.Dispose();
+        _network.Dispose();
         if (_recorder?.Trace is not { } trace)
             return;
         trace.Complete(_services.Clock.Realtime);
@@ -105,6 +119,8 @@ internal sealed class EmulatorRun : IJobRun
     {
         if (_world.MountTree() is { } problem)
             return JobResult.NotStarted(JobFailure.BadSetup, problem);
+        if (_network.Publish(_world) is { } taken)
+            return JobResult.NotStarted(JobFailure.BadSetup, taken);
         Credentials credentials = Credentials.Of(_spec.User.User, _spec.User.Group) with { Groups = [.. _spec.Groups] };
         var context = new FileContext(_world.Vfs.Root, _world.Vfs.Root);
         if (Locate(context, credentials, Encoding.UTF8.GetBytes(_spec.WorkingDirectory)) is { Inode.Kind: FileKind.Directory } directory)
@@ -113,9 +129,30 @@ internal sealed class EmulatorRun : IJobRun
             return JobResult.NotStarted(JobFailure.BadSetup, $"no such directory in the guest: {_spec.WorkingDirectory}");
         _recorder?.Attach(_world);
         GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
-        _world.AttachStandardStreams(thread.Process, _streams.Input, _streams.Output, _streams.Error);
+        AttachStreams(thread.Process);
         return ProgramStarter.Start(_world, thread, _spec, _listing);
     }
+
+    private void AttachStreams(Process process)
+    {
+        TerminalFile? terminal = _streams.Terminal is { } host ? _world.ConnectTerminal(process, host) : null;
+        _terminal = terminal?.Terminal;
+        Func<OpenFile>? open = terminal is null ? null : () =>
+        {
+            terminal.AddReference();
+            return terminal;
+        };
+        _world.AttachStandardStreams(process, _streams.Input, _streams.Output, _streams.Error, open);
+        terminal?.Release();
+        _world.ProcessStopped += (stopped, signal) =>
+        {
+            if (ReferenceEquals(stopped, _world.First))
+                _streams.Stopped?.Invoke(signal != Signal.Stop);
+        };
+    }
+
+    private void Resize(JobCommand.Resize size) =>
+        _terminal?.Resize(_terminal.Size with { Rows = (ushort)size.Rows, Columns = (ushort)size.Columns });
 
     private PathEntry? Locate(FileContext context, Credentials credentials, byte[] path) =>
         _world.Vfs.Resolve(new FileCaller(context, credentials.ForFiles), context.Root, path, WalkFlags.Follow, out PathEntry? entry) == Errno.None ? entry : null;
@@ -141,7 +178,10 @@ internal sealed class EmulatorRun : IJobRun
             TerminalSignal.Continue => Signal.Continue,
             _ => Signal.Terminate,
         };
-        if (_world.First is { IsZombie: false } first)
-            _world.SendGroup(first.Group, new SignalInfo(signal, Code: 0x80));
+        if (_world.First is not { IsZombie: false } first)
+            return;
+        bool isKey = number is TerminalSignal.Interrupt or TerminalSignal.Quit or TerminalSignal.Stop;
+        int group = isKey && _terminal is { ForegroundGroup: not 0 } terminal ? terminal.ForegroundGroup : first.Group;
+        _world.SendGroup(group, new SignalInfo(signal, Code: 0x80));
     }
 }

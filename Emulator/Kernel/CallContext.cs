@@ -66,6 +66,9 @@ public sealed class CallContext(GuestThread thread)
 
     public void SetDeadline(long monotonic) => Deadline ??= monotonic;
 
+    /// <summary>Sets the deadline anew, for waits that grow longer while something happens.</summary>
+    public void MoveDeadline(long monotonic) => Deadline = monotonic;
+
     /// <summary>Would block on one source.</summary>
     public CallResult Wait(Source source, RestartKind restart = RestartKind.IfHandlerAllows)
     {

@@ -88,6 +88,7 @@ public sealed partial class Process
         {
             Group = Group,
             Session = Session,
+            Terminal = Terminal,
             Executable = Executable,
             Layout = Layout,
             Limits = [.. Limits],

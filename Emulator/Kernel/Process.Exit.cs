@@ -37,11 +37,11 @@ public sealed partial class Process
         RealTimer?.Cancel();
         DropPosixTimers();
         Pending.Clear();
-        World.NotifyExit(this);
         Files.Leave();
         FileContext.Leave();
         _memory.Leave();
         Release();
+        LoseTerminal();
         Disown();
         if (Parent is { } shell && shell.Group != Group && shell.Session == Session)
             World.HangUpIfOrphaned(Group, this);

@@ -125,6 +125,19 @@ public sealed partial class Process
 
     public ulong SoftLimit(Resource resource) => Limits[(int)resource].Soft;
 
+    /// <summary>The limits that its address space keeps.</summary>
+    internal MemoryLimits MemoryLimits => new(SoftLimit(Resource.AddressSpace), SoftLimit(Resource.Data), SoftLimit(Resource.Stack));
+
+    /// <summary>Sets a limit where it is kept.</summary>
+    public void SetLimit(Resource resource, ulong soft, ulong hard)
+    {
+        Limits[(int)resource] = (soft, hard);
+        if (resource == Resource.OpenFiles)
+            Files.Limit = (int)Math.Min(soft, FileTable.MaxDescriptors);
+        if (resource is Resource.AddressSpace or Resource.Data or Resource.Stack && !IsZombie)
+            Memory.Limits = MemoryLimits;
+    }
+
     /// <summary>ITIMER_REAL: when it fires next, and the interval after that.</summary>
     public WorldTimer? RealTimer { get; set; }
 

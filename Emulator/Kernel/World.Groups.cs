@@ -2,7 +2,7 @@ using Vivarium.Emulator.Kernel.Signals;
 
 namespace Vivarium.Emulator.Kernel;
 
-/// <summary>Process groups that nobody is left to look after (setpgid(2), "orphaned process group").</summary>
+/// <summary>Process groups, and those that nobody is left to look after (setpgid(2), "orphaned process group").</summary>
 public sealed partial class World
 {
     /// <summary>
@@ -15,7 +15,7 @@ public sealed partial class World
         {
             if (process.Group != group || process.IsZombie || ReferenceEquals(process, ending))
                 continue;
-            if (ReferenceEquals(process, First))
+            if (ReferenceEquals(process, First) && process.Session == OutsideSession)
                 return false;
             if (process.Parent is { } parent && parent.Group != group && parent.Session == process.Session)
                 return false;
@@ -26,11 +26,27 @@ public sealed partial class World
     /// <summary>A group that became an orphan while a member is stopped gets SIGHUP and SIGCONT (exit(3)).</summary>
     internal void HangUpIfOrphaned(int group, Process ending)
     {
-        if (!HasStopped(group) || !IsOrphaned(group, ending))
-            return;
+        if (HasStopped(group) && IsOrphaned(group, ending))
+            HangUpGroup(group);
+    }
+
+    /// <summary>Lets a group end that nobody looks after, and go on if it heeds no SIGHUP.</summary>
+    internal void HangUpGroup(int group)
+    {
         const int fromKernel = 0x80;
         SendGroup(group, new SignalInfo(Signal.HangUp, fromKernel));
         SendGroup(group, new SignalInfo(Signal.Continue, fromKernel));
+    }
+
+    /// <summary>A process of a group, or the one whose id the group's number is; null when there is neither.</summary>
+    public Process? FindGroup(int group)
+    {
+        foreach (Process process in _processes.Values)
+        {
+            if (process.Group == group)
+                return process;
+        }
+        return FindProcess(group);
     }
 
     private bool HasStopped(int group)

@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel.Files.Proc;
 using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Kernel.Net.Devices;
 
 namespace Vivarium.Emulator.Kernel;
 
@@ -16,6 +17,14 @@ public sealed partial class World
     {
         var network = new Network(this);
         network.SetUp(network.Loopback, isUp: true);
+        network.Outside = _spec.Outside;
+        foreach (WorldLink link in _spec.Links)
+        {
+            var device = new SwitchDevice(network, network.FreeName("eth%d"), link.Port);
+            network.Add(device);
+            network.AddAddress(device, (link.Address ?? link.Port.DefaultAddress) with { Label = device.Name });
+            network.SetUp(device, isUp: true);
+        }
         return new Namespaces(network);
     }
 

@@ -9,6 +9,9 @@ public sealed partial class World
 {
     /// <summary>The first process: a number as a shell's child would have, not init's.</summary>
     private const int FirstId = 100;
+
+    /// <summary>The session of the first process: its leader, the shell that started it, is outside.</summary>
+    private const int OutsideSession = FirstId - 1;
     private const int LastId = 4_194_303;
     private const int MostThreads = 32_768;
 
@@ -36,15 +39,12 @@ public sealed partial class World
         }
     }
 
-    /// <summary>Raised when a process ended, stopped or began; for tracers and terminals.</summary>
+    /// <summary>Raised when a process ended, stopped or began.</summary>
     public event Action<Process>? ProcessStarted;
 
     public event Action<Process, WaitStatus>? ProcessEnded;
 
     public event Action<Process, int>? ProcessStopped;
-
-    /// <summary>Raised while an ending process still has its descriptors: what must be let go (terminals, leases).</summary>
-    public event Action<Process>? ProcessExiting;
 
     /// <summary>A snapshot in order of id, so that processes may come and go while it is walked.</summary>
     public IReadOnlyList<Process> Processes() => [.. _processes.Values];
@@ -86,8 +86,6 @@ public sealed partial class World
 
     internal void Remove(Process process) => _processes.Remove(process.Id);
 
-    internal void NotifyExit(Process process) => ProcessExiting?.Invoke(process);
-
     internal void OnProcessEnd(Process process, WaitStatus status)
     {
         ProcessEnded?.Invoke(process, status);
@@ -97,21 +95,16 @@ public sealed partial class World
         IsOver = true;
     }
 
-    /// <summary>Raised when a process began a session of its own: it has no terminal there.</summary>
-    public event Action<Process>? SessionStarted;
-
-    public void OnNewSession(Process process) => SessionStarted?.Invoke(process);
-
     internal void OnStop(Process process, int signal) => ProcessStopped?.Invoke(process, signal);
 
-    /// <summary>Makes the first process, without a program yet. Its group and session are its own.</summary>
+    /// <summary>Makes the first process, without a program yet. Its group is its own; it leads no session.</summary>
     public GuestThread CreateFirst(FileContext context, Credentials credentials, Architecture architecture)
     {
         int id = NextId();
         First = new Process(this, id, null, new SharedMemory(new AddressSpace(Accountant)), new FileTable(), context, new SignalActions())
         {
             Group = id,
-            Session = id,
+            Session = OutsideSession,
             Limits = Personality.DefaultLimits,
         };
         Add(First);

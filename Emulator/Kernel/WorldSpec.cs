@@ -36,5 +36,11 @@ public sealed record WorldSpec
 
     public IReadOnlyList<(string Source, string Target, bool Writable)> Binds { get; init; } = [];
 
+    /// <summary>Switches between worlds that this one is plugged into; eth0, eth1 and so on.</summary>
+    public IReadOnlyList<Net.Devices.WorldLink> Links { get; init; } = [];
+
+    /// <summary>Where connections go that no device leads to; null = nowhere.</summary>
+    public Net.IOutsideNetwork? Outside { get; init; }
+
     public SystemInfo? System { get; init; }
 }

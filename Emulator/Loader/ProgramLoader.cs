@@ -29,7 +29,8 @@ public static class ProgramLoader
             return error;
         Credentials before = thread.Credentials;
         Credentials after = Elevate(thread, file);
-        program = program with { IsSecure = after.EffectiveUser != before.User || after.EffectiveGroup != before.Group };
+        bool gained = after.User != 0 && !(after.Permitted & ~after.Ambient).IsEmpty;
+        program = program with { IsSecure = after.EffectiveUser != after.User || after.EffectiveGroup != after.Group || gained };
         thread.Credentials = after;
         error = thread.Process.World.Personality.Start(thread, memory!, image!, program, out ProgramLayout layout);
         if (error != Errno.None)
@@ -155,7 +156,7 @@ public static class ProgramLoader
             if (error != Errno.None)
                 return error;
         }
-        memory = new AddressSpace(world.Accountant);
+        memory = new AddressSpace(world.Accountant) { Limits = thread.Process.MemoryLimits };
         string name = Encoding.UTF8.GetString(file.FullPath());
         string interpreterName = elf.Interpreter is null ? "" : Encoding.UTF8.GetString(elf.Interpreter);
         problem = ElfLoader.Load(memory, elf, content, name, interpreter, interpreterContent, interpreterName, out image);
@@ -202,6 +203,7 @@ public static class ProgramLoader
             if ((status.Mode & (SetGroupBit | groupExecute)) == (SetGroupBit | groupExecute))
                 group = status.Group;
         }
-        return now with { EffectiveUser = user, SavedUser = user, FileUser = user, EffectiveGroup = group, SavedGroup = group, FileGroup = group };
+        bool changes = user != now.EffectiveUser || group != now.EffectiveGroup;
+        return (now with { EffectiveUser = user, EffectiveGroup = group }).AfterExecute(changes || user != now.User || group != now.Group);
     }
 }

@@ -32,10 +32,10 @@ public sealed unsafe partial class AddressSpace
     public AddressSpace? Fork()
     {
         _forks++;
-        var child = new AddressSpace(_accountant, _limit) { _breakStart = _breakStart, _break = _break };
+        var child = new AddressSpace(_accountant, _limit) { _breakStart = _breakStart, _break = _break, Limits = Limits };
         for (int i = 0; i < _areas.Count; i++)
         {
-            if (!ForkArea(_areas[i], child))
+            if (!_areas[i].DontFork && !ForkArea(_areas[i], child))
             {
                 child.Dispose();
                 return null;
@@ -46,11 +46,14 @@ public sealed unsafe partial class AddressSpace
 
     private bool ForkArea(Area area, AddressSpace child)
     {
-        PageRuns changed = area.Shared || !area.WasWritable ? default : PageMap.ChangedRuns(_base + area.Start, area.Length);
+        PageRuns changed = area.Shared || !area.WasWritable || area.WipeOnFork ? default : PageMap.ChangedRuns(_base + area.Start, area.Length);
         if (changed.Pages > 0 && ShouldFreeze(area, changed.Pages) && Freeze(area, changed))
             changed = default;
         Area copy = area.Slice(area.Start, area.End);
         copy.Charged = false;
+        copy.Locked = false;
+        if (area.WipeOnFork)
+            copy.Frozen = null;
         if (!child.TryCharge(copy))
             return false;
         if (!child.MapOnHost(copy))
@@ -72,8 +75,9 @@ public sealed unsafe partial class AddressSpace
             return false;
         if (area.Frozen is { } frozen)
             return changed > Math.Max(FreezeThreshold, frozen.Pages / 4);
-        // All of a file's area is written, also what was not changed: a program's data is small.
-        if (area.Object is { } content && (area.Length > FreezeThreshold * GuestAddress.PageSize || EndOfContent(area, content) < area.End))
+        // All of a file's area is written, also what was not changed: a program's data is small. Not so where other guests may write to the
+        // file, for pages that were not changed must show that.
+        if (area.Object is { } content && (content is not HostFileObject || area.Length > FreezeThreshold * GuestAddress.PageSize || EndOfContent(area, content) < area.End))
             return false;
         return changed > (_forks > 1 ? AgainThreshold : FreezeThreshold);
     }

@@ -43,11 +43,14 @@ public sealed unsafe partial class AddressSpace
             Object = request.Object,
             Offset = request.Offset,
             Name = request.Name,
+            Locked = request.Locked || LocksFuture,
         };
-        if (!TryCharge(area))
+        if (!HasRoomFor(area, start, start + length) || !TryCharge(area))
             return MapStatus.NoMemory;
         Clear(start, start + length);
-        return Establish(area, out address);
+        status = Establish(area, out address);
+        _areas.Merge(start, start + length);
+        return status;
     }
 
     private MapStatus Establish(Area area, out GuestAddress address)
@@ -96,6 +99,7 @@ public sealed unsafe partial class AddressSpace
                 return status;
             at = area.End;
         }
+        _areas.Merge(address.Value, end);
         return MapStatus.Ok;
     }
 
@@ -106,8 +110,8 @@ public sealed unsafe partial class AddressSpace
         InvalidateCode(area.Start, area.End);
         Protection before = area.Protection;
         area.Protection = protection;
-        area.WasWritable |= (protection & Protection.Write) != 0;
-        if (!TryCharge(area))
+        bool becomesData = !area.Shared && (protection & ~before & Protection.Write) != 0;
+        if ((becomesData && !HasRoomForData(area.Length)) || !TryCharge(area))
         {
             area.Protection = before;
             return MapStatus.NoMemory;
@@ -126,38 +130,54 @@ public sealed unsafe partial class AddressSpace
         newLength = PageUp(newLength);
         if (!address.IsPageAligned || newLength == 0 || (target is { } wanted && (!wanted.IsPageAligned || !mayMove)))
             return MapStatus.Invalid;
-        if (target is null && newLength <= oldLength)
-            return newLength == oldLength ? (IsMapped(address, oldLength) ? MapStatus.Ok : MapStatus.NotMapped) : Unmap(address + newLength, oldLength - newLength);
-        if (_areas.Find(address.Value) is not { } found || found.End - address.Value < oldLength)
+        if (target is { } place && place.Value < address.Value + oldLength && address.Value < place.Value + newLength)
+            return MapStatus.Invalid;
+        if (_areas.Find(address.Value) is null)
             return MapStatus.NotMapped;
+        if (target is null && !keepOld && newLength <= oldLength)
+            return newLength == oldLength ? MapStatus.Ok : Unmap(address + newLength, oldLength - newLength);
         // Rounded to nothing, as 0 or a length near the top is: Linux would duplicate a shared mapping, which mmap does as well.
         if (oldLength == 0)
             return MapStatus.Invalid;
+        if (!IsOneMapping(address.Value, oldLength))
+            return MapStatus.NotMapped;
         if (target is null && !keepOld && TryExtend(address.Value + oldLength, newLength - oldLength))
             return MapStatus.Ok;
         return mayMove ? Move(address.Value, oldLength, newLength, target?.Value, keepOld, out result) : MapStatus.NoMemory;
     }
 
+    /// <summary>True when a range is mapped by areas that are alike to the guest, however they are accounted for here.</summary>
+    private bool IsOneMapping(ulong start, ulong length)
+    {
+        if (length == 0 || _areas.Find(start) is not { } area)
+            return false;
+        while (area.End - start < length)
+        {
+            if (_areas.Find(area.End) is not { } next || !area.LooksLike(next))
+                return false;
+            area = next;
+        }
+        return true;
+    }
+
     /// <summary>Grows the area that ends at a place, when what lies behind it is free.</summary>
     private bool TryExtend(ulong end, ulong more)
     {
-        if (_areas.Find(end - 1) is not { } area || area.End != end || more > _limit - end || !_areas.IsFree(end, end + more) || area.Frozen is not null)
-            return false;
-        Area tail = area.Slice(end, end);
-        tail.End = end + more;
-        tail.Offset = area.Offset + area.Length;
+        bool extends = _areas.Find(end - 1) is { } area && area.End == end && more <= _limit - end && _areas.IsFree(end, end + more) && TryAddTail(area, end, more);
+        _areas.Merge(end, end + more);
+        return extends;
+    }
+
+    /// <summary>Maps at a free place what would lie behind an area; the caller merges.</summary>
+    private bool TryAddTail(Area area, ulong place, ulong length)
+    {
+        Area tail = area.Slice(area.End, area.End);
+        (tail.Start, tail.End) = (place, place + length);
         tail.Charged = false;
-        if (!TryCharge(tail))
+        tail.Frozen = null;
+        if (!HasRoomFor(tail, place, place) || !TryCharge(tail))
             return false;
-        if (!MapOnHost(tail))
-        {
-            Uncharge(tail);
-            return false;
-        }
-        _mapped += more;
-        area.End = tail.End;
-        area.Charged |= tail.Charged;
-        return true;
+        return Establish(tail, out _) == MapStatus.Ok;
     }
 
     private MapStatus Move(ulong from, ulong oldLength, ulong newLength, ulong? target, bool keepOld, out GuestAddress result)
@@ -176,27 +196,57 @@ public sealed unsafe partial class AddressSpace
         Clear(to, to + newLength);
         _areas.SplitAt(from);
         _areas.SplitAt(from + kept);
-        Area source = _areas.Find(from)!;
-        Area moved = source.Slice(from, from + kept);
-        moved.Start = to;
-        moved.End = to + newLength;
-        moved.Charged = false;
-        if (!TryCharge(moved))
-            return MapStatus.NoMemory;
-        if (!MovePages(from, kept, to, newLength))
-        {
-            Uncharge(moved);
-            return MapStatus.NoMemory;
-        }
-        if (!keepOld)
-            Drop(_areas.IndexAtOrAfter(from));
-        else
-            MapOnHost(source);
-        _areas.Insert(moved);
-        _mapped += newLength;
-        moved.Object?.AddMapper(this);
+        // The object stays while its only area is on the way.
+        MemoryObject? content = _areas.Find(from)!.Object;
+        content?.Hold();
+        bool moved = (newLength == kept || TryAddTail(_areas.Find(from + kept - 1)!, to + kept, newLength - kept)) && MovePieces(from, kept, to, keepOld);
+        content?.Release();
+        _areas.Merge(to, to + newLength);
         result = new GuestAddress(to);
-        return MapStatus.Ok;
+        return moved ? MapStatus.Ok : MapStatus.NoMemory;
+    }
+
+    private bool MovePieces(ulong from, ulong length, ulong to, bool keepOld)
+    {
+        for (ulong at = from; at < from + length;)
+        {
+            Area source = _areas.Find(at)!;
+            at = source.End;
+            if (!MoveArea(source, to + (source.Start - from), keepOld))
+                return false;
+        }
+        return true;
+    }
+
+    private bool MoveArea(Area source, ulong to, bool keepOld)
+    {
+        Area moved = source.Slice(source.Start, source.End);
+        (moved.Start, moved.End) = (to, to + source.Length);
+        // What stays behind is charged anew; what moves takes its charge along.
+        source.Charged = false;
+        if (keepOld && !(HasRoomFor(source, to, to) && TryCharge(source)))
+        {
+            source.Charged = moved.Charged;
+            return false;
+        }
+        if (!MovePages(source.Start, source.Length, to, source.Length))
+            return false;
+        if (keepOld)
+            Leave(source);
+        else
+            Drop(_areas.IndexAtOrAfter(source.Start));
+        _areas.Insert(moved);
+        _mapped += moved.Length;
+        moved.Object?.AddMapper(this);
+        return true;
+    }
+
+    /// <summary>The place that pages were moved from stays mapped, and is empty (MREMAP_DONTUNMAP).</summary>
+    private void Leave(Area source)
+    {
+        source.Frozen = null;
+        source.Locked = false;
+        MapOnHost(source);
     }
 
     private bool MovePages(ulong from, ulong length, ulong to, ulong newLength)
@@ -208,22 +258,26 @@ public sealed unsafe partial class AddressSpace
         return true;
     }
 
-    /// <summary>madvise MADV_DONTNEED: private pages read as their backing again.</summary>
-    public MapStatus Discard(GuestAddress address, ulong length)
+    /// <summary>madvise MADV_DONTNEED, MADV_FREE: private pages read as their backing again. Invalid for pages of another kind than asked for.</summary>
+    public MapStatus Discard(GuestAddress address, ulong length, Discarding kind)
     {
         ulong end = address.Value + PageUp(length);
         if (!address.IsPageAligned || end < address.Value)
             return MapStatus.Invalid;
         ulong at = address.Value;
         bool hole = false;
-        for (int index = _areas.IndexAtOrAfter(at); at < end; index++)
+        while (at < end)
         {
+            int index = _areas.IndexAtOrAfter(at);
             if (index == _areas.Count || _areas[index].Start >= end)
                 return MapStatus.NoMemory;
             Area area = _areas[index];
             hole |= area.Start > at;
-            DiscardPart(area, Math.Max(at, area.Start), Math.Min(end, area.End));
-            at = Math.Min(end, area.End);
+            if ((kind != Discarding.Any && area.Locked) || (kind == Discarding.Anonymous && (area.Shared || area.Object is not null)))
+                return MapStatus.Invalid;
+            // Parts are cut off and joined again: the area is not the same afterwards.
+            (ulong from, at) = (Math.Max(at, area.Start), Math.Min(end, area.End));
+            DiscardPart(area, from, at);
         }
         return hole ? MapStatus.NoMemory : MapStatus.Ok;
     }
@@ -242,6 +296,7 @@ public sealed unsafe partial class AddressSpace
         Area part = _areas.Find(start)!;
         part.Frozen = null;
         MapOnHost(part);
+        _areas.Merge(start, end);
     }
 
     private MapStatus Place(in MapRequest request, ulong length, out ulong start)
@@ -310,6 +365,8 @@ public sealed unsafe partial class AddressSpace
         Uncharge(area);
         _mapped -= area.Length;
         _areas.RemoveAt(index);
+        if (area.Object is { } content && !_areas.Uses(content))
+            content.RemoveMapper(this);
     }
 
     private bool TryCharge(Area area)

@@ -9,6 +9,8 @@ public sealed unsafe partial class AddressSpace
     public bool IsMapped(GuestAddress address, ulong length)
     {
         ulong at = address.Value, end = at + length;
+        if (end < at)
+            return false;
         while (at < end)
         {
             if (_areas.Find(at) is not { } area)
@@ -54,9 +56,31 @@ public sealed unsafe partial class AddressSpace
         return (content, area.Offset + (address.Value - area.Start));
     }
 
-    /// <summary>msync(2): host mappings of a file are the file's own pages, so there is nothing to write back; reports holes.</summary>
-    public MapStatus Sync(GuestAddress address, ulong length) =>
-        IsMapped(address, PageUp(length)) ? MapStatus.Ok : MapStatus.NoMemory;
+    /// <summary>msync(2): host mappings of a file are the file's own pages, so there is nothing to write back; reports holes, and locked pages that cannot be dropped.</summary>
+    public MapStatus Sync(GuestAddress address, ulong length, bool invalidates)
+    {
+        ulong at = address.Value, end = at + PageUp(length);
+        if (end < at)
+            return MapStatus.NoMemory;
+        bool hole = false;
+        for (int index = _areas.IndexAtOrAfter(at); at < end && index < _areas.Count && _areas[index].Start < end; index++)
+        {
+            hole |= _areas[index].Start > at;
+            if (invalidates && _areas[index].Locked)
+                return MapStatus.Busy;
+            at = _areas[index].End;
+        }
+        return hole || at < end ? MapStatus.NoMemory : MapStatus.Ok;
+    }
+
+    /// <summary>Whether each page is in memory (mincore(2)): 1 or 0 a page, as the host has it.</summary>
+    public bool TryTellResident(GuestAddress address, Span<byte> pages)
+    {
+        if (!IsMapped(address, (ulong)pages.Length * GuestAddress.PageSize))
+            return false;
+        fixed (byte* vector = pages)
+            return LibC.InCore((nint)(_base + address.Value), (nuint)pages.Length * (nuint)GuestAddress.PageSize, vector) == 0;
+    }
 
     /// <summary>Resident bytes, from the host's page tables; slow, for reports.</summary>
     public ulong ResidentBytes()

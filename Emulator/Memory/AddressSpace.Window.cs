@@ -5,8 +5,8 @@ namespace Vivarium.Emulator.Memory;
 /// <summary>The window's growth, the stack's and the break's.</summary>
 public sealed unsafe partial class AddressSpace
 {
-    /// <summary>A stack may grow to this, as RLIMIT_STACK's default lets it.</summary>
-    private const ulong StackLimit = 8ul << 20;
+    /// <summary>However high its limit, a stack leaves its corner to nobody else.</summary>
+    private const ulong LargestStack = 60ul << 20;
 
     /// <summary>Linux keeps 256 pages between a growing stack and the mapping below it.</summary>
     private const ulong StackGap = 256 * GuestAddress.PageSize;
@@ -26,7 +26,7 @@ public sealed unsafe partial class AddressSpace
         if (wanted < _breakStart || wanted > _limit)
             return new GuestAddress(_break);
         ulong oldEnd = PageUp(_break), newEnd = PageUp(wanted);
-        if (newEnd > oldEnd && !GrowHeap(oldEnd, newEnd))
+        if (wanted - _breakStart > Limits.Data || (newEnd > oldEnd && !GrowHeap(oldEnd, newEnd)))
             return new GuestAddress(_break);
         if (newEnd < oldEnd)
             Clear(newEnd, oldEnd);
@@ -50,11 +50,11 @@ public sealed unsafe partial class AddressSpace
         if (index == _areas.Count || _areas[index] is not { GrowsDown: true } stack)
             return false;
         ulong start = address & ~(GuestAddress.PageSize - 1);
-        if (stack.End - start > StackLimit || start < Floor || !_areas.IsFree(start - StackGap, stack.Start))
+        if (stack.End - start > Math.Min(Limits.Stack, LargestStack) || start < Floor || !_areas.IsFree(start - StackGap, stack.Start))
             return false;
         Area more = stack.Slice(start, stack.Start);
         more.Charged = false;
-        if (!TryCharge(more))
+        if (!HasRoomFor(more, start, start) || !TryCharge(more))
             return false;
         if (!MapOnHost(more))
         {

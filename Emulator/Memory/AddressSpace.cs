@@ -132,10 +132,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
         ForgetWatches();
         EngineData?.Dispose();
         while (_areas.Count > 0)
-        {
-            _areas[0].Object?.RemoveMapper(this);
-            Drop(0);
-        }
+            Drop(_areas.Count - 1);
         Arena.Free((nint)_base, _limit, _wasMapped);
         NativeMemory.Free(_record);
         _base = null;

@@ -16,6 +16,13 @@ internal sealed class Area
     /// <summary>True when its bytes are counted by the accountant.</summary>
     public bool Charged;
     public bool NoReserve;
+
+    /// <summary>Left out of, or empty in, a fork's copy (madvise(2)).</summary>
+    public bool DontFork;
+    public bool WipeOnFork;
+
+    /// <summary>mlock(2): counted against its limit; nothing here is ever paged out.</summary>
+    public bool Locked;
     public MemoryObject? Object;
 
     /// <summary>Offset of <see cref="Start"/> in the object.</summary>
@@ -41,6 +48,16 @@ internal sealed class Area
         return part;
     }
 
+    /// <summary>True when the area behind this one is its continuation to the guest.</summary>
+    public bool LooksLike(Area next) =>
+        End == next.Start && Protection == next.Protection && MaxProtection == next.MaxProtection && Shared == next.Shared &&
+        GrowsDown == next.GrowsDown && NoReserve == next.NoReserve && DontFork == next.DontFork && WipeOnFork == next.WipeOnFork &&
+        Locked == next.Locked && Object == next.Object && (Object is null || Offset + Length == next.Offset) && Name == next.Name;
+
+    /// <summary>True when it is one in every way, so that both can be one area.</summary>
+    public bool Continues(Area next) =>
+        LooksLike(next) && !GrowsDown && Charged == next.Charged && WasWritable == next.WasWritable && Frozen == next.Frozen && (Frozen is null || FrozenOffset + Length == next.FrozenOffset);
+
     public AreaInfo Describe() => new(new(Start), new(End), Protection, Shared, Object, Object is null ? 0 : Offset, Name);
 }
 
@@ -48,6 +65,9 @@ internal sealed class Area
 internal sealed class AreaList
 {
     private readonly List<Area> _areas = [];
+
+    /// <summary>How many areas map each object.</summary>
+    private readonly Dictionary<MemoryObject, int> _users = [];
     private Area? _last;
 
     public int Count => _areas.Count;
@@ -81,14 +101,43 @@ internal sealed class AreaList
 
     public void Insert(Area area)
     {
+        Insert(IndexAtOrAfter(area.Start), area);
+    }
+
+    private void Insert(int index, Area area)
+    {
         _last = null;
-        _areas.Insert(IndexAtOrAfter(area.Start), area);
+        _areas.Insert(index, area);
+        if (area.Object is { } content)
+            _users[content] = _users.GetValueOrDefault(content) + 1;
     }
 
     public void RemoveAt(int index)
     {
         _last = null;
+        if (_areas[index].Object is { } content && --_users[content] == 0)
+            _users.Remove(content);
         _areas.RemoveAt(index);
+    }
+
+    /// <summary>True while an area maps the object.</summary>
+    public bool Uses(MemoryObject content) => _users.ContainsKey(content);
+
+    /// <summary>Joins what became equal at and between two addresses.</summary>
+    public void Merge(ulong start, ulong end)
+    {
+        int index = Math.Max(1, start == 0 ? 1 : IndexAtOrAfter(start - 1));
+        while (index < _areas.Count && _areas[index].Start <= end)
+        {
+            if (!_areas[index - 1].Continues(_areas[index]))
+            {
+                index++;
+                continue;
+            }
+            ulong last = _areas[index].End;
+            RemoveAt(index);
+            _areas[index - 1].End = last;
+        }
     }
 
     public bool IsFree(ulong start, ulong end)
@@ -105,7 +154,7 @@ internal sealed class AreaList
             return;
         Area area = _areas[index];
         _last = null;
-        _areas.Insert(index + 1, area.Slice(address, area.End));
+        Insert(index + 1, area.Slice(address, area.End));
         area.End = address;
     }
 

@@ -28,7 +28,18 @@ public readonly record struct MapRequest(
     string? Name = null,
     bool GrowsDown = false,
     bool NoReserve = false,
+    bool Locked = false,
     Protection MaxProtection = Protection.Read | Protection.Write | Protection.Execute);
+
+/// <summary>Which pages may be discarded.</summary>
+public enum Discarding : byte
+{
+    Any,
+    Unlocked,
+
+    /// <summary>Unlocked private anonymous ones.</summary>
+    Anonymous,
+}
 
 /// <summary>What became of a change of mappings.</summary>
 public enum MapStatus : byte
@@ -46,6 +57,12 @@ public enum MapStatus : byte
 
     /// <summary>EACCES.</summary>
     AccessDenied,
+
+    /// <summary>EAGAIN: locked memory past its limit.</summary>
+    LockLimit,
+
+    /// <summary>EBUSY.</summary>
+    Busy,
 
     /// <summary>EFAULT: mremap of a range that is not one mapping.</summary>
     NotMapped,

@@ -2,6 +2,7 @@ using System.Text;
 using Vivarium.Actors.Execution;
 using Vivarium.Messages;
 using Vivarium.Nodes.Hosting;
+using Vivarium.Nodes.Native;
 using Vivarium.Telemetry;
 using Vivarium.Telemetry.Spans;
 
@@ -39,11 +40,11 @@ internal static class RunCommand
 
     private static JobResult Run(JobSpec spec, NodeSettings settings, Terminal? terminal, Stream? listing)
     {
-        // Guests see a pipe until they have terminals of their own, so the host's keeps its echo, line editing and Ctrl-C.
-        var streams = new JobStreams(new HostInput(0, terminal: null), new HostOutput(1, terminal: null), new HostOutput(2, terminal: null))
+        var streams = new JobStreams(new HostInput(0), new HostOutput(1), new HostOutput(2))
         {
-            TerminalSize = terminal?.Size,
-            Listing = listing is null ? null : line => listing.Write(line),
+            Terminal = terminal,
+            Stopped = isByTerminal => Suspend(terminal, isByTerminal),
+            Listing = listing is null ? null : lines => Write(lines, listing, terminal),
         };
         var backend = new EmulatorBackend(new EmulatorServices
         {
@@ -51,11 +52,42 @@ internal static class RunCommand
             Streams = _ => streams,
             Seeds = () => (ulong)Random.Shared.NextInt64(),
             Spans = ExportSpans,
+            Switches = HostSwitch.Join,
+            Outside = HostNetwork.Instance,
+            Publish = HostNetwork.Publish,
         });
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
         using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
         return node.Submit(id, spec).GetAwaiter().GetResult();
+    }
+
+    /// <summary>
+    /// The guest was stopped: so is this process, for its user's shell to see. What its terminal stopped was the whole pipeline.
+    /// </summary>
+    private static void Suspend(Terminal? terminal, bool isByTerminal)
+    {
+        bool wasRaw = terminal is { IsRaw: true };
+        terminal?.LeaveRaw();
+        if (wasRaw && isByTerminal)
+            Libc.Kill(0, Libc.SigTstp);
+        Libc.Kill(Environment.ProcessId, Libc.SigStop);
+    }
+
+    /// <summary>Lines for a terminal that is raw bring the return to its first column themselves.</summary>
+    private static void Write(ReadOnlySpan<byte> lines, Stream listing, Terminal? terminal)
+    {
+        if (listing is FileStream || terminal is not { IsRaw: true } || Libc.IsATty(2) != 1)
+        {
+            listing.Write(lines);
+            return;
+        }
+        foreach (Range line in lines.Split((byte)'\n'))
+        {
+            listing.Write(lines[line]);
+            if (line.End.Value < lines.Length)
+                listing.Write("\r\n"u8);
+        }
     }
 
     private static void ExportSpans(JobId id, JobSpec spec, JobResult result, JobTrace trace)
@@ -103,10 +135,11 @@ internal static class RunCommand
         Environment = MergeEnvironment(RawArguments.Environment(), options.Variables),
         WorkingDirectory = options.WorkingDirectory ?? (options.RootFilesystem is null ? Environment.CurrentDirectory : "/"),
         IsWorkingDirectoryRequired = options.WorkingDirectory is not null,
-        User = options.User ?? new UserIdentity(Native.Libc.GetUid(), Native.Libc.GetGid()),
-        Groups = options.User is null ? Native.Libc.Groups() : [],
+        User = options.User ?? new UserIdentity(Libc.GetUid(), Libc.GetGid()),
+        Groups = options.User is null ? Libc.Groups() : [],
         RootFilesystem = options.RootFilesystem,
         Binds = options.Binds,
+        Network = options.Network,
         Limits = new JobLimits { Memory = options.Memory ?? settings.Memory, Timeout = options.Timeout },
         Engine = options.Engine,
         Clock = options.Clock,

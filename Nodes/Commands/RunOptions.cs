@@ -14,6 +14,9 @@ internal sealed class RunOptions
         new("Files", "--rootfs", OptionForm.Value, "DIR|TAR", "The guest's /: a directory or a tar archive (.tar, .tar.gz). Default:\nthis machine's /, read-only under a layer in memory.", SetRoot),
         new("Files", "--bind", OptionForm.Value, "SRC:DST[:rw]", "Show a file or directory of this machine at DST; writable with :rw.", AddBind),
         new("Files", "--cwd", OptionForm.Value, "DIR", "Working directory in the guest. Default: the present one.", SetDirectory),
+        new("Network", "--network", OptionForm.Value, "none|virtual|host", "virtual: reach worlds on the same switch; host: also what this machine reaches.\nDefault: none, the world itself.", SetReach),
+        new("Network", "--switch", OptionForm.Value, "NAME[=ADDR/LEN]", "The switch to join, and the address there. Default: default. Implies virtual.", SetSwitch),
+        new("Network", "--publish", OptionForm.Value, "HOST:GUEST", "Lead this machine's loopback TCP port HOST to the guest's port GUEST.", AddPublished),
         new("Process", "--env", OptionForm.Value, "K=V", "Set a variable, over those passed on from here. K= empties it, K removes it.", AddVariable),
         new("Process", "--user", OptionForm.Value, "UID[:GID]", "Run as this user. Default: yours.", SetUser),
         new("Process", "--memory", OptionForm.Value, "SIZE", "Memory limit, with K, M or G. Default: 4G.", SetMemory),
@@ -35,6 +38,8 @@ internal sealed class RunOptions
     public IReadOnlyList<BindMount> Binds => _binds;
 
     public IReadOnlyList<string> Variables => _environment;
+
+    public NetworkSettings Network { get; private set; } = new();
 
     public string? WorkingDirectory { get; private set; }
 
@@ -91,6 +96,41 @@ internal sealed class RunOptions
         _binds.Add(new BindMount(Path.GetFullPath(parts[0]), parts[1], writable));
         return null;
     }
+
+    private string? SetReach(string text)
+    {
+        NetworkReach? reach = text switch { "none" => NetworkReach.None, "virtual" => NetworkReach.Virtual, "host" => NetworkReach.Host, _ => null };
+        Network = Network with { Reach = reach ?? NetworkReach.None };
+        return reach is null ? $"no such network: {text} (there are: none, virtual, host)" : null;
+    }
+
+    private string? SetSwitch(string text)
+    {
+        string[] parts = text.Split('=');
+        if (parts.Length > 2 || parts[0].Length is 0 or > 32 || !parts[0].All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_'))
+            return $"not NAME[=ADDR/LEN], the name of letters, digits, - and _: {text}";
+        if (parts.Length == 2 && !IsAddress(parts[1]))
+            return $"not an address with its prefix's length such as 10.1.0.5/24: {parts[1]}";
+        NetworkReach reach = Network.Reach == NetworkReach.None ? NetworkReach.Virtual : Network.Reach;
+        Network = Network with { Switch = parts[0], Address = parts.Length == 2 ? parts[1] : null, Reach = reach };
+        return null;
+    }
+
+    private static bool IsAddress(string text) => text.Split('/') is [var address, var length]
+        && System.Net.IPAddress.TryParse(address, out System.Net.IPAddress? parsed) && parsed.ToString() == address
+        && int.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out int bits) && bits <= (address.Contains(':') ? 128 : 32);
+
+    private string? AddPublished(string text)
+    {
+        string[] parts = text.Split(':');
+        if (parts.Length != 2 || !TryPort(parts[0], out int host) || !TryPort(parts[1], out int guest))
+            return $"not HOST:GUEST, both ports from 1 to 65535: {text}";
+        Network = Network with { Published = [.. Network.Published, new PublishedPort(host, guest)] };
+        return null;
+    }
+
+    private static bool TryPort(string text, out int port) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is > 0 and <= 65_535;
 
     private string? SetDirectory(string path)
     {

@@ -5,13 +5,12 @@ using Vivarium.Nodes.Native;
 namespace Vivarium.Nodes.Hosting;
 
 /// <summary>Standard input. An empty destination asks whether a read would block, without taking anything.</summary>
-internal sealed class HostInput(int descriptor, Terminal? terminal) : HostStream(descriptor, Libc.PollIn), IHostInput
+internal sealed class HostInput(int descriptor) : HostStream(descriptor, Libc.PollIn), IHostInput
 {
     public event Action? Available;
 
     public int TryRead(Span<byte> destination)
     {
-        terminal?.EnterRaw();
         while (true)
         {
             if (!IsReady())

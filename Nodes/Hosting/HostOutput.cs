@@ -5,7 +5,7 @@ using Vivarium.Nodes.Native;
 namespace Vivarium.Nodes.Hosting;
 
 /// <summary>Standard output or error.</summary>
-internal sealed class HostOutput(int descriptor, Terminal? terminal) : HostStream(descriptor, Libc.PollOut), IHostOutput
+internal sealed class HostOutput(int descriptor) : HostStream(descriptor, Libc.PollOut), IHostOutput
 {
     /// <summary>PIPE_BUF: a pipe that polls writable takes this much without blocking (pipe(7)).</summary>
     private const int AtomicWrite = 4096;
@@ -17,7 +17,6 @@ internal sealed class HostOutput(int descriptor, Terminal? terminal) : HostStrea
 
     public int TryWrite(ReadOnlySpan<byte> source)
     {
-        terminal?.EnterRaw();
         int written = 0;
         while (written < source.Length)
         {

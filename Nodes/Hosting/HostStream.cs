@@ -41,6 +41,9 @@ internal abstract class HostStream(int descriptor, short readiness)
         }
     }
 
+    /// <summary>Waits for at most so many milliseconds; false when nothing came of it.</summary>
+    public bool WaitUntilReady(int milliseconds) => Poll(milliseconds);
+
     protected static bool IsRetry(int error) => error is Libc.Eintr or Libc.Eagain;
 
     private void WatchLoop(object? semaphore)

@@ -19,7 +19,7 @@ internal sealed class SignalRelay : IDisposable
         Relay(PosixSignal.SIGHUP, TerminalSignal.HangUp);
         Relay(PosixSignal.SIGQUIT, TerminalSignal.Quit);
         Relay(PosixSignal.SIGTSTP, TerminalSignal.Stop);
-        Relay(PosixSignal.SIGCONT, TerminalSignal.Continue);
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => OnContinue()));
         if (terminal is not null)
             _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => OnResize()));
     }
@@ -36,6 +36,14 @@ internal sealed class SignalRelay : IDisposable
             context.Cancel = true;
             _tell(new JobCommand.Signal(number));
         }));
+
+    /// <summary>While it was stopped, the terminal was the shell's, and may have another size since.</summary>
+    private void OnContinue()
+    {
+        _terminal?.Resume();
+        OnResize();
+        _tell(new JobCommand.Signal(TerminalSignal.Continue));
+    }
 
     private void OnResize()
     {

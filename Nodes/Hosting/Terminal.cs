@@ -1,54 +1,141 @@
+using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Nodes.Native;
 
 namespace Vivarium.Nodes.Hosting;
 
 /// <summary>
-/// The user's terminal while a guest uses it: raw, because the guest's own terminal does echo, line editing and Ctrl-C. It is
-/// set on first use, so that a guest that only writes to a pipe leaves it to whoever reads that pipe, and always set back.
+/// The user's terminal while a guest uses it: raw, because the guest's own terminal does echo, line editing and Ctrl-C. Where only
+/// some streams are a terminal it stays as it is until the guest uses it, so that a guest that writes to a pager leaves it to that. It is
+/// always set back, also while this process is stopped.
 /// </summary>
-internal sealed class Terminal : IDisposable
+internal sealed class Terminal : IHostTerminal, IDisposable
 {
     private const int SetAfterDrain = 1;
+    private const int MostWaiting = 16 * 1024;
+
+    /// <summary>How often a background job looks whether its user's shell gave it the terminal; shells need not tell.</summary>
+    private static readonly TimeSpan ForegroundInterval = TimeSpan.FromMilliseconds(300);
 
     private readonly Lock _lock = new();
     private readonly int _descriptor;
-    private Termios _saved;
-    private bool _isRaw;
+    private readonly HostInput _input;
+    private readonly HostOutput _output;
+    private readonly List<byte> _waiting = [];
+    private readonly Timer _foregroundTimer;
+    private readonly KernelTermios _saved;
     private bool _isDisposed;
 
-    private Terminal(int descriptor) => _descriptor = descriptor;
+    private Terminal(int descriptor, bool isInteractive, in KernelTermios saved)
+    {
+        _descriptor = descriptor;
+        _saved = saved;
+        IsInteractive = isInteractive;
+        _input = new HostInput(descriptor);
+        _output = new HostOutput(descriptor);
+        _input.Available += () => Ready?.Invoke();
+        _output.RoomAvailable += OnRoom;
+        _foregroundTimer = new Timer(_ => Ready?.Invoke());
+    }
 
-    /// <summary>The terminal on standard input, or null when there is none.</summary>
+    public event Action? Ready;
+
+    public bool IsInteractive { get; }
+
+    public TerminalSettings Settings => _saved.ToSettings();
+
+    public WindowSize Size => Libc.IoctlWindowSize(_descriptor, Libc.TiocGWinSz, out HostWindowSize size) == 0
+        ? new(size.Rows, size.Columns, size.PixelWidth, size.PixelHeight)
+        : default;
+
+    /// <summary>True while bytes written go to the screen as they are, without a line end's return.</summary>
+    public bool IsRaw { get; private set; }
+
+    public int Room
+    {
+        get
+        {
+            lock (_lock)
+                return MostWaiting - _waiting.Count;
+        }
+    }
+
+    /// <summary>The terminal on the standard streams, or else this process's own; null when there is none.</summary>
     public static Terminal? Open()
     {
-        if (Libc.IsATty(0) != 1)
+        bool isInteractive = Libc.IsATty(0) == 1 && Libc.IsATty(1) == 1;
+        int descriptor = -1;
+        for (int stream = 0; stream <= 2 && descriptor < 0; stream++)
+        {
+            if (Libc.IsATty(stream) == 1)
+                descriptor = Reopen(stream);
+        }
+        if (descriptor < 0)
+            descriptor = Libc.Open("/dev/tty", Libc.ReadWrite | Libc.NoControllingTerminal | Libc.NonBlocking | Libc.CloseOnExec);
+        if (descriptor < 0 || Libc.GetSettings(descriptor, out KernelTermios saved) != 0)
             return null;
-        var terminal = new Terminal(0);
+        var terminal = new Terminal(descriptor, isInteractive, saved);
         AppDomain.CurrentDomain.ProcessExit += (_, _) => terminal.Dispose();
+        if (isInteractive)
+            terminal.EnterRaw();
         return terminal;
     }
 
-    /// <summary>Columns and rows, or null when the terminal does not know.</summary>
-    public (int Columns, int Rows)? Size =>
-        Libc.IoctlWindowSize(_descriptor, Libc.TiocGWinSz, out WindowSize size) == 0 && size.Columns != 0
-            ? (size.Columns, size.Rows)
-            : null;
-
-    /// <summary>Makes it raw, unless it is already or another job of the user's shell has it.</summary>
-    public void EnterRaw()
+    /// <summary>
+    /// A description of its own, which can be non-blocking without that being seen by others. After a change of user it may be refused;
+    /// then the stream itself has to do.
+    /// </summary>
+    private static int Reopen(int stream)
     {
-        if (_isRaw)
-            return;
+        int own = Libc.Open($"/proc/self/fd/{stream}", Libc.ReadWrite | Libc.NoControllingTerminal | Libc.NonBlocking | Libc.CloseOnExec);
+        return own >= 0 ? own : stream;
+    }
+
+    public int TryRead(Span<byte> destination)
+    {
+        if (EnterRaw())
+            return _input.TryRead(destination);
+        _foregroundTimer.Change(ForegroundInterval, Timeout.InfiniteTimeSpan);
+        return -1;
+    }
+
+    public int Write(ReadOnlySpan<byte> bytes)
+    {
         lock (_lock)
         {
-            if (_isRaw || _isDisposed || Libc.TcGetPgrp(_descriptor) != Libc.GetPgrp()
-                || Libc.TcGetAttr(_descriptor, out _saved) != 0)
-            {
-                return;
-            }
-            Termios raw = _saved;
-            Libc.CfMakeRaw(ref raw);
-            _isRaw = Libc.TcSetAttr(_descriptor, SetAfterDrain, in raw) == 0;
+            bytes = bytes[..Math.Min(bytes.Length, MostWaiting - _waiting.Count)];
+            int written = _waiting.Count > 0 ? 0 : _output.TryWrite(bytes);
+            // A terminal that is gone takes everything.
+            if (written >= 0)
+                _waiting.AddRange(bytes[written..]);
+            return bytes.Length;
+        }
+    }
+
+    public void DropOutput()
+    {
+        lock (_lock)
+            _waiting.Clear();
+    }
+
+    public void Claim(bool waits)
+    {
+        // As a read of its own would: the shell sees a job stopped for input.
+        if (waits && !IsForeground && Libc.IsControlling(_descriptor))
+            Libc.Kill(0, Libc.SigTtin);
+        else
+            EnterRaw();
+    }
+
+    /// <summary>Makes it raw; false when another job of the user's shell has it.</summary>
+    public bool EnterRaw()
+    {
+        lock (_lock)
+        {
+            if (_isDisposed || !IsForeground)
+                return false;
+            if (!IsRaw)
+                IsRaw = Libc.SetSettings(_descriptor, _saved.ToRaw()) == 0;
+            return IsRaw;
         }
     }
 
@@ -57,16 +144,60 @@ internal sealed class Terminal : IDisposable
     {
         lock (_lock)
         {
-            if (!_isRaw)
+            // In the background it is the shell's, which has set it as it likes.
+            if (IsRaw && IsForeground)
+                Libc.SetSettings(_descriptor, _saved);
+            IsRaw = false;
+        }
+    }
+
+    /// <summary>Goes on after a stop.</summary>
+    public void Resume()
+    {
+        lock (_lock)
+            IsRaw = false;
+        Ready?.Invoke();
+    }
+
+    /// <summary>Shows what waits to be shown; gives up on a terminal that takes nothing for a while.</summary>
+    public void Flush()
+    {
+        const int Patience = 2000;
+        while (true)
+        {
+            int before;
+            lock (_lock)
+            {
+                Send();
+                before = _waiting.Count;
+            }
+            if (before == 0 || !_output.WaitUntilReady(Patience))
                 return;
-            Libc.TcSetAttr(_descriptor, SetAfterDrain, in _saved);
-            _isRaw = false;
         }
     }
 
     public void Dispose()
     {
+        Flush();
         LeaveRaw();
         _isDisposed = true;
+        _foregroundTimer.Dispose();
+    }
+
+    private bool IsForeground => Libc.TcGetPgrp(_descriptor) is var group && (group < 0 || group == Libc.GetPgrp());
+
+    private void OnRoom()
+    {
+        lock (_lock)
+            Send();
+        Ready?.Invoke();
+    }
+
+    private void Send()
+    {
+        if (_waiting.Count == 0)
+            return;
+        int written = _output.TryWrite(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_waiting));
+        _waiting.RemoveRange(0, written < 0 ? _waiting.Count : written);
     }
 }

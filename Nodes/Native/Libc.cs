@@ -1,5 +1,5 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel.Terminals;
 
 namespace Vivarium.Nodes.Native;
 
@@ -33,14 +33,39 @@ internal static class Libc
     [DllImport(Name, EntryPoint = "isatty")]
     public static extern int IsATty(int descriptor);
 
-    [DllImport(Name, EntryPoint = "tcgetattr", SetLastError = true)]
-    public static extern int TcGetAttr(int descriptor, out Termios settings);
+    public const int ReadWrite = 2;
+    public const int NoControllingTerminal = 0x100;
+    public const int NonBlocking = 0x800;
+    public const int CloseOnExec = 0x80000;
 
-    [DllImport(Name, EntryPoint = "tcsetattr", SetLastError = true)]
-    public static extern int TcSetAttr(int descriptor, int actions, ref readonly Termios settings);
+    public const int SigStop = 19;
+    public const int SigTstp = 20;
+    public const int SigTtin = 21;
 
-    [DllImport(Name, EntryPoint = "cfmakeraw")]
-    public static extern void CfMakeRaw(ref Termios settings);
+    // TCGETS and TCSETSW, ioctl_tty(2).
+    private const nuint GetSettingsRequest = 0x5401;
+    private const nuint SetSettingsRequest = 0x5403;
+
+    [DllImport(Name, EntryPoint = "open", SetLastError = true)]
+    public static extern int Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
+
+    [DllImport(Name, EntryPoint = "ioctl", SetLastError = true)]
+    private static extern int IoctlSettings(int descriptor, nuint request, ref KernelTermios settings);
+
+    public static int GetSettings(int descriptor, out KernelTermios settings)
+    {
+        settings = default;
+        return IoctlSettings(descriptor, GetSettingsRequest, ref settings);
+    }
+
+    /// <summary>Sets a terminal after what was written is out.</summary>
+    public static int SetSettings(int descriptor, KernelTermios settings) => IoctlSettings(descriptor, SetSettingsRequest, ref settings);
+
+    [DllImport(Name, EntryPoint = "tcgetsid", SetLastError = true)]
+    private static extern int TcGetSid(int descriptor);
+
+    /// <summary>True when it is this process's controlling terminal.</summary>
+    public static bool IsControlling(int descriptor) => TcGetSid(descriptor) > 0;
 
     [DllImport(Name, EntryPoint = "tcgetpgrp")]
     public static extern int TcGetPgrp(int descriptor);
@@ -69,7 +94,7 @@ internal static class Libc
     public static extern int Kill(int process, int signal);
 
     [DllImport(Name, EntryPoint = "ioctl", SetLastError = true)]
-    public static extern int IoctlWindowSize(int descriptor, nuint request, out WindowSize size);
+    public static extern int IoctlWindowSize(int descriptor, nuint request, out HostWindowSize size);
 }
 
 /// <summary>struct pollfd of poll(2).</summary>
@@ -83,7 +108,7 @@ internal struct PollEntry
 
 /// <summary>struct winsize of ioctl_tty(2).</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct WindowSize
+internal struct HostWindowSize
 {
     public ushort Rows;
     public ushort Columns;
@@ -91,16 +116,40 @@ internal struct WindowSize
     public ushort PixelHeight;
 }
 
-/// <summary>glibc's and musl's struct termios; only ever filled and read by the C library.</summary>
+/// <summary>struct termios of the kernel (asm-generic/termbits.h), not the C library's.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal struct Termios
+internal struct KernelTermios
 {
-    private TermiosBytes _bytes;
-}
+    private uint _input;
+    private uint _output;
+    private uint _control;
+    private uint _local;
+    private byte _line;
+    private ControlCharacters _characters;
 
-/// <summary>60 bytes in glibc and musl; room is left for a longer one.</summary>
-[InlineArray(16)]
-internal struct TermiosBytes
-{
-    private ulong _first;
+    public readonly TerminalSettings ToSettings() => new()
+    {
+        Input = (InputModes)_input,
+        Output = (OutputModes)_output,
+        Control = _control,
+        Local = (LocalModes)_local,
+        Characters = _characters,
+        InputSpeed = TerminalSettings.Standard.InputSpeed,
+        OutputSpeed = TerminalSettings.Standard.OutputSpeed,
+    };
+
+    /// <summary>As cfmakeraw(3) makes it: bytes come and go as they are.</summary>
+    public readonly KernelTermios ToRaw()
+    {
+        const InputModes changes = InputModes.IgnoreBreak | InputModes.BreakInterrupts | InputModes.MarkParityErrors | InputModes.StripEighthBit
+            | InputModes.NewLineToReturn | InputModes.IgnoreReturn | InputModes.ReturnToNewLine | InputModes.FlowControlsOutput;
+        const LocalModes works = LocalModes.Echo | LocalModes.EchoNewLine | LocalModes.Canonical | LocalModes.Signals | LocalModes.Extended;
+        KernelTermios raw = this;
+        raw._input &= ~(uint)changes;
+        raw._output &= ~(uint)OutputModes.Process;
+        raw._local &= ~(uint)works;
+        raw._characters[(int)ControlCharacter.Minimum] = 1;
+        raw._characters[(int)ControlCharacter.Time] = 0;
+        return raw;
+    }
 }

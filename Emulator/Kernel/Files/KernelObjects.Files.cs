@@ -1,6 +1,7 @@
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Files.Devices;
 using Vivarium.Emulator.Kernel.Files.Proc;
+using Vivarium.Emulator.Kernel.Terminals;
 
 namespace Vivarium.Emulator.Kernel;
 
@@ -40,6 +41,7 @@ public sealed partial class World
             UsedMemory = () => Accountant.Used,
             LastProcessId = () => LastProcessId,
         };
+        System = system;
         Vfs? tree = new WorldTree
         {
             Clock = Clock,
@@ -47,6 +49,7 @@ public sealed partial class World
             Random = Random.Fill,
             Processes = new WorldProcesses(this),
             System = system,
+            NewTerminals = device => new PseudoTerminalFileSystem(this, Clock, device),
             RootPath = _spec.RootPath,
             Binds = _spec.Binds,
         }.Build(out string? problem);

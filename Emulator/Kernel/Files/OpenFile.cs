@@ -39,6 +39,9 @@ public readonly record struct IoResult(long Count, Errno Error)
     /// <summary>No progress now; wait on <see cref="OpenFile.Source"/>. Also what a non-blocking caller gets as EAGAIN.</summary>
     public static IoResult WouldBlock => new(0, Errno.EAGAIN);
 
+    /// <summary>The operation itself raised a signal for the caller (a terminal stops its background readers); it is tried again after that.</summary>
+    public static IoResult Interrupted => new(0, Errno.EINTR);
+
     public bool IsBlocked => Error == Errno.EAGAIN;
 
     public static implicit operator IoResult(long count) => new(count, Errno.None);
@@ -102,6 +105,12 @@ public abstract class OpenFile
 
     /// <summary>A read of <paramref name="count"/> bytes into memory that is not there: what it comes to, and what is lost.</summary>
     public virtual IoResult ReadNowhere(ulong count) => Errno.EFAULT;
+
+    /// <summary>Reads for a call, for files to whom it matters who reads and since when (terminals).</summary>
+    public virtual IoResult Read(CallContext call, Span<byte> destination) => Read(destination);
+
+    /// <summary>Writes for a call.</summary>
+    public virtual IoResult Write(CallContext call, ReadOnlySpan<byte> source) => Write(source);
 
     public virtual IoResult ReadAt(long offset, Span<byte> destination) => Errno.ESPIPE;
 

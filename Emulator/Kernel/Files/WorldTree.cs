@@ -6,6 +6,7 @@ using Vivarium.Emulator.Kernel.Files.Proc;
 using Vivarium.Emulator.Kernel.Files.Tar;
 using Vivarium.Emulator.Kernel.Files.Tmpfs;
 using Vivarium.Emulator.Kernel.Pipes;
+using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files;
@@ -16,6 +17,7 @@ public sealed record WorldTree
     private const uint OpenMode = 0x1B6; // 0666
     private const uint DirectoryMode = 0x1ED; // 0755
     private const uint SharedMode = 0x3FF; // 01777
+    private const uint TunnelMajor = 10, TunnelMinor = 200;
     private const ulong TemporaryCapacity = 4UL << 30;
 
     public required IClock Clock { get; init; }
@@ -28,6 +30,9 @@ public sealed record WorldTree
     public required IProcessSource Processes { get; init; }
 
     public required SystemInfo System { get; init; }
+
+    /// <summary>Makes an instance of devpts with a device number; null for a tree without terminals.</summary>
+    public Func<ulong, PseudoTerminalFileSystem>? NewTerminals { get; init; }
 
     /// <summary>A directory of the host, or an archive (.tar, .tar.gz, .tgz). It lies read-only under an in-memory layer.</summary>
     public string RootPath { get; init; } = "/";
@@ -48,21 +53,36 @@ public sealed record WorldTree
         vfs.FileSystemTypes["ramfs"] = () => NewTemporary(vfs);
         vfs.FileSystemTypes["proc"] = () => NewProc(vfs);
         vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
+        vfs.FileSystemTypes["cgroup2"] = () => NewGroups(vfs);
         MemoryDevices.Register(vfs.Devices, Random);
+        TerminalDevices.Register(vfs.Devices);
+        vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
         vfs.FifoOpener = Fifo.Open;
-        MemoryFileSystem devices = NewDevices(vfs);
+        MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
         problem = Attach(vfs, "/proc", NewProc(vfs), "proc", readOnly: false)
-            ?? Attach(vfs, "/sys", NewSystem(vfs), "sysfs", readOnly: false)
+            ?? Attach(vfs, "/sys", settings, "sysfs", readOnly: false)
             ?? Attach(vfs, "/dev", devices, "udev", readOnly: false);
         if (problem is not null)
             return null;
-        Mount devicesMount = vfs.RootMount.Children[^1];
+        Mount devicesMount = vfs.RootMount.Children[^1], settingsMount = vfs.RootMount.Children[^2];
+        settings.FirstEntered = () =>
+        {
+            AddSettings(settings.Root);
+            MountGroups(vfs, settingsMount);
+        };
         MemoryFileSystem shared = NewTemporary(vfs);
+        PseudoTerminalFileSystem? terminals = NewTerminals?.Invoke(vfs.NewDevice());
+        if (NewTerminals is { } newTerminals)
+            vfs.FileSystemTypes["devpts"] = () => newTerminals(vfs.NewDevice());
         devices.FirstEntered = () =>
         {
             AddDevices(devices.Root);
             devicesMount.Root.Find("shm"u8, out Dentry point);
             vfs.MountAt(new PathEntry(devicesMount, point), shared, "tmpfs");
+            if (terminals is null)
+                return;
+            devicesMount.Root.Find("pts"u8, out point);
+            vfs.MountAt(new PathEntry(devicesMount, point), terminals, "devpts");
         };
         foreach ((string source, string target, bool writable) in Binds)
         {
@@ -177,6 +197,9 @@ public sealed record WorldTree
         }
         Add(root, "shm", new NodeSpec(FileKind.Directory, SharedMode, 0, 0));
         Add(root, "pts", new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0));
+        Add(root, "net", new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0));
+        if (root.Lookup("net"u8, out Inode? net) == Errno.None)
+            Add(net!, "tun", new NodeSpec(FileKind.CharacterDevice, OpenMode, 0, 0, DeviceNumber.Make(TunnelMajor, TunnelMinor)));
     }
 
     private static void Add(Inode directory, string name, in NodeSpec spec) => directory.Make(Encoding.UTF8.GetBytes(name), spec, out _);
@@ -185,21 +208,40 @@ public sealed record WorldTree
     private MemoryFileSystem NewSystem(Vfs vfs)
     {
         MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
-        system.FirstEntered = () => AddProcessors(system.Root);
+        system.FirstEntered = () => AddSettings(system.Root);
         return system;
     }
 
-    private void AddProcessors(Inode root)
+    private ControlGroupFileSystem NewGroups(Vfs vfs) => new(Clock, vfs.NewDevice(), Processes, System);
+
+    private void MountGroups(Vfs vfs, Mount settings)
+    {
+        settings.Root.Find("fs"u8, out Dentry files);
+        files.Find("cgroup"u8, out Dentry point);
+        vfs.MountAt(new PathEntry(settings, point), NewGroups(vfs), "cgroup2");
+    }
+
+    private void AddSettings(Inode root)
     {
         string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
         AddText(root, "devices/system/cpu/online", last);
         AddText(root, "devices/system/cpu/possible", last);
         AddText(root, "devices/system/cpu/present", last);
+        AddDirectories(root, "fs", "cgroup");
         AddText(root, "devices/system/node/online", "0\n");
         AddText(root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
         AddText(root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
         for (int i = 0; i < System.Processors; i++)
             AddText(root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
+    }
+
+    private static void AddDirectories(Inode directory, params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            directory.Make(Encoding.UTF8.GetBytes(name), new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0), out Inode? next);
+            directory = next!;
+        }
     }
 
     private static void AddText(Inode directory, string path, string text)

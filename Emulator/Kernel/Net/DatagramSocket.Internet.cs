@@ -24,7 +24,7 @@ public sealed partial class DatagramSocket
             || Network.IsLocal(internet.Address) || Network.IsBroadcast(internet.Address);
         if (!exists)
             return Errno.EADDRNOTAVAIL;
-        Errno error = Network.Ports.Bind(this, call.Thread.Credentials.IsPrivileged, ref internet);
+        Errno error = Network.Ports.Bind(this, call.Thread.Credentials.Has(Capability.BindLowPorts), ref internet);
         bound = internet;
         return error;
     }

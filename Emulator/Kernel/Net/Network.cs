@@ -289,6 +289,10 @@ public sealed class Network
         return Routes.TryFind(target, out Hop hop, out _) ? hop.Source : IpPrefix.AnyOf(target);
     }
 
+    /// <summary>Connects somebody outside of the world to who listens on a port of this network; false when nobody does.</summary>
+    public bool AcceptFromOutside(IOutsideConnection connection, int port, InternetAddress caller) =>
+        OutsideLink.Accept(this, connection, new InternetAddress(IPAddress.Loopback, port), caller);
+
     /// <summary>Shows packet sockets what passes a device.</summary>
     internal void TapFrame(NetDevice device, ReadOnlySpan<byte> frame, bool isOutgoing)
     {

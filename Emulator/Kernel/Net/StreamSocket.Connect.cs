@@ -56,7 +56,7 @@ public sealed partial class StreamSocket
         bound = internet;
         if (!IpPrefix.IsAny(internet.Address) && !BindsFreely && !Network.IsLocal(internet.Address))
             return Errno.EADDRNOTAVAIL;
-        Errno error = Network.Ports.Bind(this, call.Thread.Credentials.IsPrivileged, ref internet);
+        Errno error = Network.Ports.Bind(this, call.Thread.Credentials.Has(Capability.BindLowPorts), ref internet);
         bound = internet;
         return error;
     }

@@ -19,6 +19,7 @@ internal static unsafe partial class LibC
     public const int RemapFixed = 2;
     public const int AdviseDontNeed = 4;
     public const int AdvisePopulateWrite = 23;
+    public const int AdviseRemove = 9;
     public const int Failed = -1;
 
     /// <summary>AT_HWCAP2, and its bit that says that programs may set FS and GS.</summary>
@@ -42,6 +43,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int Advise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "mincore", SetLastError = true)]
+    public static partial int InCore(nint address, nuint length, byte* vector);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true)]
     public static partial int MemoryFile(byte* name, uint flags);

@@ -134,10 +134,10 @@ public sealed class FileCallTests : IDisposable
     {
         int from = Open("/ten");
         int to = Open("/copy", ReadWriteCreate);
-        Assert.Equal(10, ContentCalls.Sendfile(_machine.Call, to, from, GuestAddress.Null, 100).Value);
-        Assert.Equal(0, ContentCalls.Sendfile(_machine.Call, to, from, GuestAddress.Null, 100).Value);
+        Assert.Equal(10, SpliceCalls.Sendfile(_machine.Call, to, from, GuestAddress.Null, 100).Value);
+        Assert.Equal(0, SpliceCalls.Sendfile(_machine.Call, to, from, GuestAddress.Null, 100).Value);
         _machine.Memory.TryWrite(_machine.Buffer, 2L);
-        Assert.Equal(5, ContentCalls.CopyFileRange(_machine.Call, from, _machine.Buffer, to, GuestAddress.Null, 5, 0).Value);
+        Assert.Equal(5, SpliceCalls.CopyFileRange(_machine.Call, from, _machine.Buffer, to, GuestAddress.Null, 5, 0).Value);
         Assert.Equal(15, ReadWriteCalls.Pread64(_machine.Call, to, _machine.Buffer, 100, 0).Value);
         Assert.Equal("012345678923456", _machine.Read(_machine.Buffer, 15));
     }

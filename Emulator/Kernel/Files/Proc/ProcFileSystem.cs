@@ -5,7 +5,7 @@ using Vivarium.Emulator.Kernel.Files.Devices;
 namespace Vivarium.Emulator.Kernel.Files.Proc;
 
 /// <summary>proc(5): the world's processes and settings as files.</summary>
-public sealed class ProcFileSystem : FileSystem
+public sealed class ProcFileSystem : GeneratedFileSystem
 {
     private const uint Magic = 0x9FA0;
     private const ulong Kilobyte = 1024;
@@ -14,12 +14,10 @@ public sealed class ProcFileSystem : FileSystem
     private readonly SystemInfo _system;
     private readonly RandomBytes _random;
     private string? _bootId;
-    private ulong _nextInode = 0xF0000000;
 
     public ProcFileSystem(IClock clock, ulong device, IProcessSource processes, SystemInfo system, RandomBytes random)
-        : base(clock)
+        : base(clock, device)
     {
-        Device = device;
         _processes = processes;
         _system = system;
         _random = random;
@@ -43,11 +41,7 @@ public sealed class ProcFileSystem : FileSystem
 
     public override Inode Root { get; }
 
-    public ulong Device { get; }
-
     public override FileSystemStatus Status => new() { Magic = Magic, BlockSize = 4096, NameLength = 255, Id = Device };
-
-    internal ulong NextInode() => _nextInode++;
 
     private static byte[] Ascii(int value) => Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
 
@@ -59,9 +53,14 @@ public sealed class ProcFileSystem : FileSystem
             .AddText("loadavg", LoadText)
             .AddText("stat", StatText)
             .AddText("version", () => $"{_system.SystemName} version {_system.Release} (vivarium@vivarium) {_system.Version}\n")
-            .AddText("filesystems", static () => "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\toverlay\n")
+            .AddText("filesystems", static () => "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\toverlay\n")
             .AddText("cmdline", static () => "quiet\n")
             .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n")
+            .Add("tty", new ProcDirectory(this).AddText("drivers", static () =>
+                "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
+                + "/dev/ptmx            /dev/ptmx       5       2 system\n"
+                + "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
+                + "pty_master           /dev/ptm      128 0-1048575 pty:master\n"))
             .AddText("swaps", static () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
             .AddText("modules", static () => "")
             .AddText("partitions", static () => "major minor  #blocks  name\n\n")

@@ -6,13 +6,13 @@ namespace Vivarium.Emulator.Kernel.Files.Proc;
 /// <summary>A node whose content is made when it is asked for.</summary>
 public abstract class ProcNode : Inode
 {
-    private readonly ProcFileSystem _owner;
+    private readonly GeneratedFileSystem _owner;
     private readonly FileKind _kind;
     private readonly uint _mode;
     private readonly ulong _number;
     private readonly long _time;
 
-    private protected ProcNode(ProcFileSystem owner, FileKind kind, uint mode, uint user = 0, uint group = 0)
+    private protected ProcNode(GeneratedFileSystem owner, FileKind kind, uint mode, uint user = 0, uint group = 0)
     {
         _owner = owner;
         _kind = kind;
@@ -31,7 +31,7 @@ public abstract class ProcNode : Inode
 
     public override FileSystem FileSystem => _owner;
 
-    private protected ProcFileSystem Owner => _owner;
+    private protected GeneratedFileSystem Owner => _owner;
 
     private protected virtual uint Links => 1;
 
@@ -57,7 +57,7 @@ public sealed class ProcText : ProcNode
     /// <param name="make">Null when the object it tells of is gone (ESRCH).</param>
     /// <param name="store">Takes what is written; null for files that cannot be.</param>
     internal ProcText(
-        ProcFileSystem owner, Func<CallContext?, byte[]?> make, Func<byte[], Errno>? store = null, uint? mode = null, uint user = 0, uint group = 0)
+        GeneratedFileSystem owner, Func<CallContext?, byte[]?> make, Func<byte[], Errno>? store = null, uint? mode = null, uint user = 0, uint group = 0)
         : base(owner, FileKind.Regular, mode ?? (store is null ? 0x124u : 0x1A4), user, group)
     {
         _make = make;
@@ -124,7 +124,7 @@ public sealed class ProcLink : ProcNode
     /// <param name="text">What readlink says; null when there is nothing to link to (ENOENT).</param>
     /// <param name="object">Where following leads; null follows the text.</param>
     internal ProcLink(
-        ProcFileSystem owner, Func<CallContext?, byte[]?> text, Func<CallContext?, PathEntry?>? @object = null, uint mode = 0x1FF, uint user = 0, uint group = 0)
+        GeneratedFileSystem owner, Func<CallContext?, byte[]?> text, Func<CallContext?, PathEntry?>? @object = null, uint mode = 0x1FF, uint user = 0, uint group = 0)
         : base(owner, FileKind.SymbolicLink, mode, user, group)
     {
         _text = text;
@@ -153,7 +153,7 @@ public class ProcDirectory : ProcNode
     private readonly Dictionary<byte[], Inode> _entries = new(ByteNameComparer.Instance);
     private readonly List<(byte[] Name, Inode Node)> _ordered = [];
 
-    internal ProcDirectory(ProcFileSystem owner, uint user = 0, uint group = 0, uint mode = 0x16D)
+    internal ProcDirectory(GeneratedFileSystem owner, uint user = 0, uint group = 0, uint mode = 0x16D)
         : base(owner, FileKind.Directory, mode, user, group)
     {
     }
@@ -194,7 +194,7 @@ public sealed class ProcNumbers : ProcDirectory
     private readonly Func<int, Inode?> _make;
     private readonly Dictionary<int, Inode> _known = [];
 
-    internal ProcNumbers(ProcFileSystem owner, Func<CallContext?, IReadOnlyList<int>> numbers, Func<int, Inode?> make, uint user = 0, uint group = 0, uint mode = 0x16D)
+    internal ProcNumbers(GeneratedFileSystem owner, Func<CallContext?, IReadOnlyList<int>> numbers, Func<int, Inode?> make, uint user = 0, uint group = 0, uint mode = 0x16D)
         : base(owner, user, group, mode)
     {
         _numbers = numbers;

@@ -52,9 +52,16 @@ public sealed record ProcessInfo
 
     public ulong CaughtSignals { get; init; }
 
+    public ulong InheritableCapabilities { get; init; }
+
+    /// <summary>The permitted ones.</summary>
     public ulong Capabilities { get; init; }
 
     public ulong EffectiveCapabilities { get; init; }
+
+    public ulong BoundingCapabilities { get; init; }
+
+    public ulong AmbientCapabilities { get; init; }
 
     public bool NoNewPrivileges { get; init; }
 

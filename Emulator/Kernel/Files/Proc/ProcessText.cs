@@ -66,11 +66,11 @@ internal static class ProcessText
         {
             Line($"{name}:\t{set:x16}");
         }
-        Line($"CapInh:\t{0:x16}");
+        Line($"CapInh:\t{info.InheritableCapabilities:x16}");
         Line($"CapPrm:\t{info.Capabilities:x16}");
         Line($"CapEff:\t{info.EffectiveCapabilities:x16}");
-        Line($"CapBnd:\t{0x1FFFFFFFFFFUL:x16}");
-        Line($"CapAmb:\t{0:x16}");
+        Line($"CapBnd:\t{info.BoundingCapabilities:x16}");
+        Line($"CapAmb:\t{info.AmbientCapabilities:x16}");
         Line($"NoNewPrivs:\t{(info.NoNewPrivileges ? 1 : 0)}");
         Line($"Seccomp:\t0");
         Line($"Seccomp_filters:\t0");

@@ -22,7 +22,6 @@ public sealed class WorldProcesses(World world) : IProcessSource
 
     private sealed class View(Process process) : IProcessView
     {
-        private const ulong AllCapabilities = 0x1FFFFFFFFFF;
 
         public ProcessInfo Info => Describe(process.IsZombie ? null : process.MainThread) with { Id = process.Id };
 
@@ -64,7 +63,6 @@ public sealed class WorldProcesses(World world) : IProcessSource
         private ProcessInfo Describe(GuestThread? thread)
         {
             Credentials credentials = thread?.Credentials ?? process.LastCredentials;
-            ulong capabilities = credentials.IsPrivileged ? AllCapabilities : 0;
             (ulong ignored, ulong caught) = Dispositions();
             ProgramLayout layout = process.Layout;
             return new ProcessInfo
@@ -73,6 +71,8 @@ public sealed class WorldProcesses(World world) : IProcessSource
                 Parent = process.ParentId,
                 Group = process.Group,
                 Session = process.Session,
+                Terminal = process.Terminal?.Device ?? 0,
+                TerminalGroup = process.Terminal?.ForegroundGroup ?? -1,
                 Name = thread?.Name ?? process.LastName,
                 State = StateOf(thread),
                 StartTime = thread?.StartTime ?? process.StartTime,
@@ -84,8 +84,11 @@ public sealed class WorldProcesses(World world) : IProcessSource
                 BlockedSignals = thread?.Blocked.Bits ?? 0,
                 IgnoredSignals = ignored,
                 CaughtSignals = caught,
-                Capabilities = capabilities,
-                EffectiveCapabilities = capabilities,
+                InheritableCapabilities = credentials.Inheritable.Bits,
+                Capabilities = credentials.Permitted.Bits,
+                EffectiveCapabilities = credentials.Effective.Bits,
+                BoundingCapabilities = credentials.Bounding.Bits,
+                AmbientCapabilities = credentials.Ambient.Bits,
                 NoNewPrivileges = process.NoNewPrivileges,
                 ExitSignal = process.ExitSignal,
                 StackStart = layout.StackStart,

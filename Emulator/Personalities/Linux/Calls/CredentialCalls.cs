@@ -36,7 +36,7 @@ public static class CredentialCalls
     public static CallResult Setuid(CallContext call, uint user)
     {
         Credentials c = call.Thread.Credentials;
-        if (c.IsPrivileged)
+        if (c.Has(Capability.SetUsers))
             return SetUsers(call, user, user, user);
         return user == c.User || user == c.SavedUser ? SetUsers(call, c.User, user, c.SavedUser) : Errno.EPERM;
     }
@@ -44,7 +44,7 @@ public static class CredentialCalls
     public static CallResult Setgid(CallContext call, uint group)
     {
         Credentials c = call.Thread.Credentials;
-        if (c.IsPrivileged)
+        if (c.Has(Capability.SetGroups))
             return SetGroupIds(call, group, group, group);
         return group == c.Group || group == c.SavedGroup ? SetGroupIds(call, c.Group, group, c.SavedGroup) : Errno.EPERM;
     }
@@ -54,7 +54,7 @@ public static class CredentialCalls
     {
         Credentials c = call.Thread.Credentials;
         uint newReal = real == Keep ? c.User : real, newEffective = effective == Keep ? c.EffectiveUser : effective;
-        if (!c.IsPrivileged && ((real != Keep && real != c.User && real != c.EffectiveUser) ||
+        if (!c.Has(Capability.SetUsers) && ((real != Keep && real != c.User && real != c.EffectiveUser) ||
             (effective != Keep && effective != c.User && effective != c.EffectiveUser && effective != c.SavedUser)))
             return Errno.EPERM;
         bool follows = real != Keep || (effective != Keep && newEffective != c.User);
@@ -65,7 +65,7 @@ public static class CredentialCalls
     {
         Credentials c = call.Thread.Credentials;
         uint newReal = real == Keep ? c.Group : real, newEffective = effective == Keep ? c.EffectiveGroup : effective;
-        if (!c.IsPrivileged && ((real != Keep && real != c.Group && real != c.EffectiveGroup) ||
+        if (!c.Has(Capability.SetGroups) && ((real != Keep && real != c.Group && real != c.EffectiveGroup) ||
             (effective != Keep && effective != c.Group && effective != c.EffectiveGroup && effective != c.SavedGroup)))
             return Errno.EPERM;
         bool follows = real != Keep || (effective != Keep && newEffective != c.Group);
@@ -76,7 +76,7 @@ public static class CredentialCalls
     {
         Credentials c = call.Thread.Credentials;
         bool Allowed(uint id) => id == Keep || id == c.User || id == c.EffectiveUser || id == c.SavedUser;
-        if (!c.IsPrivileged && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
+        if (!c.Has(Capability.SetUsers) && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
             return Errno.EPERM;
         return SetUsers(call, real == Keep ? c.User : real, effective == Keep ? c.EffectiveUser : effective, saved == Keep ? c.SavedUser : saved);
     }
@@ -85,7 +85,7 @@ public static class CredentialCalls
     {
         Credentials c = call.Thread.Credentials;
         bool Allowed(uint id) => id == Keep || id == c.Group || id == c.EffectiveGroup || id == c.SavedGroup;
-        if (!c.IsPrivileged && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
+        if (!c.Has(Capability.SetGroups) && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
             return Errno.EPERM;
         return SetGroupIds(call, real == Keep ? c.Group : real, effective == Keep ? c.EffectiveGroup : effective, saved == Keep ? c.SavedGroup : saved);
     }
@@ -94,15 +94,15 @@ public static class CredentialCalls
     public static CallResult Setfsuid(CallContext call, uint user)
     {
         Credentials c = call.Thread.Credentials;
-        if (c.IsPrivileged || user == c.User || user == c.EffectiveUser || user == c.SavedUser || user == c.FileUser)
-            call.Thread.Credentials = c with { FileUser = user };
+        if (user != Keep && (c.Has(Capability.SetUsers) || user == c.User || user == c.EffectiveUser || user == c.SavedUser || user == c.FileUser))
+            call.Thread.Credentials = c.WithFileUser(user);
         return (long)c.FileUser;
     }
 
     public static CallResult Setfsgid(CallContext call, uint group)
     {
         Credentials c = call.Thread.Credentials;
-        if (c.IsPrivileged || group == c.Group || group == c.EffectiveGroup || group == c.SavedGroup || group == c.FileGroup)
+        if (group != Keep && (c.Has(Capability.SetGroups) || group == c.Group || group == c.EffectiveGroup || group == c.SavedGroup || group == c.FileGroup))
             call.Thread.Credentials = c with { FileGroup = group };
         return (long)c.FileGroup;
     }
@@ -119,7 +119,7 @@ public static class CredentialCalls
 
     public static CallResult Setgroups(CallContext call, int size, GuestAddress list)
     {
-        if (!call.Thread.Credentials.IsPrivileged)
+        if (!call.Thread.Credentials.Has(Capability.SetGroups))
             return Errno.EPERM;
         if ((uint)size > MostGroups)
             return Errno.EINVAL;
@@ -135,7 +135,7 @@ public static class CredentialCalls
     {
         if (real == Keep || effective == Keep || saved == Keep)
             return Errno.EINVAL;
-        call.Thread.Credentials = call.Thread.Credentials with { User = real, EffectiveUser = effective, SavedUser = saved, FileUser = effective };
+        call.Thread.Credentials = call.Thread.Credentials.WithUsers(real, effective, saved);
         return 0;
     }
 
@@ -145,26 +145,5 @@ public static class CredentialCalls
             return Errno.EINVAL;
         call.Thread.Credentials = call.Thread.Credentials with { Group = real, EffectiveGroup = effective, SavedGroup = saved, FileGroup = effective };
         return 0;
-    }
-
-    /// <summary>Version 3 headers: the thread's id and two words each of effective, permitted and inheritable capabilities.</summary>
-    public static CallResult Capget(CallContext call, GuestAddress header, GuestAddress data)
-    {
-        const uint version3 = 0x20080522;
-        const uint allLow = uint.MaxValue, allHigh = 0x1FF;
-        if (!call.Memory.TryRead(header, out uint version) || !call.Memory.TryRead(header + 4, out int pid))
-            return Errno.EFAULT;
-        if (version is not (version3 or 0x20071026 or 0x19980330))
-            return call.Memory.TryWrite(header, version3) ? (data.IsNull ? 0 : Errno.EINVAL) : Errno.EFAULT;
-        if (pid < 0)
-            return Errno.EINVAL;
-        if ((pid == 0 ? call.Thread : call.World.FindThread(pid)) is not { } thread)
-            return Errno.ESRCH;
-        if (data.IsNull)
-            return 0;
-        bool has = thread.Credentials.IsPrivileged;
-        uint[] words = has ? [allLow, allLow, 0, allHigh, allHigh, 0] : [0, 0, 0, 0, 0, 0];
-        int count = version == 0x19980330 ? 3 : 6;
-        return call.Memory.TryWrite(data, MemoryMarshal.AsBytes(words.AsSpan(0, count))) ? 0 : Errno.EFAULT;
     }
 }

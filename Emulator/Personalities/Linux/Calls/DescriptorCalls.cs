@@ -1,6 +1,7 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Pipes;
+using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 
@@ -122,6 +123,8 @@ public static class DescriptorCalls
     private static CallResult DeviceControl(CallContext call, OpenFile file, uint request, ulong argument) => file switch
     {
         Kernel.Net.Socket socket when InterfaceCalls.Control(call, socket, request, new GuestAddress(argument)) is { } result => result,
+        TerminalEnd end => TerminalCalls.Control(call, end, request, argument),
+        Kernel.Net.Devices.TunnelFile tunnel => TunnelCalls.Control(call, tunnel, request, new GuestAddress(argument)),
         _ => file.Control(call, request, argument),
     };
 }

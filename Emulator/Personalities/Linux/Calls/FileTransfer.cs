@@ -31,11 +31,11 @@ internal static class FileTransfer
         // A message must not be cut where the buffer's memory changes hands.
         if (!file.CanSeek && (ulong)view.Length < count)
             return ReadGathered(call, file, [new IoVector { Base = buffer.Value, Length = count }], (int)Math.Min(count, GatherLimit));
-        IoResult result = offset < 0 ? file.Read(view) : file.ReadAt(offset, view);
+        IoResult result = offset < 0 ? file.Read(call, view) : file.ReadAt(offset, view);
         if (result.IsBlocked)
             return Block(call, file);
         if (result.Error != Errno.None)
-            return result.Error;
+            return Finish(call, result);
         // A buffer over several areas of memory is seen one by one.
         bool hasMore = result.Count == view.Length && (ulong)view.Length < count;
         return hasMore ? ReadOn(call, file, buffer, count, offset, result.Count) : result.Count;
@@ -73,7 +73,7 @@ internal static class FileTransfer
                 return call.Progress != 0 ? call.Progress : Errno.EFAULT;
             if (!file.CanSeek && (ulong)view.Length < count - done)
                 return WriteGathered(call, file, [new IoVector { Base = buffer.Value, Length = count }], count);
-            IoResult result = offset < 0 ? file.Write(view) : file.WriteAt(offset + call.Progress, view);
+            IoResult result = offset < 0 ? file.Write(call, view) : file.WriteAt(offset + call.Progress, view);
             if (result.IsBlocked)
                 return Block(call, file);
             if (result.Error != Errno.None)
@@ -204,11 +204,11 @@ internal static class FileTransfer
         byte[] buffer = ArrayPool<byte>.Shared.Rent(total);
         try
         {
-            IoResult result = file.Read(buffer.AsSpan(0, total));
+            IoResult result = file.Read(call, buffer.AsSpan(0, total));
             if (result.IsBlocked)
                 return Block(call, file);
             if (result.Error != Errno.None)
-                return result.Error;
+                return Finish(call, result);
             ReadOnlySpan<byte> rest = buffer.AsSpan(0, (int)result.Count);
             foreach (IoVector vector in vectors)
             {
@@ -235,7 +235,7 @@ internal static class FileTransfer
                 int length = Gather(call, vectors, (ulong)call.Progress, buffer);
                 if (length == 0)
                     return call.Progress != 0 ? call.Progress : Errno.EFAULT;
-                IoResult result = file.Write(buffer.AsSpan(0, length));
+                IoResult result = file.Write(call, buffer.AsSpan(0, length));
                 if (result.IsBlocked)
                     return Block(call, file);
                 if (result.Error != Errno.None)
@@ -287,10 +287,16 @@ internal static class FileTransfer
     /// <summary>A failed write: what was written before counts, and a broken pipe raises its signal all the same (write(2), EPIPE).</summary>
     internal static CallResult Fail(CallContext call, Errno error, long done)
     {
+        if (error == Errno.EINTR)
+            return call.Wait();
         if (error == Errno.EPIPE)
             call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
         return done != 0 ? done : error;
     }
+
+    /// <summary>EINTR is a signal on its way (<see cref="IoResult.Interrupted"/>): the call goes on after it.</summary>
+    private static CallResult Finish(CallContext call, IoResult result) =>
+        result.Error == Errno.EINTR ? call.Wait() : result.Error != Errno.None ? result.Error : result.Count;
 
     /// <summary>A bad buffer only matters when there are bytes to put there.</summary>
     private static CallResult ReadNowhere(CallContext call, OpenFile file, ulong count, long offset)

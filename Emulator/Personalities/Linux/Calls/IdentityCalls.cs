@@ -27,7 +27,7 @@ public static class IdentityCalls
                 return Errno.EPERM;
         }
         process.Session = process.Group = process.Id;
-        call.World.OnNewSession(process);
+        process.Terminal = null;
         return CallResult.Ok(process.Id);
     }
 

@@ -16,6 +16,7 @@ public static class MemoryCalls
     private const int GrowsDown = 0x100;
     private const int NoReserve = 0x4000;
     private const int FixedNoReplace = 0x100000;
+    private const int Locked = 0x2000;
 
     private const int RemapMayMove = 1;
     private const int RemapFixed = 2;
@@ -48,14 +49,19 @@ public static class MemoryCalls
         }
         if (length > UserEnd)
             return Errno.ENOMEM;
-        if (content is null && isShared)
-            content = SharedPages(call, length);
-        if (content is null && isShared)
+        Errno refused = MemoryLockCalls.CheckMapping(call, length, (flags & Locked) != 0);
+        if (refused != Errno.None)
+            return refused;
+        AnonymousObject? pages = content is null && isShared ? SharedPages(call, length) : null;
+        if (content is null && isShared && pages is null)
             return Errno.ENOMEM;
+        content ??= pages;
         var request = new MapRequest(
             address, length, ToProtection(protection), PlacementOf(flags), isShared, content, content is null || file is null ? 0 : offset,
-            NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, most);
+            NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, (flags & Locked) != 0, most);
         MapStatus status = call.Memory.Map(request, out GuestAddress place);
+        // From here on shared pages live as long as they are mapped.
+        pages?.Release();
         return status == MapStatus.Ok ? (long)place.Value : ToErrno(status);
     }
 
@@ -81,7 +87,10 @@ public static class MemoryCalls
     private static AnonymousObject? SharedPages(CallContext call, ulong length)
     {
         var pages = new AnonymousObject(call.World.Accountant);
-        return pages.SetLength((long)length) ? pages : null;
+        if (pages.SetLength((long)length))
+            return pages;
+        pages.Release();
+        return null;
     }
 
     private static string? NameOf(OpenFile? file, bool isShared)
@@ -98,13 +107,15 @@ public static class MemoryCalls
 
     private static Protection ToProtection(int protection) => (Protection)(protection & 7);
 
-    private static Errno ToErrno(MapStatus status) => status switch
+    internal static Errno ToErrno(MapStatus status) => status switch
     {
         MapStatus.Ok => Errno.None,
         MapStatus.NoMemory => Errno.ENOMEM,
         MapStatus.Exists => Errno.EEXIST,
         MapStatus.AccessDenied => Errno.EACCES,
         MapStatus.NotMapped => Errno.EFAULT,
+        MapStatus.LockLimit => Errno.EAGAIN,
+        MapStatus.Busy => Errno.EBUSY,
         _ => Errno.EINVAL,
     };
 
@@ -127,6 +138,9 @@ public static class MemoryCalls
             return Errno.EINVAL;
         if ((flags & (RemapFixed | RemapDontUnmap)) != 0 && (flags & RemapMayMove) == 0)
             return Errno.EINVAL;
+        // What stays behind must be as long as what moves.
+        if ((flags & RemapDontUnmap) != 0 && oldLength != newLength)
+            return Errno.EINVAL;
         GuestAddress? target = (flags & RemapFixed) != 0 ? newAddress : null;
         MapStatus status = call.Memory.Remap(address, oldLength, newLength, (flags & RemapMayMove) != 0, target, (flags & RemapDontUnmap) != 0, out GuestAddress result);
         return status == MapStatus.Ok ? (long)result.Value : ToErrno(status);
@@ -136,22 +150,22 @@ public static class MemoryCalls
     {
         const int asynchronous = 1, invalidate = 2, synchronous = 4;
         bool isSane = address.IsPageAligned && (flags & ~(asynchronous | invalidate | synchronous)) == 0 && (flags & (asynchronous | synchronous)) != (asynchronous | synchronous);
-        return isSane ? ToErrno(call.Memory.Sync(address, length)) : Errno.EINVAL;
+        return isSane ? ToErrno(call.Memory.Sync(address, length, (flags & invalidate) != 0)) : Errno.EINVAL;
     }
 
-    /// <summary>Pages of the world are never paged out: what is mapped is resident.</summary>
     public static CallResult Mincore(CallContext call, GuestAddress address, ulong length, GuestAddress vector)
     {
         if (!address.IsPageAligned)
             return Errno.EINVAL;
-        ulong pages = (length + GuestAddress.PageSize - 1) / GuestAddress.PageSize;
-        if (!call.Memory.IsMapped(address, pages * GuestAddress.PageSize))
+        if (length > UserEnd || address.Value > UserEnd - length)
             return Errno.ENOMEM;
+        ulong pages = (length + GuestAddress.PageSize - 1) / GuestAddress.PageSize;
         Span<byte> resident = stackalloc byte[1024];
-        resident.Fill(1);
         for (ulong done = 0; done < pages;)
         {
             Span<byte> part = resident[..(int)Math.Min(pages - done, 1024)];
+            if (!call.Memory.TryTellResident(address + (done * GuestAddress.PageSize), part))
+                return Errno.ENOMEM;
             if (!call.Memory.TryWrite(vector + done, part))
                 return Errno.EFAULT;
             done += (ulong)part.Length;
@@ -161,32 +175,33 @@ public static class MemoryCalls
 
     public static CallResult Madvise(CallContext call, GuestAddress address, ulong length, int advice)
     {
-        const int dontNeed = 4, free = 8, remove = 9, dontNeedLocked = 24;
-        if (!address.IsPageAligned || length > UserEnd)
+        if (!IsKnown(advice) || !address.IsPageAligned)
             return Errno.EINVAL;
-        switch (advice)
-        {
-            case dontNeed or free or dontNeedLocked:
-                return length == 0 ? 0 : ToErrno(call.Memory.Discard(address, length));
-            case 0 or 1 or 2 or 3 or 10 or 11 or 12 or 13 or 14 or 15 or 16 or 17 or 18 or 19 or 20 or 21 or 22 or 23 or 25:
-                return call.Memory.IsMapped(address, (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1)) ? 0 : Errno.ENOMEM;
-            case remove:
-                return Errno.EINVAL;
-            default:
-                return Errno.EINVAL;
-        }
+        ulong rounded = (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1);
+        if ((length != 0 && rounded == 0) || address.Value + rounded < address.Value)
+            return Errno.EINVAL;
+        return rounded == 0 ? 0 : ToErrno(Advise(call.Memory, address, rounded, advice));
     }
 
-    /// <summary>Guest memory is as resident as it gets; locking checks its range.</summary>
-    public static CallResult Mlock(CallContext call, GuestAddress address, ulong length) =>
-        call.Memory.IsMapped(address.PageDown, (address + length).PageUp - address.PageDown) ? 0 : Errno.ENOMEM;
+    private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 25;
 
-    public static CallResult Mlock2(CallContext call, GuestAddress address, ulong length, int flags) =>
-        (flags & ~1) != 0 ? Errno.EINVAL : Mlock(call, address, length);
-
-    public static CallResult Munlock(CallContext call, GuestAddress address, ulong length) => Mlock(call, address, length);
-
-    public static CallResult Mlockall(CallContext call, int flags) => flags is 0 or > 7 or 4 ? Errno.EINVAL : 0;
-
-    public static CallResult Munlockall(CallContext call) => 0;
+    /// <summary>What an advice changes here; most change nothing, but tell of holes.</summary>
+    internal static MapStatus Advise(AddressSpace memory, GuestAddress address, ulong length, int advice)
+    {
+        const int dontNeed = 4, free = 8, remove = 9, dontFork = 10, doFork = 11, wipeOnFork = 18, keepOnFork = 19, populateRead = 22, populateWrite = 23, dontNeedLocked = 24;
+        return advice switch
+        {
+            dontNeed => memory.Discard(address, length, Discarding.Unlocked),
+            dontNeedLocked => memory.Discard(address, length, Discarding.Any),
+            free => memory.Discard(address, length, Discarding.Anonymous),
+            remove => memory.Remove(address, length),
+            dontFork => memory.SetForkPolicy(address, length, dontFork: true, wipes: null),
+            doFork => memory.SetForkPolicy(address, length, dontFork: false, wipes: null),
+            wipeOnFork => memory.SetForkPolicy(address, length, dontFork: null, wipes: true),
+            keepOnFork => memory.SetForkPolicy(address, length, dontFork: null, wipes: false),
+            populateRead => memory.Populate(address, length, MemoryAccess.Read),
+            populateWrite => memory.Populate(address, length, MemoryAccess.Write),
+            _ => memory.IsMapped(address, length) ? MapStatus.Ok : MapStatus.NoMemory,
+        };
+    }
 }

@@ -42,10 +42,10 @@ public static class ResourceCalls
     {
         if ((uint)resource >= (uint)call.Process.Limits.Length)
             return Errno.EINVAL;
-        Process? process = pid == 0 ? call.Process : call.World.FindProcess(pid);
+        Process? process = pid == 0 ? call.Process : call.World.FindThread(pid)?.Process ?? call.World.FindProcess(pid);
         if (process is null)
             return Errno.ESRCH;
-        if (!call.Thread.Credentials.MaySignal(process.Credentials))
+        if (!MayLimit(call.Thread.Credentials, process))
             return Errno.EPERM;
         (ulong soft, ulong hard) = process.Limits[resource];
         if (!wanted.IsNull)
@@ -57,19 +57,26 @@ public static class ResourceCalls
         return old.IsNull || call.Memory.TryWrite(old, MemoryMarshal.AsBytes((ReadOnlySpan<ulong>)[soft, hard])) ? CallResult.Ok() : Errno.EFAULT;
     }
 
+    /// <summary>One's own, or those of a process whose ids are all one's own (prlimit(2)).</summary>
+    private static bool MayLimit(Credentials who, Process target)
+    {
+        Credentials other = target.Credentials;
+        bool isSame = who.User == other.User && who.User == other.EffectiveUser && who.User == other.SavedUser
+            && who.Group == other.Group && who.Group == other.EffectiveGroup && who.Group == other.SavedGroup;
+        return isSame || who.Has(Capability.Resource);
+    }
+
     private static Errno Set(CallContext call, Process process, int resource, GuestAddress wanted)
     {
         if (!call.Memory.TryRead(wanted, out ulong soft) || !call.Memory.TryRead(wanted + 8, out ulong hard))
             return Errno.EFAULT;
         if (soft > hard)
             return Errno.EINVAL;
-        if (hard > process.Limits[resource].Hard && !call.Thread.Credentials.IsPrivileged)
+        if (hard > process.Limits[resource].Hard && !call.Thread.Credentials.Has(Capability.Resource))
             return Errno.EPERM;
         if (resource == OpenFiles && hard > MostDescriptors)
             return Errno.EPERM;
-        process.Limits[resource] = (soft, hard);
-        if (resource == OpenFiles)
-            process.Files.Limit = (int)soft;
+        process.SetLimit((Resource)resource, soft, hard);
         return Errno.None;
     }
 

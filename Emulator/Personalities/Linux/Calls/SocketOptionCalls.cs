@@ -84,7 +84,7 @@ public static class SocketOptionCalls
 
     private static Errno Check(CallContext call, Socket socket, int level, int name, int number)
     {
-        bool isPrivileged = call.Thread.Credentials.IsPrivileged;
+        bool isPrivileged = call.Thread.Credentials.Has(Capability.AdministerNetwork);
         return (level, name) switch
         {
             (SocketOptions.Socket, 12) when number is < 0 or > 6 && !isPrivileged => Errno.EPERM,

@@ -131,7 +131,7 @@ public static class SpliceCalls
         while (done < count && !from.IsEmpty && failure is null)
         {
             ReadOnlySpan<byte> bytes = from.Head[..(int)Math.Min(from.Head.Length, count - done)];
-            IoResult written = target.CanSeek ? target.WriteAt(offset + done, bytes) : target.Write(bytes);
+            IoResult written = target.CanSeek ? target.WriteAt(offset + done, bytes) : target.Write(call, bytes);
             if (written.IsBlocked)
                 failure = mayBlock ? FileTransfer.Block(call, target) : Errno.EAGAIN;
             else if (written.Error != Errno.None)
@@ -168,7 +168,7 @@ public static class SpliceCalls
         int first = source.CanSeek ? (int)(offset % Pipe.PageSize) : 0;
         byte[] buffer = ArrayPool<byte>.Shared.Rent(room);
         int wanted = (int)Math.Min(count, room - first);
-        IoResult read = source.CanSeek ? source.ReadAt(offset, buffer.AsSpan(0, wanted)) : source.Read(buffer.AsSpan(0, wanted));
+        IoResult read = source.CanSeek ? source.ReadAt(offset, buffer.AsSpan(0, wanted)) : source.Read(call, buffer.AsSpan(0, wanted));
         for (int done = 0; done < read.Count;)
         {
             int part = (int)Math.Min(read.Count - done, Pipe.PageSize - ((first + done) % Pipe.PageSize));
@@ -349,7 +349,7 @@ public static class SpliceCalls
             if (read.Count <= 0)
                 break;
             ReadOnlySpan<byte> bytes = buffer.AsSpan(0, (int)read.Count);
-            IoResult written = !CanSplice(target) ? Errno.EINVAL : to is { } offset ? target.WriteAt(offset + call.Progress, bytes) : target.Write(bytes);
+            IoResult written = !CanSplice(target) ? Errno.EINVAL : to is { } offset ? target.WriteAt(offset + call.Progress, bytes) : target.Write(call, bytes);
             if (written.Error != Errno.None)
                 failure = written.IsBlocked ? FileTransfer.Block(call, target) : FileTransfer.Fail(call, written.Error, call.Progress);
             if (written.Count <= 0)

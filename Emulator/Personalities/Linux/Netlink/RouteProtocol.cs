@@ -25,7 +25,7 @@ internal sealed class RouteProtocol : INetlinkProtocol
     {
         // Every third type asks; all others change something.
         bool changes = request.Type % 4 != 2;
-        if (changes && !call.Thread.Credentials.IsPrivileged)
+        if (changes && !call.Thread.Credentials.Has(Capability.AdministerNetwork))
             return Errno.EPERM;
         if (request.Body.Length < 1)
             return Errno.EINVAL;
