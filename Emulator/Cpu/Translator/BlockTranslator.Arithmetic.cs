@@ -359,7 +359,7 @@ internal sealed unsafe partial class BlockTranslator
     private bool HasHost(byte register)
     {
         if (!IsTemporary(register))
-            return RegisterMap.Host(register) != HostRegister.None;
+            return HostOf(register) != HostRegister.None;
         return _values[register].Kind == Kind.Scratch || (_values[register].IsCopy && HasHost(_values[register].Base));
     }
 

@@ -79,7 +79,7 @@ internal sealed unsafe partial class BlockTranslator
     private bool _isLastCopy;
 
     /// <summary>True for a block that ends with a jump to its beginning.</summary>
-    private bool IsLoop => _ops[^1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
+    private bool IsLoop => _ops.Length > 0 && _ops[^1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
 
     /// <summary>Emits instructions up to the first that has no translation; returns how many.</summary>
     private int EmitInstructions()
@@ -94,7 +94,7 @@ internal sealed unsafe partial class BlockTranslator
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[RegisterMap.StackPointer], _stackTouched);
             // A fault at the check must find the jump not begun.
-            if (IsControl(_ops[_end - 1].Code))
+            if (_end > 0 && IsControl(_ops[_end - 1].Code))
                 SettleStackPointer();
             if (!TryEmit(instructions[i].Op))
             {
@@ -110,7 +110,7 @@ internal sealed unsafe partial class BlockTranslator
             if (i + 1 == _segmentEnd && i + 1 < instructions.Length)
                 BeginSegment(i + 1);
         }
-        if (!IsControl(_ops[^1].Code))
+        if (_ops.Length == 0 || !IsControl(_ops[^1].Code))
         {
             // Behind the last instruction, which has run when the check faults.
             _starts.Add(new CodeStart(_asm.Offset, instructions.Length, instructions.Length));
