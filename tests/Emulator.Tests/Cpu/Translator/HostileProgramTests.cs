@@ -51,31 +51,17 @@ public sealed class HostileProgramTests : IDisposable
     [Fact]
     public void ALoopThatRewritesItsNextInstructionSeesEachVersion()
     {
-        // add eax, imm8 (83 C0 imm) with an immediate that the instruction before it increments, 2,000 times.
-        Write(Code, a =>
-        {
-            var loop = a.CreateLabel();
-            a.xor(eax, eax);
-            a.mov(ecx, 2000);
-            a.mov(rdi, Code + 0x100);
-            a.jmp(Code + 0x100 - 3);
-            a.Label(ref loop);
-            a.nop();
-        });
-        Write(Code + 0x100 - 3, a =>
-        {
-            a.inc(__byte_ptr[rdi + 4]);
-            a.add(eax, 0);
-            a.dec(ecx);
-            a.jne(Code + 0x100 - 3);
-            a.int3();
-        });
-        // INC [RDI+4] is FE 47 04, at 0xFD: ADD's immediate is then at 0x102.
-        _cpu.State.Registers[7] = 0;
-        Write(Code + 0x80, a => a.nop());
-        Assert.True(_memory.TryRead(new GuestAddress(Code + 0x102), out byte immediate));
-        Assert.Equal(0, immediate);
-        Assert.True(_memory.TryWrite(new GuestAddress(Code + 0xFF), (byte)2));
+        // INC increments the immediate of the ADD behind it.
+        Assert.True(_memory.TryWrite(new GuestAddress(Code), (ReadOnlySpan<byte>)
+        [
+            0x31, 0xC0, // xor eax, eax
+            0xB9, 0xD0, 0x07, 0, 0, // mov ecx, 2000
+            0xFE, 0x05, 0x02, 0, 0, 0, // loop: inc byte [rip + 2]
+            0x83, 0xC0, 0, // add eax, 0
+            0xFF, 0xC9, // dec ecx
+            0x75, 0xF3, // jnz loop
+            0xCC,
+        ]));
         Assert.Equal(ExitReason.Breakpoint, Run().Reason);
         var expected = 0;
         for (var i = 1; i <= 2000; i++)

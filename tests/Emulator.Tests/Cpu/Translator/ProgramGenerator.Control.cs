@@ -218,7 +218,8 @@ internal sealed partial class ProgramGenerator
 
     private void EmitFrame(int depth)
     {
-        Emit(Instruction.Create(Code.Enterq_imm16_imm8, _wildness == 0 ? 8 * _random.Below(8) : 0, 0));
+        // Silicon also checks that the new top of the stack can be written, which we leave to the next access.
+        Emit(Instruction.Create(Code.Enterq_imm16_imm8, _isForSilicon ? 0 : 8 * _random.Below(8), 0));
         EmitSome(0, 3, depth);
         Emit(Instruction.Create(Code.Leaveq));
     }
