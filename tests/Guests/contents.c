@@ -1,4 +1,4 @@
-// Contents of files beyond read and write: seals, holes, ranges, splicing, flags of vectors, handles, locks, leases.
+// Contents of files beyond read and write: seals, holes, ranges, splicing, flags of vectors, handles, locks.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -348,56 +348,6 @@ static void locks(void)
     unlink("l");
 }
 
-static volatile int got;
-static void onSignal(int signal) { got = signal; }
-
-static void leases(void)
-{
-    signal(SIGIO, onSignal);
-    int file = open("e", O_CREAT | O_RDWR, 0600);
-    SHOW(fcntl(file, F_GETLEASE));
-    SHOW(fcntl(file, F_SETLEASE, F_RDLCK));
-    SHOW(fcntl(file, F_SETLEASE, F_WRLCK));
-    SHOW(fcntl(file, F_GETLEASE));
-    SHOW(fcntl(file, F_SETLEASE, 7));
-    SHOW(open("e", O_RDONLY | O_NONBLOCK));
-    printf("told %d, lease %d\n", got, fcntl(file, F_GETLEASE));
-    got = 0;
-    SHOW(fcntl(file, F_SETLEASE, F_UNLCK));
-    SHOW(fcntl(file, F_GETLEASE));
-    int reader = open("e", O_RDONLY);
-    SHOW(fcntl(file, F_SETLEASE, F_WRLCK));
-    close(file);
-    SHOW(fcntl(reader, F_SETLEASE, F_RDLCK));
-    SHOW(open("e", O_WRONLY | O_NONBLOCK));
-    printf("told %d, lease %d\n", got, fcntl(reader, F_GETLEASE));
-    got = 0;
-    SHOW(fcntl(reader, F_SETLEASE, F_UNLCK));
-    SHOW(fcntl(reader, F_SETLEASE, F_UNLCK));
-    int ends[2];
-    pipe(ends);
-    SHOW(fcntl(ends[0], F_SETLEASE, F_RDLCK));
-    close(ends[0]), close(ends[1]);
-    close(reader);
-    mkdir("n", 0700);
-    int folder = open("n", O_RDONLY);
-    SHOW(fcntl(folder, F_NOTIFY, DN_CREATE | DN_DELETE | DN_MULTISHOT));
-    close(open("n/a", O_CREAT | O_RDWR, 0600));
-    printf("told %d\n", got);
-    got = 0;
-    unlink("n/a");
-    printf("told %d\n", got);
-    got = 0;
-    SHOW(fcntl(folder, F_NOTIFY, DN_RENAME));
-    SHOW(fcntl(folder, F_NOTIFY, 0));
-    close(open("n/a", O_CREAT | O_RDWR, 0600));
-    printf("told %d\n", got);
-    unlink("n/a");
-    SHOW(fcntl(1, F_NOTIFY, DN_CREATE));
-    close(folder);
-    rmdir("n"), unlink("e");
-}
-
 static void attributes(void)
 {
     close(open("x", O_CREAT | O_RDWR, 0600));
@@ -570,7 +520,6 @@ int main(void)
     handles();
     whiteouts();
     locks();
-    leases();
     attributes();
     resolving();
     splicing();
