@@ -52,12 +52,7 @@ public static class ProgramLoader
         process.Executable = file;
         process.Layout = layout;
         process.HasExecuted = true;
-        if (process.Files.IsShared)
-        {
-            FileTable own = process.Files.Copy();
-            process.Files.Leave();
-            process.Files = own;
-        }
+        process.UnshareFiles();
         process.Files.CloseOnExec();
         process.Actions = process.Actions.Copy();
         process.Actions.DropHandlers();

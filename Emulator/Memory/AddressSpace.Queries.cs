@@ -20,6 +20,16 @@ public sealed unsafe partial class AddressSpace
         return true;
     }
 
+    internal bool MapsForWriting(MemoryObject content)
+    {
+        for (int i = 0; i < _areas.Count; i++)
+        {
+            if (_areas[i].Object == content && _areas[i].Shared && (_areas[i].MaxProtection & Protection.Write) != 0)
+                return true;
+        }
+        return false;
+    }
+
     public bool TryFindArea(GuestAddress address, out AreaInfo area)
     {
         Area? found = _areas.Find(address.Value);

@@ -11,6 +11,9 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
     private const int BufferLimit = 1 << 20;
 
     private byte[] _buffer = [];
+
+    // Which pages of the buffer were written.
+    private readonly ulong[] _written = new ulong[BufferLimit / (int)GuestAddress.PageSize / 64];
     private int _file = -1;
     private long _length;
     private ulong _charged;
@@ -46,6 +49,7 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
             return PositionedIo.WriteFully(_file, offset, source);
         EnsureBuffer(end);
         source.CopyTo(_buffer.AsSpan((int)offset));
+        Mark(offset, end, isWritten: true);
         return true;
     }
 
@@ -68,6 +72,7 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
         else if (length < _buffer.Length)
         {
             Array.Clear(_buffer, (int)length, _buffer.Length - (int)length);
+            Mark((long)pages, BufferLimit, isWritten: false);
         }
         _length = length;
         return true;
@@ -82,6 +87,80 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
         _charged = 0;
         _length = 0;
         _buffer = [];
+    }
+
+    public override long NextData(long offset) => Find(offset, isData: true);
+
+    public override long NextHole(long offset) => Find(offset, isData: false);
+
+    private long Find(long offset, bool isData)
+    {
+        if (offset >= _length)
+            return _length;
+        if (_file < 0)
+            return FindPage(offset, _length, isData);
+        const int seekData = 3, seekHole = 4;
+        long found = LibC.Seek(_file, offset, isData ? seekData : seekHole);
+        return found < 0 ? _length : found;
+    }
+
+    public override long Kept
+    {
+        get
+        {
+            long kept = 0;
+            for (long at = NextData(0); at < _length; at = NextData(at))
+            {
+                long end = NextHole(at);
+                kept += end - at;
+                at = end;
+            }
+            return kept;
+        }
+    }
+
+    public override void Punch(long offset, long length)
+    {
+        const int keepSize = 1, punchHole = 2;
+        long end = Math.Min(offset + length, _length);
+        if (offset >= end)
+            return;
+        ReleaseCode(offset, (int)Math.Min(end - offset, int.MaxValue));
+        if (_file >= 0)
+        {
+            _ = HostFileCalls.Allocate(_file, keepSize | punchHole, offset, length);
+            return;
+        }
+        int held = (int)Math.Min(end, _buffer.Length);
+        if (offset < held)
+            Array.Clear(_buffer, (int)offset, held - (int)offset);
+        long firstWhole = (offset + (long)GuestAddress.PageSize - 1) & ~((long)GuestAddress.PageSize - 1);
+        long lastWhole = end == _length ? BufferLimit : end & ~((long)GuestAddress.PageSize - 1);
+        Mark(firstWhole, lastWhole, isWritten: false);
+    }
+
+    /// <summary>The next offset in a page that was written, or was not; <paramref name="end"/> when there is none.</summary>
+    private long FindPage(long offset, long end, bool isWritten)
+    {
+        while (offset < end && IsWritten(offset) != isWritten)
+            offset = (offset & ~((long)GuestAddress.PageSize - 1)) + (long)GuestAddress.PageSize;
+        return Math.Min(offset, end);
+    }
+
+    private bool IsWritten(long offset)
+    {
+        int page = (int)(offset / (long)GuestAddress.PageSize);
+        return page / 64 < _written.Length && ((_written[page / 64] >> (page % 64)) & 1) != 0;
+    }
+
+    private void Mark(long start, long end, bool isWritten)
+    {
+        for (long at = start; at < end; at = (at & ~((long)GuestAddress.PageSize - 1)) + (long)GuestAddress.PageSize)
+        {
+            int page = (int)(at / (long)GuestAddress.PageSize);
+            ulong bit = 1UL << (page % 64);
+            _written[page / 64] = isWritten ? _written[page / 64] | bit : _written[page / 64] & ~bit;
+        }
     }
 
     private void CopyFromBuffer(long offset, Span<byte> destination)
@@ -104,8 +183,13 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
         if (file < 0 || LibC.Truncate(file, _length) != 0)
             throw new InvalidOperationException("the host refuses another memory file");
         _file = file;
-        int held = (int)Math.Min(_buffer.Length, _length);
-        PositionedIo.WriteFully(file, 0, _buffer.AsSpan(0, held));
+        long held = Math.Min(_buffer.Length, _length);
+        for (long at = FindPage(0, held, isWritten: true); at < held; at = FindPage(at, held, isWritten: true))
+        {
+            long end = FindPage(at, held, isWritten: false);
+            PositionedIo.WriteFully(file, at, _buffer.AsSpan((int)at, (int)(end - at)));
+            at = end;
+        }
         _buffer = [];
     }
 }

@@ -28,6 +28,43 @@ public abstract class MemoryObject : IDisposable
 
     public abstract bool SetLength(long length);
 
+    /// <summary>The next byte at or behind an offset that was ever written, by whole pages; the length when there is none.</summary>
+    public virtual long NextData(long offset) => Math.Min(offset, Length);
+
+    /// <summary>The next byte at or behind an offset that was never written; the length at the latest.</summary>
+    public virtual long NextHole(long offset) => Length;
+
+    /// <summary>Bytes that pages are kept for.</summary>
+    public virtual long Kept => Length;
+
+    /// <summary>Makes a range read as zeros; its whole pages are given back.</summary>
+    public virtual void Punch(long offset, long length)
+    {
+        Span<byte> zeros = stackalloc byte[(int)GuestAddress.PageSize];
+        zeros.Clear();
+        long end = Math.Min(offset + length, Length);
+        while (offset < end)
+        {
+            int count = (int)Math.Min(zeros.Length, end - offset);
+            Write(offset, zeros[..count]);
+            offset += count;
+        }
+    }
+
+    /// <summary>Can some address space write through a shared mapping?</summary>
+    public bool IsMappedForWriting
+    {
+        get
+        {
+            foreach (AddressSpace space in _mappers)
+            {
+                if (space.MapsForWriting(this))
+                    return true;
+            }
+            return false;
+        }
+    }
+
     /// <summary>The host descriptor to map; its file offsets are this object's.</summary>
     internal abstract int MapHandle();
 

@@ -45,6 +45,27 @@ public abstract class FileSystem
     /// <summary>All watches of its inodes, the oldest first.</summary>
     public List<FileWatch> Watches { get; } = [];
 
+    private readonly Dictionary<ulong, Dentry> _handled = [];
+
+    /// <summary>Remembers a name of an inode, so that the inode's number alone finds it (name_to_handle_at(2)).</summary>
+    public void Handle(Dentry name)
+    {
+        // What is gone is forgotten now and then.
+        if (_handled.Count >= 4096 && (_handled.Count & (_handled.Count - 1)) == 0)
+        {
+            foreach ((ulong number, Dentry held) in _handled.ToArray())
+            {
+                if (held.IsRemoved && held.Holders == 0)
+                    _handled.Remove(number);
+            }
+        }
+        _handled[name.Inode!.Status.Inode] = name;
+    }
+
+    /// <summary>The name of a remembered inode; null when it is gone (ESTALE).</summary>
+    public Dentry? FindHandled(ulong inode) =>
+        _handled.TryGetValue(inode, out Dentry? name) && name.Inode is { } found && found.Status.Links > 0 ? name : null;
+
     /// <summary>The cached names of this file system, shared by all its mounts.</summary>
     public Dentry RootName
     {

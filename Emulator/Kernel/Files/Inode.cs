@@ -161,15 +161,30 @@ public abstract class Inode
         return Errno.ENODEV;
     }
 
-    /// <summary>Reserves or punches a range (fallocate(2)): EOPNOTSUPP for modes the file system lacks.</summary>
-    public virtual Errno Allocate(long offset, long length, bool keepSize, bool zero) => Errno.EOPNOTSUPP;
+    /// <summary>Reserves or changes a range (fallocate(2)): EOPNOTSUPP for modes the file system lacks.</summary>
+    public virtual Errno Allocate(long offset, long length, RangeChange change, bool keepSize) => Errno.EOPNOTSUPP;
+
+    /// <summary>Seals of the file; null for files that cannot be sealed (EINVAL).</summary>
+    public virtual FileSeals? Seals => null;
+
+    /// <summary>Adds seals: EPERM when sealing is over, EBUSY when the file is mapped for writing.</summary>
+    public virtual Errno AddSeals(FileSeals seals) => Errno.EINVAL;
+
+    /// <summary>The next data at or behind an offset below the size (lseek(2), SEEK_DATA); the size when there is none.</summary>
+    public virtual long NextData(long offset) => offset;
+
+    /// <summary>The next hole, at the latest the one behind the end.</summary>
+    public virtual long NextHole(long offset) => Status.Size;
 
     /// <summary>Makes content durable as far as the file system can.</summary>
     public virtual Errno Synchronize() => Errno.None;
 }
 
-/// <summary>What a new node is. Mode holds permission and set-id bits, after the umask.</summary>
-public readonly record struct NodeSpec(FileKind Kind, uint Mode, uint User, uint Group, ulong Device = 0, byte[]? Target = null);
+/// <summary>
+/// What a new node is. Mode holds permission and set-id bits, after the umask; a file without a name may get one unless it is
+/// <paramref name="IsNeverNamed"/>.
+/// </summary>
+public readonly record struct NodeSpec(FileKind Kind, uint Mode, uint User, uint Group, ulong Device = 0, byte[]? Target = null, bool IsNeverNamed = false, FileSeals? Seals = null);
 
 /// <summary>A change of attributes; null fields stay. Times are nanoseconds since the epoch.</summary>
 public record struct AttributeChange

@@ -63,6 +63,16 @@ public sealed partial class Process
 {
     /// <summary>Root, working directory and creation mask; shared by processes made with CLONE_FS.</summary>
     public FileContext FileContext { get; set; } = null!;
+
+    /// <summary>Gives the process descriptors of its own when it shares them with another.</summary>
+    public void UnshareFiles()
+    {
+        if (!Files.IsShared)
+            return;
+        FileTable own = Files.Copy();
+        Files.Leave();
+        Files = own;
+    }
 }
 
 public sealed partial class GuestThread

@@ -134,9 +134,10 @@ public sealed partial class Vfs
         FileNotifier.OnName(directory, FileChange.Deleted, entry.Name, entry.Inode);
     }
 
-    /// <summary>rename(2) and renameat2(2), with the kernel's order of checks.</summary>
+    /// <summary>rename(2) and renameat2(2), with the kernel's order of checks. A whiteout is a device 0:0 under the old name.</summary>
     public Errno Rename(
-        in FileCaller caller, PathEntry oldBase, ReadOnlySpan<byte> oldPath, PathEntry newBase, ReadOnlySpan<byte> newPath, RenameMode mode)
+        in FileCaller caller, PathEntry oldBase, ReadOnlySpan<byte> oldPath, PathEntry newBase, ReadOnlySpan<byte> newPath, RenameMode mode,
+        bool leavesWhiteout = false)
     {
         PathWalk from = new(caller, oldBase);
         PathWalk to = new(caller, newBase);
@@ -167,7 +168,10 @@ public sealed partial class Vfs
         byte[] oldName = source.Name;
         MoveNames(source, to.Dentry, target, mode);
         NoteMove(from.Dentry.Inode!, oldName, to.Dentry.Inode!, source, target, mode);
-        return Errno.None;
+        if (!leavesWhiteout)
+            return Errno.None;
+        NodeSpec whiteout = new(FileKind.CharacterDevice, 0, caller.Credentials.User, caller.Credentials.Group);
+        return from.Dentry.Inode!.Make(oldName, whiteout, out _);
     }
 
     /// <summary>An exchange is told as two moves; a replaced file ends last, when its name is let go of.</summary>

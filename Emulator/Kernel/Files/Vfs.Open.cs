@@ -110,7 +110,7 @@ public sealed partial class Vfs
         error = Permission.MayCreate(directory, caller.Credentials);
         if (error != Errno.None)
             return error;
-        error = directory.MakeUnnamed(NewNode(caller, directory, FileKind.Regular, mode), out Inode? inode);
+        error = directory.MakeUnnamed(NewNode(caller, directory, FileKind.Regular, mode) with { IsNeverNamed = (flags & OpenFlags.Exclusive) != 0 }, out Inode? inode);
         if (error != Errno.None)
             return error;
         Dentry name = new(walk.Dentry, [.. "#"u8, .. System.Text.Encoding.ASCII.GetBytes(inode!.Status.Inode.ToString())], inode);

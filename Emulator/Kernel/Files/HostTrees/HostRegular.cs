@@ -95,11 +95,18 @@ public sealed class HostRegular : HostInode
         return error;
     }
 
-    public override Errno Allocate(long offset, long length, bool keepSize, bool zero)
+    public override Errno Allocate(long offset, long length, RangeChange change, bool keepSize)
     {
         const int KeepSize = 1;
-        const int ZeroRange = 0x10;
-        return (Errno)(-_file!.Allocate((keepSize ? KeepSize : 0) | (zero ? ZeroRange : 0), offset, length));
+        int mode = change switch
+        {
+            RangeChange.PunchHole => 2,
+            RangeChange.Collapse => 8,
+            RangeChange.Zero => 0x10,
+            RangeChange.Insert => 0x20,
+            _ => 0,
+        };
+        return (Errno)(-_file!.Allocate((keepSize ? KeepSize : 0) | mode, offset, length));
     }
 
     public override Errno Synchronize() => _file is null ? Errno.None : (Errno)(-_file.Synchronize());

@@ -63,7 +63,9 @@ public sealed class MemoryDirectory : MemoryNode
     {
         MemoryNode node = Owner.NewNode(spec, _status.Device);
         node.AddLink(-1);
-        node.IsLinkable = true;
+        node.IsLinkable = !spec.IsNeverNamed;
+        if (spec.Seals is { } seals && node is MemoryFile file)
+            file.Start(seals);
         inode = node;
         return Errno.None;
     }

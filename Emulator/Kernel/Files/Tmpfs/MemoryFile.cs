@@ -7,7 +7,7 @@ namespace Vivarium.Emulator.Kernel.Files.Tmpfs;
 /// A regular file: bytes in a mappable object of its own, or the lower file's until the first write (copy-up). Readers that
 /// were open before see the new content, too; mappings made before keep the lower one, as overlayfs documents.
 /// </summary>
-public sealed class MemoryFile : MemoryNode
+public sealed partial class MemoryFile : MemoryNode
 {
     private const int CopyChunk = 1 << 18;
 
@@ -28,7 +28,7 @@ public sealed class MemoryFile : MemoryNode
             {
                 // A mapping may have grown nothing, but a write through the object's other owners may have.
                 _status.Size = _content.Length;
-                _status.Blocks = (_status.Size + 4095) / 4096 * 8;
+                _status.Blocks = (_content.Kept + 4095) / 4096 * 8;
             }
             return _status;
         }
@@ -45,7 +45,9 @@ public sealed class MemoryFile : MemoryNode
 
     public override IoResult WriteAt(long offset, ReadOnlySpan<byte> source)
     {
-        Errno error = TakeOver(keep: long.MaxValue);
+        Errno error = MayWrite(offset, ref source);
+        if (error == Errno.None)
+            error = TakeOver(keep: long.MaxValue);
         if (error != Errno.None)
             return error;
         if (!_content!.Write(offset, source))
@@ -56,7 +58,9 @@ public sealed class MemoryFile : MemoryNode
 
     private protected override Errno Resize(long size)
     {
-        Errno error = TakeOver(keep: size);
+        Errno error = MayResize(size);
+        if (error == Errno.None)
+            error = TakeOver(keep: size);
         if (error != Errno.None)
             return error;
         if (!_content!.SetLength(size))
@@ -93,28 +97,6 @@ public sealed class MemoryFile : MemoryNode
         Errno error = TakeOver(keep: long.MaxValue);
         content = _content;
         return error;
-    }
-
-    public override Errno Allocate(long offset, long length, bool keepSize, bool zero)
-    {
-        Errno error = TakeOver(keep: long.MaxValue);
-        if (error != Errno.None)
-            return error;
-        long end = offset + length;
-        long zeroEnd = zero ? Math.Min(end, _content!.Length) : 0;
-        Span<byte> zeros = stackalloc byte[4096];
-        zeros.Clear();
-        while (offset < zeroEnd)
-        {
-            int count = (int)Math.Min(zeros.Length, zeroEnd - offset);
-            if (!_content!.Write(offset, zeros[..count]))
-                return Errno.ENOSPC;
-            offset += count;
-        }
-        if (!keepSize && end > _content!.Length && !_content.SetLength(end))
-            return Errno.ENOSPC;
-        Modified();
-        return Errno.None;
     }
 
     private Errno AcquireLower()

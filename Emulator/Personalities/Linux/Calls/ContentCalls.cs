@@ -32,16 +32,12 @@ public static class ContentCalls
     public static CallResult Fallocate(CallContext call, int fd, int mode, long offset, long length)
     {
         const int KeepSize = 1;
-        const int PunchHole = 2;
-        const int ZeroRange = 0x10;
         Errno error = call.UsableFile(fd, out OpenFile file);
         if (error != Errno.None)
             return error;
         if (offset < 0 || length <= 0)
             return Errno.EINVAL;
-        if ((mode & ~(KeepSize | PunchHole | ZeroRange)) != 0 || (mode & (PunchHole | ZeroRange)) == (PunchHole | ZeroRange))
-            return Errno.EOPNOTSUPP;
-        if ((mode & (PunchHole | KeepSize)) == PunchHole)
+        if (DecodeChange(mode & ~KeepSize, (mode & KeepSize) != 0) is not { } change)
             return Errno.EOPNOTSUPP;
         if (!file.CanWrite)
             return Errno.EBADF;
@@ -56,11 +52,22 @@ public static class ContentCalls
         }
         if (offset > long.MaxValue - length)
             return Errno.EFBIG;
-        error = file.Inode.Allocate(offset, length, (mode & KeepSize) != 0, (mode & (PunchHole | ZeroRange)) != 0);
+        error = file.Inode.Allocate(offset, length, change, (mode & KeepSize) != 0);
         if (error == Errno.None)
             FileNotifier.OnFile(file, FileChange.Modified);
         return error;
     }
+
+    /// <summary>FALLOC_FL_ modes: PUNCH_HOLE needs KEEP_SIZE, COLLAPSE_RANGE and INSERT_RANGE exclude it; nothing is shared that could be unshared.</summary>
+    private static RangeChange? DecodeChange(int mode, bool keepsSize) => mode switch
+    {
+        0 or 0x40 => RangeChange.Reserve,
+        2 when keepsSize => RangeChange.PunchHole,
+        8 when !keepsSize => RangeChange.Collapse,
+        0x10 => RangeChange.Zero,
+        0x20 when !keepsSize => RangeChange.Insert,
+        _ => null,
+    };
 
     public static CallResult Fadvise64(CallContext call, int fd, long offset, ulong length, int advice)
     {

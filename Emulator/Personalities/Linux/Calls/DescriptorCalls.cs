@@ -72,6 +72,10 @@ public static class DescriptorCalls
                 return SetStatus(call, file, (uint)argument);
             case 5 or 6 or 7 or 36 or 37 or 38: // F_GETLK … F_OFD_SETLKW
                 return LockCalls.Control(call, file, command, new GuestAddress(argument));
+            case 1033: // F_ADD_SEALS
+                return AddSeals(file, argument);
+            case 1034: // F_GET_SEALS
+                return file.Inode.Seals is { } seals ? (long)seals : Errno.EINVAL;
             case 8 or 9 or 10 or 11: // F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG: no file here raises signals
                 return 0;
             case 1031 or 1032 when file is not PipeEnd: // F_SETPIPE_SZ, F_GETPIPE_SZ
@@ -79,6 +83,13 @@ public static class DescriptorCalls
             default:
                 return file.DescriptorControl(call, command, argument);
         }
+    }
+
+    private static CallResult AddSeals(OpenFile file, ulong seals)
+    {
+        if (!file.CanWrite)
+            return Errno.EPERM;
+        return (seals & ~(ulong)FileSeals.All) != 0 ? Errno.EINVAL : file.Inode.AddSeals((FileSeals)seals);
     }
 
     private static CallResult SetStatus(CallContext call, OpenFile file, uint flags)

@@ -9,7 +9,8 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>getxattr(2), setxattr(2), listxattr(2), removexattr(2) and their l and f forms.</summary>
 public static class ExtendedAttributeCalls
 {
-    private const int MaxName = 255;
+    /// <summary>XATTR_NAME_MAX, with the NUL at the end.</summary>
+    private const int MaxName = 256;
     private const ulong MaxValue = 65536;
     private const int Here = Fcntl.AtCurrentDirectory;
 
@@ -100,12 +101,17 @@ public static class ExtendedAttributeCalls
         if (!call.Memory.TryRead(value, bytes))
             return Errno.EFAULT;
         error = path?.IsReadOnly() == true ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
+        if (error == Errno.EOPNOTSUPP && name.AsSpan().StartsWith("system.posix_acl_"u8) && !IsAccessList(bytes))
+            error = Errno.EINVAL;
         if (error == Errno.None)
             error = inode.SetAttribute(name, bytes, (flags & Create) != 0, (flags & Replace) != 0);
         if (error == Errno.None)
             FileNotifier.OnFile(path, FileChange.AttributesChanged);
         return error;
     }
+
+    /// <summary>A header with version 2, then entries of eight bytes (include/uapi/linux/posix_acl_xattr.h).</summary>
+    private static bool IsAccessList(ReadOnlySpan<byte> value) => value.Length >= 4 && value[..4].SequenceEqual("\x02\0\0\0"u8) && value.Length % 8 == 4;
 
     private static CallResult Remove(CallContext call, Inode inode, PathEntry? path, GuestAddress address)
     {
@@ -138,13 +144,17 @@ public static class ExtendedAttributeCalls
             return credentials.Has(FilePrivileges.Administer) ? Errno.None : forWriting ? Errno.EPERM : Errno.ENODATA;
         if (name.StartsWith("user."u8))
         {
+            if (name.Length == 5)
+                return Errno.EINVAL;
             if (inode.Kind is not (FileKind.Regular or FileKind.Directory))
                 return forWriting ? Errno.EPERM : Errno.ENODATA;
             return Permission.Check(inode, forWriting ? FileAccessKind.Write : FileAccessKind.Read, credentials);
         }
         if (name.StartsWith("security."u8))
             return !forWriting || credentials.Has(FilePrivileges.Administer) ? Errno.None : Errno.EPERM;
-        // POSIX ACLs ("system.") are not kept.
-        return Errno.EOPNOTSUPP;
+        // POSIX ACLs are not kept: there is none.
+        if (!name.SequenceEqual("system.posix_acl_access"u8) && !name.SequenceEqual("system.posix_acl_default"u8))
+            return Errno.EOPNOTSUPP;
+        return forWriting ? Errno.EOPNOTSUPP : Errno.ENODATA;
     }
 }

@@ -8,7 +8,8 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>What file calls share: descriptors, paths and the *at base decoded.</summary>
 internal static class FileArguments
 {
-    private const int MaxPath = 4095;
+    /// <summary>PATH_MAX, with the NUL at the end.</summary>
+    private const int MaxPath = 4096;
 
     public static FileCaller Caller(this CallContext call) => new(call.Process.FileContext, call.Thread.FileCredentials, call);
 

@@ -80,6 +80,13 @@ public static class MemoryCalls
                 return Errno.EACCES;
             most &= ~Protection.Write;
         }
+        // Sealed against writing: no shared mapping may write, now or later (mm/memfd.c, memfd_check_seals_mmap).
+        if (isShared && file.Inode.Seals is { } seals && (seals & FileSeals.AnyWrite) != 0)
+        {
+            if (((Protection)protection & Protection.Write) != 0)
+                return Errno.EPERM;
+            most &= ~Protection.Write;
+        }
         content = file.MapObject();
         return content is null ? Errno.ENODEV : Errno.None;
     }

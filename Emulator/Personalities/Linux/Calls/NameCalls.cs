@@ -84,17 +84,19 @@ public static class NameCalls
     {
         const uint NoReplace = 1;
         const uint Exchange = 2;
-        // RENAME_WHITEOUT (4) is for file systems that are upper layers themselves.
-        if ((flags & ~(NoReplace | Exchange)) != 0 || flags == (NoReplace | Exchange))
+        const uint Whiteout = 4;
+        if ((flags & ~(NoReplace | Exchange | Whiteout)) != 0 || ((flags & Exchange) != 0 && (flags & (NoReplace | Whiteout)) != 0))
             return Errno.EINVAL;
+        if ((flags & Whiteout) != 0 && !call.Thread.FileCredentials.Has(FilePrivileges.MakeDevice))
+            return Errno.EPERM;
         Errno error = call.ReadPathAt(oldDirfd, oldPath, out PathEntry oldBase, out byte[] from);
         if (error != Errno.None)
             return error;
         error = call.ReadPathAt(newDirfd, newPath, out PathEntry newBase, out byte[] to);
         if (error != Errno.None)
             return error;
-        RenameMode mode = flags switch { NoReplace => RenameMode.NoReplace, Exchange => RenameMode.Exchange, _ => RenameMode.Replace };
-        return call.World.Vfs.Rename(call.Caller(), oldBase, from, newBase, to, mode);
+        RenameMode mode = (flags & ~Whiteout) switch { NoReplace => RenameMode.NoReplace, Exchange => RenameMode.Exchange, _ => RenameMode.Replace };
+        return call.World.Vfs.Rename(call.Caller(), oldBase, from, newBase, to, mode, (flags & Whiteout) != 0);
     }
 
     public static CallResult Readlink(CallContext call, GuestAddress path, GuestAddress buffer, int size) =>

@@ -47,6 +47,10 @@ public static class OpenCalls
             return Errno.EINVAL;
         if ((request.Resolve & 0x18) == 0x18)
             return Errno.EINVAL;
+        // What must be found without waiting cannot be made (build_open_flags in fs/open.c).
+        const ulong Cached = 0x20;
+        if ((request.Resolve & Cached) != 0 && (flags & (Fcntl.Truncate | Fcntl.Create | Fcntl.TemporaryBit)) != 0)
+            return Errno.EAGAIN;
         return OpenAt(call, dirfd, path, flags, (uint)request.Mode, DecodeResolve(request.Resolve));
     }
 
@@ -74,7 +78,11 @@ public static class OpenCalls
             return Errno.EINVAL;
         if ((flags & (Fcntl.Create | Fcntl.Directory | Fcntl.PathOnly)) == (Fcntl.Create | Fcntl.Directory))
             return Errno.EINVAL;
-        Errno error = call.ReadPathAt(dirfd, address, out PathEntry @base, out byte[] path);
+        Errno error = call.ReadPath(address, out byte[] path);
+        PathEntry @base = call.Process.FileContext.WorkingDirectory;
+        // Below a root of its own, an absolute path starts at the descriptor, too.
+        if (error == Errno.None)
+            error = call.BaseOf(dirfd, (walk & WalkFlags.InRoot) != 0 ? default : path, out @base);
         if (error != Errno.None)
             return error;
         if (path.Length == 0)
@@ -94,6 +102,8 @@ public static class OpenCalls
         const uint CloseOnExec = 4;
         if ((flags & ~(Unshare | CloseOnExec)) != 0 || first > last)
             return Errno.EINVAL;
+        if ((flags & Unshare) != 0)
+            call.Process.UnshareFiles();
         FileTable table = call.Process.Files;
         for (int fd = (int)Math.Min(first, int.MaxValue); fd < table.End && (uint)fd <= last; fd++)
         {
@@ -109,11 +119,10 @@ public static class OpenCalls
 
     public static CallResult MemfdCreate(CallContext call, GuestAddress name, uint flags)
     {
-        const uint CloseOnExec = 1;
-        const uint AllowSealing = 2;
-        const uint Known = CloseOnExec | AllowSealing | 8 | 16;
-        const int MaxName = 249;
-        if ((flags & ~Known) != 0)
+        const uint CloseOnExec = 1, AllowSealing = 2, NoExecuteSeal = 8, Execute = 16;
+        const uint Known = CloseOnExec | AllowSealing | NoExecuteSeal | Execute;
+        const int MaxName = 250;
+        if ((flags & ~Known) != 0 || (flags & (NoExecuteSeal | Execute)) == (NoExecuteSeal | Execute))
             return Errno.EINVAL;
         byte[]? text = call.Memory.ReadCString(name, MaxName, out bool tooLong);
         if (tooLong)
@@ -122,7 +131,10 @@ public static class OpenCalls
             return Errno.EFAULT;
         Vfs vfs = call.World.Vfs;
         FileCredentials credentials = call.Thread.FileCredentials;
-        Errno error = vfs.UnnamedFiles!.Root.MakeUnnamed(new NodeSpec(FileKind.Regular, 0x1FF, credentials.User, credentials.Group), out Inode? inode);
+        bool isNoExecute = (flags & NoExecuteSeal) != 0;
+        FileSeals seals = isNoExecute ? FileSeals.Execute : (flags & AllowSealing) != 0 ? FileSeals.None : FileSeals.Seal;
+        NodeSpec spec = new(FileKind.Regular, isNoExecute ? 0x1B6u : 0x1FF, credentials.User, credentials.Group, IsNeverNamed: true, Seals: seals);
+        Errno error = vfs.UnnamedFiles!.Root.MakeUnnamed(spec, out Inode? inode);
         OpenFile? file = null;
         if (error == Errno.None)
             error = inode!.Open(vfs.Unnamed(inode, [.. "memfd:"u8, .. text]), OpenFlags.ReadWrite, call, out file);

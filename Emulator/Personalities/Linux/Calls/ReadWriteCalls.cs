@@ -8,10 +8,11 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>read(2), write(2) and their vector and positioned forms; lseek(2).</summary>
 public static class ReadWriteCalls
 {
-    // RWF_ flags of preadv2(2): HIPRI, DSYNC, SYNC, NOWAIT, APPEND.
+    // RWF_ flags of preadv2(2): HIPRI, DSYNC, SYNC, NOWAIT, APPEND, NOAPPEND, DONTCACHE; no file here writes atomically (RWF_ATOMIC).
     private const uint NoWait = 8;
     private const uint AppendFlag = 0x10;
-    private const uint KnownFlags = 0x1F;
+    private const uint NoAppend = 0x20;
+    private const uint KnownFlags = 0xBF;
 
     public static CallResult Read(CallContext call, int fd, GuestAddress buffer, ulong count) =>
         Readable(call, fd, out OpenFile file) ? Accessed(file, FileTransfer.Read(call, file, buffer, count)) : Errno.EBADF;
@@ -65,18 +66,23 @@ public static class ReadWriteCalls
             return Errno.EOPNOTSUPP;
         if ((long)offset != -1)
             return Preadv(call, fd, vectors, count, offset, offsetHigh);
-        if ((flags & NoWait) == 0 || !Readable(call, fd, out OpenFile file) || file.Inode.Kind == FileKind.Regular)
-            return Readv(call, fd, vectors, count);
-        return (file.Poll() & Readiness.In) == 0 ? Errno.EAGAIN : Readv(call, fd, vectors, count);
+        bool isNever = (flags & NoWait) != 0 && Readable(call, fd, out OpenFile file) && file.Inode.Kind != FileKind.Regular
+            && (file.Poll() & Readiness.In) == 0;
+        return isNever ? Errno.EAGAIN : Readv(call, fd, vectors, count);
     }
 
     public static CallResult Pwritev2(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh, uint flags)
     {
-        if ((flags & ~KnownFlags) != 0)
-            return Errno.EOPNOTSUPP;
-        if ((flags & AppendFlag) != 0 && Writable(call, fd, out OpenFile file) && file.CanSeek)
-            return Modified(file, FileTransfer.WriteVector(call, file, vectors, count, file.Inode.Status.Size));
-        return (long)offset == -1 ? Writev(call, fd, vectors, count) : Pwritev(call, fd, vectors, count, offset, offsetHigh);
+        if ((flags & ~KnownFlags) != 0 || (flags & (AppendFlag | NoAppend)) == (AppendFlag | NoAppend))
+            return (flags & ~KnownFlags) != 0 ? Errno.EOPNOTSUPP : Errno.EINVAL;
+        if ((flags & (AppendFlag | NoAppend)) == 0 || !Writable(call, fd, out OpenFile file) || !file.CanSeek)
+            return (long)offset == -1 ? Writev(call, fd, vectors, count) : Pwritev(call, fd, vectors, count, offset, offsetHigh);
+        // For this one call; files that can seek never make it wait.
+        OpenFlags before = file.Flags;
+        file.Flags = (flags & AppendFlag) != 0 ? before | OpenFlags.Append : before & ~OpenFlags.Append;
+        CallResult result = (long)offset == -1 ? Writev(call, fd, vectors, count) : Pwritev(call, fd, vectors, count, offset, offsetHigh);
+        file.Flags = before;
+        return result;
     }
 
     public static CallResult Lseek(CallContext call, int fd, long offset, uint whence)
@@ -106,10 +112,11 @@ public static class ReadWriteCalls
                 position = unchecked(size + offset);
                 break;
             default:
-                // Files here have no holes but the one at their end (lseek(2), SEEK_DATA and SEEK_HOLE).
                 if (offset < 0 || offset >= size)
                     return Errno.ENXIO;
-                position = whence == 3 ? offset : size;
+                position = whence == 3 ? file.Inode.NextData(offset) : file.Inode.NextHole(offset);
+                if (whence == 3 && position >= size)
+                    return Errno.ENXIO;
                 break;
         }
         if (position < 0)
