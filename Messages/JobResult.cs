@@ -54,6 +54,30 @@ public sealed record JobUsage
 
     /// <summary>Real time from the start of the program to its end.</summary>
     public TimeSpan Elapsed { get; init; }
+
+    /// <summary>What the node's translator did meanwhile, for this job and those beside it.</summary>
+    public TranslatorUsage Translator { get; init; } = new();
+}
+
+/// <summary>Counters of the translator.</summary>
+public sealed record TranslatorUsage
+{
+    public long Blocks { get; init; }
+
+    /// <summary>Bytes of host code.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>Ways out of blocks that found their target translated.</summary>
+    public long Hits { get; init; }
+
+    /// <summary>Jumps made to go from block to block directly.</summary>
+    public long ChainedJumps { get; init; }
+
+    /// <summary>Instructions that the interpreter ran.</summary>
+    public long Interpreted { get; init; }
+
+    /// <summary>How often the code cache was emptied.</summary>
+    public long Evictions { get; init; }
 }
 
 /// <summary>One system call's share of a job. Times are nanoseconds of world time.</summary>

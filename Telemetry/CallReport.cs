@@ -43,6 +43,13 @@ public static class CallReport
             AppendFact(text, "speed", string.Create(CultureInfo.InvariantCulture, $"{usage.Instructions / seconds / 1e6:0.0} million instructions/s"));
         AppendFact(text, "peak memory", string.Create(CultureInfo.InvariantCulture, $"{usage.PeakMemory / 1048576.0:0.0} MiB"));
         AppendFact(text, "processes", usage.Processes.ToString(CultureInfo.InvariantCulture));
+        TranslatorUsage translator = usage.Translator;
+        if (translator.Blocks + translator.Hits > 0)
+        {
+            AppendFact(text, "translated", string.Create(CultureInfo.InvariantCulture, $"{translator.Blocks:N0} blocks, {translator.Bytes:N0} bytes, {translator.Evictions:N0} evictions"));
+            AppendFact(text, "jumps", string.Create(CultureInfo.InvariantCulture, $"{translator.ChainedJumps:N0} chained, {translator.Hits:N0} cache hits"));
+            AppendFact(text, "interpreted", string.Create(CultureInfo.InvariantCulture, $"{translator.Interpreted:N0} instructions"));
+        }
         AppendCalls(text, usage.Calls);
         return text.ToString();
     }

@@ -23,6 +23,8 @@ internal sealed class EmulatorRun : IJobRun
     private readonly JobStreams _streams;
     private readonly CallRecorder? _recorder;
     private readonly StraceWriter? _listing;
+    private readonly IEngine _engine;
+    private readonly EngineStatistics _engineBefore;
     private readonly World _world;
     private Terminal? _terminal;
     private readonly JobNetwork _network;
@@ -40,6 +42,8 @@ internal sealed class EmulatorRun : IJobRun
         if (spec.Tracing.Any)
             _recorder = new CallRecorder(_listing, spec.Tracing.Spans, services.Clock.Realtime);
         _network = new JobNetwork(spec.Network, services);
+        _engine = Engines.Of(spec.Engine);
+        _engineBefore = _engine.Statistics;
         _world = new World(new WorldSpec
         {
             HostClock = services.Clock,
@@ -47,7 +51,7 @@ internal sealed class EmulatorRun : IJobRun
             Seed = spec.Seed ?? (spec.Clock == ClockKind.Virtual ? 0 : services.Seeds()),
             ShufflesThreads = spec.Seed is not null,
             MemoryLimit = spec.Limits.Memory,
-            Engine = Engines.Of(spec.Engine),
+            Engine = _engine,
             Personality = LinuxPersonality.Instance,
             Woken = () => Woken?.Invoke(),
             Observer = _recorder,
@@ -112,6 +116,17 @@ internal sealed class EmulatorRun : IJobRun
         PeakMemory = _world.Accountant.Peak,
         Processes = _world.ProcessesCreated,
         Calls = _recorder?.Usage(_world.Personality) ?? [],
+        Translator = Translated(_engine.Statistics - _engineBefore),
+    };
+
+    private static TranslatorUsage Translated(EngineStatistics done) => new()
+    {
+        Blocks = done.Blocks,
+        Bytes = done.Bytes,
+        Hits = done.Hits,
+        ChainedJumps = done.ChainedJumps,
+        Interpreted = done.Interpreted,
+        Evictions = done.Evictions,
     };
 
     /// <summary>Sets the world up and starts the program; null when it runs.</summary>

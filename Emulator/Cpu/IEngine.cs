@@ -36,6 +36,17 @@ public enum ExitReason : byte
 /// <summary>What an engine's run ended with.</summary>
 public readonly record struct EngineExit(ExitReason Reason, MemoryFault Fault = default);
 
+/// <summary>
+/// What an engine did since the process began, for all worlds: blocks translated and their host bytes, exits of blocks that found
+/// a translation, jumps made to go from block to block directly, instructions left to the interpreter, evictions.
+/// </summary>
+public readonly record struct EngineStatistics(long Blocks, long Bytes, long Hits, long ChainedJumps, long Interpreted, long Evictions)
+{
+    public static EngineStatistics operator -(EngineStatistics now, EngineStatistics before) => new(
+        now.Blocks - before.Blocks, now.Bytes - before.Bytes, now.Hits - before.Hits,
+        now.ChainedJumps - before.ChainedJumps, now.Interpreted - before.Interpreted, now.Evictions - before.Evictions);
+}
+
 /// <summary>Runs guest code until it must stop. Never calls the kernel (house rule 3).</summary>
 public interface IEngine
 {
@@ -44,4 +55,7 @@ public interface IEngine
     /// to <see cref="GuestCpu.Instructions"/>.
     /// </summary>
     EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget);
+
+    /// <summary>Counters of an engine that translates; none for others.</summary>
+    EngineStatistics Statistics => default;
 }

@@ -33,6 +33,12 @@ internal sealed unsafe class CodeCache
     /// <summary>Counts evictions.</summary>
     public int Generation { get; private set; }
 
+    public long Blocks { get; private set; }
+
+    public long Bytes { get; private set; }
+
+    public long ChainedJumps { get; private set; }
+
     public CodeDomain ImageOf(in AddressSpace.FixedCode code)
     {
         lock (_lock)
@@ -57,6 +63,8 @@ internal sealed unsafe class CodeCache
             translation.Domain = domain;
             _store.Commit(translation.Length);
             _byAddress.Add(translation);
+            Blocks++;
+            Bytes += translation.Length;
             domain.Add(translation);
             return translation;
         }
@@ -78,6 +86,7 @@ internal sealed unsafe class CodeCache
             if (link.Linked == to)
                 return;
             link.Linked = to;
+            ChainedJumps++;
             to.Incoming.Add(link);
             Patch(link.Owner.Entry + link.DisplacementAt, to.Entry);
         }

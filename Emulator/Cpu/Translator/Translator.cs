@@ -18,6 +18,7 @@ public sealed unsafe class Translator : IEngine
     /// <summary>A budget must fit beside the window's size.</summary>
     private const long MostBudget = 1 << 22;
 
+    private const int NoLink = -1;
     private const int Rcx = 1;
     private const int R11 = 11;
 
@@ -33,23 +34,41 @@ public sealed unsafe class Translator : IEngine
 
     public static bool IsSupported => Gate.IsSupported;
 
+    public EngineStatistics Statistics => new(_cache.Blocks, _cache.Bytes, Interlocked.Read(ref _hits), _cache.ChainedJumps, Interlocked.Read(ref _interpreted), _cache.Generation);
+
+    private long _hits;
+    private long _interpreted;
+
+    /// <summary>A turn of a thread: how far it came, and the exit that awaits its target's translation.</summary>
+    private ref struct Turn
+    {
+        public long Given;
+        public long Left;
+        public int Link;
+        public long Hits;
+        public long Interpreted;
+    }
+
     /// <summary>Whether the instruction at an address that was run has host code, and is not the interpreter's.</summary>
     internal bool IsTranslated(AddressSpace memory, ulong pc) => SpaceCode.Of(memory, _cache).DomainOf(pc).Find(pc) is { Translated: > 0 };
 
     public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
     {
-        long given = budget;
+        var turn = new Turn { Given = budget, Left = budget, Link = NoLink };
         var exit = new EngineExit(ExitReason.Budget);
-        while (budget > 0)
+        bool hasEnded = false;
+        while (turn.Left > 0 && !hasEnded)
         {
             SpaceCode code = SpaceCode.Of(memory, _cache);
-            bool ended = IsOrdinary(ref cpu.State, memory) && Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block
-                ? RunTranslated(cpu, memory, code, block, ref budget, out exit)
-                : StepOver(cpu, memory, ref budget, out exit);
-            if (ended)
-                break;
+            hasEnded = IsOrdinary(ref cpu.State, memory) && Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block
+                ? RunTranslated(cpu, memory, code, block, ref turn, out exit)
+                : StepOver(cpu, memory, ref turn, out exit);
         }
-        cpu.Instructions += (ulong)(given - budget);
+        budget = turn.Left;
+        cpu.Instructions += (ulong)(turn.Given - turn.Left);
+        Interlocked.Add(ref _hits, turn.Hits);
+        if (turn.Interpreted > 0)
+            Interlocked.Add(ref _interpreted, turn.Interpreted);
         return exit;
     }
 
@@ -58,7 +77,7 @@ public sealed unsafe class Translator : IEngine
         state.Registers[RegisterMap.StackPointer] <= memory.WindowSize && state.FsBase <= memory.WindowSize && state.GsBase <= memory.WindowSize;
 
     /// <summary>Runs from a block on; false to go on at the program counter.</summary>
-    private bool RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation block, ref long budget, out EngineExit exit)
+    private bool RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation block, ref Turn turn, out EngineExit exit)
     {
         ref CpuState state = ref cpu.State;
         var context = new GateContext
@@ -71,12 +90,12 @@ public sealed unsafe class Translator : IEngine
         };
         exit = new EngineExit(ExitReason.Budget);
         CodeCache.Worker worker = _cache.Enter();
-        ExitKind kind = RunBlocks(ref state, code, block, ref context, memory.WindowShift, ref budget);
+        ExitKind kind = RunBlocks(ref state, code, block, ref context, memory.WindowShift, ref turn);
         int unused = 0;
         if (kind == ExitKind.Fault)
             kind = Locate(ref state, ref unused);
         CodeCache.Leave(worker);
-        budget += unused;
+        turn.Left += unused;
         switch (kind)
         {
             case ExitKind.SystemCall:
@@ -86,29 +105,38 @@ public sealed unsafe class Translator : IEngine
                 exit = new EngineExit(ExitReason.SystemCall);
                 return true;
             case ExitKind.Interpret:
-                return StepOver(cpu, memory, ref budget, out exit);
+                return StepOver(cpu, memory, ref turn, out exit);
             default:
                 return false;
         }
     }
 
     /// <summary>Runs blocks, connecting those that are translated already.</summary>
-    private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, int windowShift, ref long budget)
+    private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, int windowShift, ref Turn turn)
     {
+        int link = turn.Link;
+        turn.Link = NoLink;
         while (code.Generation == _cache.Generation)
         {
-            long given = Math.Min(budget, MostBudget);
+            if (link != NoLink)
+                _cache.Join(link, block);
+            long given = Math.Min(turn.Left, MostBudget);
             context.Budget = (given << RegisterMap.BudgetShift) | (uint)windowShift;
             long result;
             fixed (CpuState* registers = &state)
             fixed (GateContext* shared = &context)
                 result = _cache.Gate.Enter(registers, shared, block.Entry);
-            budget -= given - (context.Budget >> RegisterMap.BudgetShift);
+            turn.Left -= given - (context.Budget >> RegisterMap.BudgetShift);
             var kind = (ExitKind)result;
-            if (kind > ExitKind.Miss || budget <= 0 || code.DomainOf(state.Pc).Find(state.Pc) is not { Translated: > 0 } next)
+            if (kind > ExitKind.Miss)
                 return kind;
-            if (kind == ExitKind.Link)
-                _cache.Join((int)(result >> 8), next);
+            link = kind == ExitKind.Link ? (int)(result >> 8) : NoLink;
+            if (turn.Left <= 0 || code.DomainOf(state.Pc).Find(state.Pc) is not { Translated: > 0 } next)
+            {
+                turn.Link = link;
+                return kind;
+            }
+            turn.Hits++;
             code.Jumps.Remember(state.Pc, next.Entry);
             context.JumpTable = code.Jumps.Start;
             context.JumpMask = code.Jumps.Mask;
@@ -142,9 +170,11 @@ public sealed unsafe class Translator : IEngine
         return ExitKind.Interpret;
     }
 
-    private bool StepOver(GuestCpu cpu, AddressSpace memory, ref long budget, out EngineExit exit)
+    private bool StepOver(GuestCpu cpu, AddressSpace memory, ref Turn turn, out EngineExit exit)
     {
-        exit = _interpreter.Step(cpu, memory, ref budget);
+        turn.Link = NoLink;
+        turn.Interpreted++;
+        exit = _interpreter.Step(cpu, memory, ref turn.Left);
         return exit.Reason != ExitReason.Budget;
     }
 
