@@ -186,6 +186,8 @@ internal sealed unsafe partial class BlockTranslator
             case OpCode.Store:
                 EmitStore(op, at);
                 return 1;
+            case OpCode.String:
+                return EmitString(op);
             default:
                 return 0;
         }

@@ -32,6 +32,8 @@ internal sealed unsafe partial class BlockTranslator
             _slots[i] = _hosts[i] == HostRegister.None ? RegisterMap.Slot(i) : default;
         }
         _exchanges.Clear();
+        if (Array.Exists(_ops, static op => op.Code == OpCode.String))
+            return;
         CountUses();
         int gain = IsLoop ? LoopGain : StraightGain;
         for (byte inFrame = 12; inFrame < RegisterMap.Count; inFrame++)

@@ -19,8 +19,11 @@ internal enum ExitKind : byte
     Fault,
 }
 
-/// <summary>Where the host code of an instruction begins, and up to which instruction the budget is paid there.</summary>
-internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo);
+/// <summary>
+/// Where the host code of an instruction begins, and up to which instruction the budget is paid there. Rebased code holds host
+/// addresses in place of the guest's in RSI and RDI.
+/// </summary>
+internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo, bool IsRebased = false);
 
 /// <summary>A block's host code.</summary>
 internal sealed class Translation(Block block, nint entry, int length, CodeStart[] starts, int translated, Link[] links, (byte InFrame, byte InRegister)[] exchanges)

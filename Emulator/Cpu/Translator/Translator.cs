@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Cpu.Blocks;
+using Vivarium.Emulator.Cpu.Ops;
 using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Memory;
 
@@ -20,6 +21,8 @@ public sealed unsafe class Translator : IEngine
 
     private const int NoLink = -1;
     private const int Rcx = 1;
+    private const int Rsi = 6;
+    private const int Rdi = 7;
     private const int R11 = 11;
 
     private readonly BlockCache _blocks;
@@ -93,7 +96,7 @@ public sealed unsafe class Translator : IEngine
         ExitKind kind = RunBlocks(ref state, code, block, ref context, memory.WindowShift, ref turn);
         int unused = 0;
         if (kind == ExitKind.Fault)
-            kind = Locate(ref state, ref unused);
+            kind = Locate(ref state, memory.WindowBase, ref unused);
         CodeCache.Leave(worker);
         turn.Left += unused;
         switch (kind)
@@ -149,7 +152,7 @@ public sealed unsafe class Translator : IEngine
     /// The host refused something at a host program counter: the budget's probe, or an access, which the interpreter tries again.
     /// Sets the guest's program counter and tells how many instructions were paid for but not run.
     /// </summary>
-    private ExitKind Locate(ref CpuState state, ref int unused)
+    private ExitKind Locate(ref CpuState state, nint window, ref int unused)
     {
         nint address = (nint)state.Pc;
         Translation block = _cache.At(address);
@@ -165,9 +168,19 @@ public sealed unsafe class Translator : IEngine
             state.Pc = block.Block.End;
             return ExitKind.Link;
         }
+        if (start.IsRebased)
+            Rebase(ref state, window, block.Block, start.Instruction);
         state.Pc = block.Block.Instructions[start.Instruction].Pc;
         unused = start.PaidTo - start.Instruction;
         return ExitKind.Interpret;
+    }
+
+    /// <summary>A string instruction was interrupted while its pointers were the host's.</summary>
+    private static void Rebase(ref CpuState state, nint window, Block block, int instruction)
+    {
+        state.Registers[Rdi] -= (ulong)window;
+        if ((StringOperation)block.Ops[block.Instructions[instruction].Op].Immediate == StringOperation.Move)
+            state.Registers[Rsi] -= (ulong)window;
     }
 
     private bool StepOver(GuestCpu cpu, AddressSpace memory, ref Turn turn, out EngineExit exit)

@@ -30,6 +30,8 @@ internal static class X86CpuId
         // 32 KB of instruction and data cache, 256 KB of second level, no descriptors beyond leaf 4.
         2 => (0x00FFFF01, 0, 0, 0),
         4 => CacheLeaf(sub),
+        // REP MOVSB and STOSB are fast: they run as the host's own.
+        7 when sub == 0 => (0, 1u << 9, 0, 0),
         0x80000000 => (0x80000008, 0, 0, 0),
         0x80000001 => (0, 0, ExtendedEcx, ExtendedEdx),
         0x80000002 => (Text("Viva"), Text("rium"), Text(" x86"), Text("-64 ")),

@@ -1,0 +1,72 @@
+using Vivarium.Emulator.Cpu.Ops;
+
+namespace Vivarium.Emulator.Cpu.Translator;
+
+/// <summary>REP MOVS and REP STOS as the host's own; other string instructions are the interpreter's.</summary>
+internal sealed unsafe partial class BlockTranslator
+{
+    /// <summary>log2 of the bytes that one instruction may move: less than the guards, and short enough for other guests to wait.</summary>
+    private const int StringReach = 24;
+
+    private const int DirectionBit = 10;
+
+    /// <summary>
+    /// The host's RSI and RDI hold host addresses while it runs, so a fault is found between two starts, the first of which says so.
+    /// Both pointers and the count were probed: the guards behind the window end what runs too far.
+    /// </summary>
+    private int EmitString(in MicroOp op)
+    {
+        bool isMove = (StringOperation)op.Immediate == StringOperation.Move;
+        if (op.C != 1 || op.B != 0 || !(isMove || (StringOperation)op.Immediate == StringOperation.Store) || !HasStringRegisters)
+            return 0;
+        ProbeBits(Operand.Memory(HostRegister.Rsp, Frame.OtherFlags), DirectionBit);
+        Probe(HostRegister.Rcx);
+        _asm.Move(RegisterMap.Scratch, StringReach - op.Size);
+        _asm.ShiftRight(RegisterMap.Work, HostRegister.Rcx, RegisterMap.Scratch);
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+        Probe(HostRegister.Rdi);
+        if (isMove)
+            Probe(HostRegister.Rsi);
+        _asm.Emit(0x0FAE, 1, Operand.Of(RegisterMap.Scratch), wide: true, prefix: 0xF3); // RDGSBASE
+        CodeStart start = _starts[^1];
+        _starts.Add(start with { Offset = _asm.Offset, IsRebased = true });
+        MovePointers(isMove, 0);
+        EmitRepeated(isMove, op.Size);
+        _asm.Emit(0xF6 + 1, 2, Operand.Of(RegisterMap.Scratch), wide: true); // NOT, which leaves the flags alone
+        MovePointers(isMove, 1);
+        _starts.Add(start with { Offset = _asm.Offset });
+        Unverify(1);
+        Unverify(6);
+        Unverify(7);
+        return 1;
+    }
+
+    private bool HasStringRegisters => HostOf(6) == HostRegister.Rsi && HostOf(7) == HostRegister.Rdi;
+
+    /// <summary>Faults when a bit of a value in memory is set.</summary>
+    private void ProbeBits(in Operand value, int bit)
+    {
+        _asm.Load(RegisterMap.Work, value, 3);
+        _asm.Move(RegisterMap.Scratch, 1L << bit);
+        _asm.ExtractBits(RegisterMap.Work, RegisterMap.Work, Operand.Of(RegisterMap.Scratch));
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+    }
+
+    private void MovePointers(bool isMove, int by)
+    {
+        _asm.AddressOf(HostRegister.Rdi, Operand.Sum(HostRegister.Rdi, RegisterMap.Scratch, 0, by));
+        if (isMove)
+            _asm.AddressOf(HostRegister.Rsi, Operand.Sum(HostRegister.Rsi, RegisterMap.Scratch, 0, by));
+    }
+
+    private void EmitRepeated(bool isMove, int size)
+    {
+        const byte repeat = 0xF3, narrow = 0x66, wide = 0x48;
+        if (size == 1)
+            _asm.Byte(narrow);
+        _asm.Byte(repeat);
+        if (size == 3)
+            _asm.Byte(wide);
+        _asm.Byte((isMove ? 0xA4 : 0xAA) + (size == 0 ? 0 : 1));
+    }
+}
