@@ -32,6 +32,9 @@ internal sealed class X86BlockBuilder
                 break;
             _starts.Add(new InstructionStart(_emitter.Count, instruction.IP));
             isOpen = LowerOne(instruction) || IsSideExit(instruction, ref sideExits);
+            // Hints too: every instruction has a micro-op.
+            if (_emitter.Count == _starts[^1].Op)
+                _emitter.Emit(new MicroOp { Code = OpCode.Nop });
             length = (int)(instruction.NextIP - pc);
         }
         if (_starts.Count == 0)
