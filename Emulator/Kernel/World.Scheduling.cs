@@ -22,6 +22,9 @@ public sealed partial class World
     /// <summary>Instructions of a thread's turn.</summary>
     private const int Slice = 400_000;
 
+    /// <summary>The same for a thread that no other waits for: long, as the end of a turn costs translated code a signal.</summary>
+    private const int LoneSlice = 1_000_000;
+
     /// <summary>What a call counts for in a turn and in virtual time, in instructions.</summary>
     private const int CallCost = 200;
 
@@ -80,9 +83,10 @@ public sealed partial class World
                 continue;
             }
             GuestThread thread = TakeNext();
-            long budget = Math.Min(quantum, _spec.ShufflesThreads ? (Slice / 2) + _schedule.Below(Slice) : Slice);
+            int slice = _spec.ShufflesThreads ? (Slice / 2) + _schedule.Below(Slice) : Slice;
+            long budget = Math.Min(quantum, _ready.Count == 0 ? LoneSlice : slice);
             long before = budget;
-            RunThread(thread, ref budget);
+            RunThread(thread, ref budget, Math.Max(0, budget - slice));
             quantum -= Math.Max(1, before - budget);
             if (thread.State == ThreadState.Ready)
                 Enqueue(thread);
@@ -143,10 +147,11 @@ public sealed partial class World
     /// <summary>The thread whose turn it is.</summary>
     public GuestThread? Current { get; private set; }
 
-    private void RunThread(GuestThread thread, ref long budget)
+    /// <param name="reserve">What of the budget is not for this turn if another thread is ready.</param>
+    private void RunThread(GuestThread thread, ref long budget, long reserve)
     {
         Current = thread;
-        while (budget > 0 && thread.State == ThreadState.Ready && !IsOver)
+        while (budget > (_ready.Count == 0 ? 0 : reserve) && thread.State == ThreadState.Ready && !IsOver)
         {
             if (thread.InCall && thread.Interruption is null)
                 ContinueCall(thread);
@@ -164,7 +169,10 @@ public sealed partial class World
                 return;
             if (thread.State != ThreadState.Ready || thread.InCall)
                 continue;
+            long kept = _ready.Count == 0 ? 0 : reserve;
+            budget -= kept;
             RunEngine(thread, ref budget);
+            budget += kept;
         }
     }
 

@@ -15,7 +15,7 @@ internal sealed record NodeSettings
     public int Workers { get; set; } = Environment.ProcessorCount;
 
     /// <summary>Guest instructions a world runs before the next one's turn.</summary>
-    public long Quantum { get; private set; } = 1_000_000;
+    public long Quantum { get; private set; } = 4_000_000;
 
     /// <summary>Shards of the cluster.</summary>
     public int Shards { get; private set; } = 64;

@@ -31,7 +31,7 @@ public sealed class SchedulerTests
     public void Busy_threads_get_equal_turns()
     {
         const int threads = 4, rounds = 50;
-        Script script = Workers(threads, rounds, 20_000).Run();
+        Script script = Workers(threads, rounds, 160_000).Run();
         Assert.Equal(threads * rounds, script.Notes.Count);
         // Never is one ahead of another by more than what fits two turns.
         int[] done = new int[threads];
@@ -48,7 +48,7 @@ public sealed class SchedulerTests
         const int threads = 4, rounds = 100;
         for (ulong seed = 1; seed <= 5; seed++)
         {
-            Script script = Workers(threads, rounds, 20_000).Run(seed, shuffles: true);
+            Script script = Workers(threads, rounds, 160_000).Run(seed, shuffles: true);
             int firstEnd = Enumerable.Range(0, threads).Min(thread => script.Notes.LastIndexOf($"{thread}"));
             int[] last = new int[threads];
             for (int i = 0; i < firstEnd; i++)
@@ -63,7 +63,7 @@ public sealed class SchedulerTests
     [Fact]
     public void The_same_seed_gives_the_same_schedule_and_another_another()
     {
-        string Order(ulong seed) => string.Join("", Workers(4, 30, 20_000).Run(seed, shuffles: true).Notes);
+        string Order(ulong seed) => string.Join("", Workers(4, 30, 160_000).Run(seed, shuffles: true).Notes);
         Assert.Equal(Order(1), Order(1));
         Assert.Equal(Order(2), Order(2));
         Assert.NotEqual(Order(1), Order(2));
