@@ -58,7 +58,7 @@ internal sealed class EmulatorRun : IJobRun
             Links = _network.Links,
             Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,
             RootPath = spec.RootFilesystem ?? "/",
-            Binds = [.. spec.Binds.Select(static bind => (bind.Source, bind.Target, bind.Writable))],
+            Binds = [.. spec.Binds.Select(static bind => new TreeBind(bind.Source, bind.Target, bind.Writable))],
         });
     }
 

@@ -19,7 +19,7 @@ public sealed class WorkerPool(IClock clock, long quantum)
     private readonly Queue<Ticket> _ready = [];
 
     /// <summary>Sleepers by the time they wake. A ticket woken early leaves its entry behind, recognised by its other wake time.</summary>
-    private readonly PriorityQueue<Ticket, long> _sleeping = new();
+    private PriorityQueue<Ticket, long>? _sleeping;
     private bool _stopped;
 
     /// <summary>Makes work known; it waits until it is woken.</summary>
@@ -67,7 +67,7 @@ public sealed class WorkerPool(IClock clock, long quantum)
     /// <summary>Queues the sleepers whose time has come. Returns milliseconds until the next, rounded down so that none is late; -1 for none.</summary>
     private int WakeSleepers()
     {
-        while (_sleeping.TryPeek(out Ticket? ticket, out long wakeAt))
+        while (_sleeping is not null && _sleeping.TryPeek(out Ticket? ticket, out long wakeAt))
         {
             if (ticket.State == TicketState.Sleeping && ticket.WakeAt == wakeAt)
             {
@@ -97,6 +97,7 @@ public sealed class WorkerPool(IClock clock, long quantum)
             ticket.WakeAt = state.WakeAt ?? long.MaxValue;
             if (state.WakeAt is { } wakeAt)
             {
+                _sleeping ??= new PriorityQueue<Ticket, long>();
                 _sleeping.Enqueue(ticket, wakeAt);
                 // A worker may be waiting for a later sleeper than this one.
                 Monitor.Pulse(_gate);

@@ -123,6 +123,7 @@ public sealed partial class Process
 
     private void Retire(GuestThread thread)
     {
+        World.CountThread(-1);
         bool wasReady = thread.State == ThreadState.Ready;
         thread.LeaveSources();
         (thread.Call.State as IAbandonable)?.Abandon();

@@ -54,7 +54,8 @@ public sealed class PosixTimer
 /// <summary>The process's POSIX timers.</summary>
 public sealed partial class Process
 {
-    private readonly SortedDictionary<int, PosixTimer> _posixTimers = [];
+    // In order of id.
+    private readonly List<PosixTimer> _posixTimers = [];
     private int _nextTimer;
 
     /// <summary>Makes a timer, whose signal the user pays for at once; null past the limit (EAGAIN).</summary>
@@ -65,16 +66,17 @@ public sealed partial class Process
             return null;
         int id = _nextTimer++;
         var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime) { Payer = payer };
-        _posixTimers.Add(id, timer);
+        _posixTimers.Add(timer);
         return timer;
     }
 
-    public PosixTimer? FindPosixTimer(int id) => _posixTimers.GetValueOrDefault(id);
+    public PosixTimer? FindPosixTimer(int id) => _posixTimers.Find(timer => timer.Id == id);
 
     public bool RemovePosixTimer(int id)
     {
-        if (!_posixTimers.Remove(id, out PosixTimer? timer))
+        if (FindPosixTimer(id) is not { } timer)
             return false;
+        _posixTimers.Remove(timer);
         timer.Timer.Arm(null, 0);
         World.SignalQuota.Release(timer.Payer);
         return true;
@@ -83,8 +85,8 @@ public sealed partial class Process
     /// <summary>They do not outlive the process or its program.</summary>
     internal void DropPosixTimers()
     {
-        foreach (int id in _posixTimers.Keys.ToArray())
-            RemovePosixTimer(id);
+        while (_posixTimers.Count > 0)
+            RemovePosixTimer(_posixTimers[0].Id);
         _nextTimer = 0;
     }
 }

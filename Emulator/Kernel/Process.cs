@@ -198,6 +198,7 @@ public sealed partial class Process
     internal void Add(GuestThread thread)
     {
         _threads.Add(thread);
+        World.CountThread(1);
         World.Enqueue(thread);
     }
 

@@ -11,7 +11,7 @@ public sealed partial class World
     /// </summary>
     internal bool IsOrphaned(int group, Process? ending)
     {
-        foreach (Process process in _processes.Values)
+        foreach (Process process in _processes)
         {
             if (process.Group != group || process.IsZombie || ReferenceEquals(process, ending))
                 continue;
@@ -41,7 +41,7 @@ public sealed partial class World
     /// <summary>A process of a group, or the one whose id the group's number is; null when there is neither.</summary>
     public Process? FindGroup(int group)
     {
-        foreach (Process process in _processes.Values)
+        foreach (Process process in _processes)
         {
             if (process.Group == group)
                 return process;
@@ -51,7 +51,7 @@ public sealed partial class World
 
     private bool HasStopped(int group)
     {
-        foreach (Process process in _processes.Values)
+        foreach (Process process in _processes)
         {
             if (process.Group == group && process.IsStopped)
                 return true;

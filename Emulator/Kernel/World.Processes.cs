@@ -15,9 +15,11 @@ public sealed partial class World
     private const int LastId = 4_194_303;
     private const int MostThreads = 32_768;
 
-    private readonly SortedDictionary<int, Process> _processes = [];
+    private readonly ProcessTable _processes = new();
     private int _lastId = FirstId - 1;
+    private bool _idsComeAgain;
     private int _created;
+    private int _liveThreads;
 
     /// <summary>Processes created so far.</summary>
     public int ProcessesCreated => _created;
@@ -28,16 +30,7 @@ public sealed partial class World
     /// <summary>The first process, whose end is the world's.</summary>
     public Process? First { get; private set; }
 
-    internal bool HasRoomForThread
-    {
-        get
-        {
-            int count = 0;
-            foreach (Process process in _processes.Values)
-                count += process.Threads.Count;
-            return count < MostThreads;
-        }
-    }
+    internal bool HasRoomForThread => _liveThreads < MostThreads;
 
     /// <summary>Raised when a process ended, stopped or began.</summary>
     public event Action<Process>? ProcessStarted;
@@ -47,16 +40,16 @@ public sealed partial class World
     public event Action<Process, int>? ProcessStopped;
 
     /// <summary>A snapshot in order of id, so that processes may come and go while it is walked.</summary>
-    public IReadOnlyList<Process> Processes() => [.. _processes.Values];
+    public IReadOnlyList<Process> Processes() => _processes.Snapshot();
 
-    public Process? FindProcess(int id) => _processes.GetValueOrDefault(id);
+    public Process? FindProcess(int id) => _processes.Find(id);
 
     /// <summary>A live thread by its id.</summary>
     public GuestThread? FindThread(int id)
     {
-        if (_processes.TryGetValue(id, out Process? process) && process.FindThread(id) is { } main)
+        if (_processes.Find(id)?.FindThread(id) is { } main)
             return main;
-        foreach (Process other in _processes.Values)
+        foreach (Process other in _processes)
         {
             if (other.FindThread(id) is { } thread)
                 return thread;
@@ -68,9 +61,10 @@ public sealed partial class World
     {
         do
         {
+            _idsComeAgain |= _lastId == LastId;
             _lastId = _lastId == LastId ? FirstId : _lastId + 1;
         }
-        while (_processes.ContainsKey(_lastId) || FindThread(_lastId) is not null);
+        while (_idsComeAgain && (_processes.Find(_lastId) is not null || FindThread(_lastId) is not null));
         return _lastId;
     }
 
@@ -80,11 +74,14 @@ public sealed partial class World
     internal void Add(Process process)
     {
         _created++;
-        _processes.Add(process.Id, process);
+        _processes.Add(process);
         ProcessStarted?.Invoke(process);
     }
 
     internal void Remove(Process process) => _processes.Remove(process.Id);
+
+    /// <summary>A thread was made (1) or retired (-1).</summary>
+    internal void CountThread(int change) => _liveThreads += change;
 
     internal void OnProcessEnd(Process process, WaitStatus status)
     {

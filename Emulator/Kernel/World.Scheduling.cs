@@ -33,7 +33,7 @@ public sealed partial class World
     private const int OthersTurn = 20;
 
     private readonly List<GuestThread> _ready = [];
-    private readonly PriorityQueue<WorldTimer, (long Deadline, long Order)> _timers = new();
+    private PriorityQueue<WorldTimer, (long Deadline, long Order)>? _timers;
     private readonly WorldRandom _schedule;
     private long _timerOrder;
     private int _passedOver;
@@ -50,6 +50,8 @@ public sealed partial class World
     {
         get
         {
+            if (_timers is null)
+                return null;
             while (_timers.TryPeek(out WorldTimer? timer, out _) && !timer.IsPending)
                 _timers.Dequeue();
             return _timers.TryPeek(out WorldTimer? next, out _) ? next.Deadline : null;
@@ -61,8 +63,10 @@ public sealed partial class World
     {
         var timer = new WorldTimer(deadline, action);
         // The end of time is never: a clock that jumped there would fire its timers for ever.
-        if (deadline != long.MaxValue)
-            _timers.Enqueue(timer, (deadline, _timerOrder++));
+        if (deadline == long.MaxValue)
+            return timer;
+        _timers ??= new PriorityQueue<WorldTimer, (long Deadline, long Order)>();
+        _timers.Enqueue(timer, (deadline, _timerOrder++));
         return timer;
     }
 
@@ -140,7 +144,7 @@ public sealed partial class World
     {
         long now = _clock.Monotonic;
         long last = _timerOrder;
-        while (NextDeadline is { } deadline && deadline <= now && _timers.TryPeek(out _, out (long, long Order) place) && place.Order < last)
+        while (NextDeadline is { } deadline && deadline <= now && _timers!.TryPeek(out _, out (long, long Order) place) && place.Order < last)
             _timers.Dequeue().Fire();
     }
 

@@ -2,7 +2,7 @@ namespace Vivarium.Emulator.Kernel;
 
 public sealed partial class World
 {
-    private readonly SortedDictionary<int, long> _unimplemented = [];
+    private readonly Dictionary<int, long> _unimplemented = [];
 
     /// <summary>How often programs made each call that nothing implements, by the personality's number.</summary>
     public IReadOnlyDictionary<int, long> UnimplementedCalls => _unimplemented;

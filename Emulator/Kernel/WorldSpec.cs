@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Files.Proc;
 
 namespace Vivarium.Emulator.Kernel;
@@ -34,7 +35,7 @@ public sealed record WorldSpec
     /// <summary>The guest's "/": a directory or archive of the host.</summary>
     public string RootPath { get; init; } = "/";
 
-    public IReadOnlyList<(string Source, string Target, bool Writable)> Binds { get; init; } = [];
+    public IReadOnlyList<TreeBind> Binds { get; init; } = [];
 
     /// <summary>Switches between worlds that this one is plugged into; eth0, eth1 and so on.</summary>
     public IReadOnlyList<Net.Devices.WorldLink> Links { get; init; } = [];

@@ -60,7 +60,7 @@ public sealed class ElfFile
 
     public int HeaderCount { get; }
 
-    public IReadOnlyList<ElfSegment> Segments { get; }
+    public List<ElfSegment> Segments { get; }
 
     /// <summary>PT_INTERP's path.</summary>
     public byte[]? Interpreter { get; private set; }
@@ -72,7 +72,16 @@ public sealed class ElfFile
 
     public ulong LowestAddress => Segments[0].Start;
 
-    public ulong HighestEnd => Segments.Max(static s => s.End);
+    public ulong HighestEnd
+    {
+        get
+        {
+            ulong end = 0;
+            foreach (ElfSegment segment in Segments)
+                end = Math.Max(end, segment.End);
+            return end;
+        }
+    }
 
     /// <summary>Reads and checks the headers; <paramref name="detail"/> is the end of a sentence for the user.</summary>
     public static ElfProblem TryRead(MemoryObject file, ushort machine, out ElfFile? elf, out string detail)

@@ -63,6 +63,12 @@ public sealed unsafe partial class AddressSpace
             area = _areas.Find(address.Value);
         if (area is null || !Allows(area, access))
             return default;
+        if (area.Untouched)
+        {
+            if (!TryTouch(area, address.Value))
+                return default;
+            area = _areas.Find(address.Value)!;
+        }
         ulong end = Math.Min(area.End, address.Value + Math.Min(length, int.MaxValue));
         if (area.Object is { } content)
             end = Math.Min(end, EndOfContent(area, content));

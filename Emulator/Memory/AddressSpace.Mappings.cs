@@ -39,6 +39,7 @@ public sealed unsafe partial class AddressSpace
             Shared = request.Shared,
             GrowsDown = request.GrowsDown,
             NoReserve = request.NoReserve,
+            Untouched = request is { ChargedWhenTouched: true, Shared: false, Object: null },
             WasWritable = (request.Protection & Protection.Write) != 0,
             Object = request.Object,
             Offset = request.Offset,
@@ -110,13 +111,14 @@ public sealed unsafe partial class AddressSpace
         InvalidateCode(area.Start, area.End);
         Protection before = area.Protection;
         area.Protection = protection;
+        area.WasWritable |= (protection & Protection.Write) != 0;
         bool becomesData = !area.Shared && (protection & ~before & Protection.Write) != 0;
         if ((becomesData && !HasRoomForData(area.Length)) || !TryCharge(area))
         {
             area.Protection = before;
             return MapStatus.NoMemory;
         }
-        if (!HostMemory.Protect((nint)(_base + area.Start), area.Length, protection))
+        if (!HostMemory.Protect((nint)(_base + area.Start), area.Length, area.HostProtection))
             return MapStatus.NoMemory;
         area.Object?.AddMapper(this);
         return MapStatus.Ok;
@@ -342,7 +344,7 @@ public sealed unsafe partial class AddressSpace
             return HostMemory.MapFile(place, area.Length, area.Protection, shared: false, frozen.File, area.FrozenOffset);
         if (area.Object is { } content)
             return HostMemory.MapFile(place, area.Length, area.Protection, area.Shared, content.MapHandle(), area.Offset);
-        return HostMemory.MapAnonymous(place, area.Length, area.Protection);
+        return HostMemory.MapAnonymous(place, area.Length, area.HostProtection);
     }
 
     /// <summary>Unmaps everything in a range.</summary>
@@ -371,7 +373,7 @@ public sealed unsafe partial class AddressSpace
 
     private bool TryCharge(Area area)
     {
-        bool commits = !area.Charged && !area.NoReserve && area.IsPrivate && (area.Protection & Protection.Write) != 0;
+        bool commits = !area.Charged && !area.Untouched && area.IsPrivate && (area.Protection & Protection.Write) != 0;
         if (!commits)
             return true;
         if (!_accountant.TryCharge(area.Length))

@@ -17,6 +17,9 @@ internal sealed class Area
     public bool Charged;
     public bool NoReserve;
 
+    /// <summary>Inaccessible on the host and not charged until it is touched, whatever its protection (see TryTouch).</summary>
+    public bool Untouched;
+
     /// <summary>Left out of, or empty in, a fork's copy (madvise(2)).</summary>
     public bool DontFork;
     public bool WipeOnFork;
@@ -34,6 +37,8 @@ internal sealed class Area
     public string? Name;
 
     public ulong Length => End - Start;
+
+    public Protection HostProtection => Untouched ? Protection.None : Protection;
 
     /// <summary>True when a write stays in this address space.</summary>
     public bool IsPrivate => !Shared;
@@ -56,7 +61,7 @@ internal sealed class Area
 
     /// <summary>True when it is one in every way, so that both can be one area.</summary>
     public bool Continues(Area next) =>
-        LooksLike(next) && !GrowsDown && Charged == next.Charged && WasWritable == next.WasWritable && Frozen == next.Frozen && (Frozen is null || FrozenOffset + Length == next.FrozenOffset);
+        LooksLike(next) && !GrowsDown && Charged == next.Charged && Untouched == next.Untouched && WasWritable == next.WasWritable && Frozen == next.Frozen && (Frozen is null || FrozenOffset + Length == next.FrozenOffset);
 
     public AreaInfo Describe() => new(new(Start), new(End), Protection, Shared, Object, Object is null ? 0 : Offset, Name);
 }

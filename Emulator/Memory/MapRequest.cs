@@ -16,7 +16,10 @@ public enum Placement : byte
     Low,
 }
 
-/// <summary>What a new area is.</summary>
+/// <summary>
+/// What a new area is. With <paramref name="ChargedWhenTouched"/>, private anonymous memory counts against the world's limit as it is
+/// used, not as it is mapped: for reservations and for stacks, of which programs ask for much and use little.
+/// </summary>
 public readonly record struct MapRequest(
     GuestAddress Address,
     ulong Length,
@@ -29,7 +32,8 @@ public readonly record struct MapRequest(
     bool GrowsDown = false,
     bool NoReserve = false,
     bool Locked = false,
-    Protection MaxProtection = Protection.Read | Protection.Write | Protection.Execute);
+    Protection MaxProtection = Protection.Read | Protection.Write | Protection.Execute,
+    bool ChargedWhenTouched = false);
 
 /// <summary>Which pages may be discarded.</summary>
 public enum Discarding : byte

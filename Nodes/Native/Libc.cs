@@ -80,14 +80,16 @@ internal static class Libc
     public static extern uint GetGid();
 
     [DllImport(Name, EntryPoint = "getgroups", SetLastError = true)]
-    private static extern int GetGroups(int size, uint[]? groups);
+    private static extern int GetGroups(int size, ref uint groups);
 
     /// <summary>Supplementary groups of this process.</summary>
     public static uint[] Groups()
     {
-        uint[] groups = new uint[Math.Max(0, GetGroups(0, null))];
-        int count = groups.Length == 0 ? 0 : GetGroups(groups.Length, groups);
-        return groups[..Math.Max(0, count)];
+        // NGROUPS_MAX; asked for once, the kernel's own call copies what there is.
+        const int most = 65536;
+        uint[] groups = new uint[Math.Clamp(GetGroups(0, ref MemoryMarshal.GetArrayDataReference<uint>([])), 0, most)];
+        int count = groups.Length == 0 ? 0 : GetGroups(groups.Length, ref groups[0]);
+        return count == groups.Length ? groups : groups.AsSpan(0, Math.Max(0, count)).ToArray();
     }
 
     [DllImport(Name, EntryPoint = "kill", SetLastError = true)]

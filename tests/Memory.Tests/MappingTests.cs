@@ -78,6 +78,40 @@ public sealed class MappingTests
     }
 
     [Fact]
+    public void AStackIsChargedAsItIsUsed()
+    {
+        const ulong size = 8 << 20, chunk = 64 << 10;
+        var accountant = new MemoryAccountant(5 * chunk);
+        var space = new AddressSpace(accountant);
+        Assert.Equal(MapStatus.Ok, space.Map(new MapRequest(default, size, Protection.None, ChargedWhenTouched: true), out GuestAddress stack));
+        Assert.Equal(MapStatus.Ok, space.Protect(stack + Page, size - Page, Protection.ReadWrite));
+        Assert.Equal(0ul, accountant.Used);
+        ulong top = stack.Value + size - 8;
+        Assert.Equal(FaultKind.Retry, FaultOf(() => space.Store(top, 1), space));
+        space.Store(top, 1);
+        Assert.Equal(chunk, accountant.Used);
+        Assert.True(space.TryWrite(new GuestAddress(top - (2 * chunk)), 2ul));
+        Assert.Equal(2 * chunk, accountant.Used);
+        Assert.Equal(FaultKind.Protection, FaultOf(() => space.Store(stack.Value, 1), space));
+        AddressSpace child = space.Fork()!;
+        Assert.Equal(4 * chunk, accountant.Used);
+        Assert.Equal(1, child.Load<int>(top));
+        Assert.Equal(FaultKind.Retry, FaultOf(() => child.Load<int>(top - chunk), child));
+        Assert.Equal(FaultKind.NotMapped, FaultOf(() => space.Store(top - chunk, 3), space));
+        child.Dispose();
+        Assert.Equal(MapStatus.Ok, space.Unmap(stack, size));
+        Assert.Equal(0ul, accountant.Used);
+        space.Dispose();
+    }
+
+    private static FaultKind FaultOf(Action access, AddressSpace space)
+    {
+        NullReferenceException exception = Assert.Throws<NullReferenceException>(access);
+        Assert.True(space.TakeFault(exception, out MemoryFault fault));
+        return fault.Kind;
+    }
+
+    [Fact]
     public void TheWindowGrowsWithItsContent()
     {
         using var space = new AddressSpace(new MemoryAccountant(1ul << 40));

@@ -33,7 +33,7 @@ public sealed partial class Vfs
     public NodeOpener? FifoOpener { get; set; }
 
     /// <summary>File systems that mount(2) can make, by type name.</summary>
-    public SortedDictionary<string, Func<FileSystem>> FileSystemTypes { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, Func<FileSystem>> FileSystemTypes { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Holds regular files without a name (memfd_create).</summary>
     public FileSystem? UnnamedFiles { get; set; }

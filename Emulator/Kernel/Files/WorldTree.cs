@@ -11,6 +11,9 @@ using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files;
 
+/// <summary>A host path shown at a place of the guest's tree.</summary>
+public sealed record TreeBind(string Source, string Target, bool Writable);
+
 /// <summary>What a world's tree is made of.</summary>
 public sealed record WorldTree
 {
@@ -38,7 +41,7 @@ public sealed record WorldTree
     public string RootPath { get; init; } = "/";
 
     /// <summary>Host paths shown at places of the guest's tree.</summary>
-    public IReadOnlyList<(string Source, string Target, bool Writable)> Binds { get; init; } = [];
+    public IReadOnlyList<TreeBind> Binds { get; init; } = [];
 
     /// <summary>Builds the tree; null with one sentence for the user when a root or bind cannot be used.</summary>
     public Vfs? Build(out string? problem)

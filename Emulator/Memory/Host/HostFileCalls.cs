@@ -101,75 +101,75 @@ internal static unsafe partial class HostFileCalls
     public static int OpenAt2(int directory, byte* path, OpenHow* how, nuint size) =>
         (int)SystemCall(OpenAt2Number, directory, (nint)path, (nint)how, (nint)size);
 
-    [DllImport("libc", EntryPoint = "syscall", SetLastError = true)]
-    private static extern nint SystemCall(nint number, nint a, nint b, nint c, nint d);
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint SystemCall(nint number, nint a, nint b, nint c, nint d);
 
-    [DllImport("libc", EntryPoint = "openat", SetLastError = true)]
-    public static extern int OpenAt(int directory, byte* path, int flags, uint mode);
+    [LibraryImport("libc", EntryPoint = "openat", SetLastError = true)]
+    public static partial int OpenAt(int directory, byte* path, int flags, uint mode);
 
-    [DllImport("libc", EntryPoint = "fcntl", SetLastError = true)]
-    public static extern int Control(int descriptor, int command, int argument);
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Control(int descriptor, int command, int argument);
 
-    [DllImport("libc", EntryPoint = "close", SetLastError = true)]
-    public static extern int Close(int descriptor);
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    public static partial int Close(int descriptor);
 
-    [DllImport("libc", EntryPoint = "statx", SetLastError = true)]
-    public static extern int GetStatx(int directory, byte* path, int flags, uint mask, Statx* status);
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true)]
+    public static partial int GetStatx(int directory, byte* path, int flags, uint mask, Statx* status);
 
-    [DllImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
-    public static extern int GetStatFs(int descriptor, StatFs* status);
+    [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
+    public static partial int GetStatFs(int descriptor, StatFs* status);
 
-    [DllImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
-    public static extern nint ReadLinkAt(int directory, byte* path, byte* buffer, nuint size);
+    [LibraryImport("libc", EntryPoint = "readlinkat", SetLastError = true)]
+    public static partial nint ReadLinkAt(int directory, byte* path, byte* buffer, nuint size);
 
-    [DllImport("libc", EntryPoint = "getdents64", SetLastError = true)]
-    public static extern nint GetDirectoryEntries(int directory, byte* buffer, nuint size);
+    [LibraryImport("libc", EntryPoint = "getdents64", SetLastError = true)]
+    public static partial nint GetDirectoryEntries(int directory, byte* buffer, nuint size);
 
-    [DllImport("libc", EntryPoint = "pread64", SetLastError = true)]
-    public static extern nint ReadAt(int descriptor, byte* buffer, nuint size, long offset);
+    [LibraryImport("libc", EntryPoint = "pread64", SetLastError = true)]
+    public static partial nint ReadAt(int descriptor, byte* buffer, nuint size, long offset);
 
-    [DllImport("libc", EntryPoint = "pwrite64", SetLastError = true)]
-    public static extern nint WriteAt(int descriptor, byte* buffer, nuint size, long offset);
+    [LibraryImport("libc", EntryPoint = "pwrite64", SetLastError = true)]
+    public static partial nint WriteAt(int descriptor, byte* buffer, nuint size, long offset);
 
-    [DllImport("libc", EntryPoint = "ftruncate64", SetLastError = true)]
-    public static extern int Truncate(int descriptor, long length);
+    [LibraryImport("libc", EntryPoint = "ftruncate64", SetLastError = true)]
+    public static partial int Truncate(int descriptor, long length);
 
-    [DllImport("libc", EntryPoint = "fsync", SetLastError = true)]
-    public static extern int Synchronize(int descriptor);
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    public static partial int Synchronize(int descriptor);
 
-    [DllImport("libc", EntryPoint = "fallocate64", SetLastError = true)]
-    public static extern int Allocate(int descriptor, int mode, long offset, long length);
+    [LibraryImport("libc", EntryPoint = "fallocate64", SetLastError = true)]
+    public static partial int Allocate(int descriptor, int mode, long offset, long length);
 
-    [DllImport("libc", EntryPoint = "mkdirat", SetLastError = true)]
-    public static extern int MakeDirectoryAt(int directory, byte* path, uint mode);
+    [LibraryImport("libc", EntryPoint = "mkdirat", SetLastError = true)]
+    public static partial int MakeDirectoryAt(int directory, byte* path, uint mode);
 
-    [DllImport("libc", EntryPoint = "mknodat", SetLastError = true)]
-    public static extern int MakeNodeAt(int directory, byte* path, uint mode, ulong device);
+    [LibraryImport("libc", EntryPoint = "mknodat", SetLastError = true)]
+    public static partial int MakeNodeAt(int directory, byte* path, uint mode, ulong device);
 
-    [DllImport("libc", EntryPoint = "symlinkat", SetLastError = true)]
-    public static extern int MakeSymlinkAt(byte* target, int directory, byte* path);
+    [LibraryImport("libc", EntryPoint = "symlinkat", SetLastError = true)]
+    public static partial int MakeSymlinkAt(byte* target, int directory, byte* path);
 
-    [DllImport("libc", EntryPoint = "linkat", SetLastError = true)]
-    public static extern int LinkAt(int from, byte* path, int to, byte* newPath, int flags);
+    [LibraryImport("libc", EntryPoint = "linkat", SetLastError = true)]
+    public static partial int LinkAt(int from, byte* path, int to, byte* newPath, int flags);
 
-    [DllImport("libc", EntryPoint = "unlinkat", SetLastError = true)]
-    public static extern int UnlinkAt(int directory, byte* path, int flags);
+    [LibraryImport("libc", EntryPoint = "unlinkat", SetLastError = true)]
+    public static partial int UnlinkAt(int directory, byte* path, int flags);
 
-    [DllImport("libc", EntryPoint = "renameat2", SetLastError = true)]
-    public static extern int RenameAt2(int from, byte* path, int to, byte* newPath, uint flags);
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true)]
+    public static partial int RenameAt2(int from, byte* path, int to, byte* newPath, uint flags);
 
-    [DllImport("libc", EntryPoint = "chmod", SetLastError = true)]
-    public static extern int ChangeMode(byte* path, uint mode);
+    [LibraryImport("libc", EntryPoint = "chmod", SetLastError = true)]
+    public static partial int ChangeMode(byte* path, uint mode);
 
-    [DllImport("libc", EntryPoint = "fchownat", SetLastError = true)]
-    public static extern int ChangeOwnerAt(int directory, byte* path, uint user, uint group, int flags);
+    [LibraryImport("libc", EntryPoint = "fchownat", SetLastError = true)]
+    public static partial int ChangeOwnerAt(int directory, byte* path, uint user, uint group, int flags);
 
-    [DllImport("libc", EntryPoint = "utimensat", SetLastError = true)]
-    public static extern int SetTimesAt(int directory, byte* path, Time* times, int flags);
+    [LibraryImport("libc", EntryPoint = "utimensat", SetLastError = true)]
+    public static partial int SetTimesAt(int directory, byte* path, Time* times, int flags);
 
-    [DllImport("libc", EntryPoint = "getxattr", SetLastError = true)]
-    public static extern nint GetAttribute(byte* path, byte* name, byte* value, nuint size);
+    [LibraryImport("libc", EntryPoint = "getxattr", SetLastError = true)]
+    public static partial nint GetAttribute(byte* path, byte* name, byte* value, nuint size);
 
-    [DllImport("libc", EntryPoint = "listxattr", SetLastError = true)]
-    public static extern nint ListAttributes(byte* path, byte* names, nuint size);
+    [LibraryImport("libc", EntryPoint = "listxattr", SetLastError = true)]
+    public static partial nint ListAttributes(byte* path, byte* names, nuint size);
 }

@@ -15,6 +15,7 @@ public static class MemoryCalls
     private const int Low32 = 0x40;
     private const int GrowsDown = 0x100;
     private const int NoReserve = 0x4000;
+    private const int Stack = 0x20000;
     private const int FixedNoReplace = 0x100000;
     private const int Locked = 0x2000;
 
@@ -58,7 +59,8 @@ public static class MemoryCalls
         content ??= pages;
         var request = new MapRequest(
             address, length, ToProtection(protection), PlacementOf(flags), isShared, content, content is null || file is null ? 0 : offset,
-            NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, (flags & Locked) != 0, most);
+            NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, (flags & Locked) != 0, most,
+            ChargedWhenTouched: (flags & (NoReserve | Stack)) != 0);
         MapStatus status = call.Memory.Map(request, out GuestAddress place);
         // From here on shared pages live as long as they are mapped.
         pages?.Release();

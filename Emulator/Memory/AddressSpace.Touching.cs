@@ -1,0 +1,26 @@
+using Vivarium.Emulator.Memory.Host;
+
+namespace Vivarium.Emulator.Memory;
+
+/// <summary>Memory that is charged when it is touched, a chunk at a time.</summary>
+public sealed unsafe partial class AddressSpace
+{
+    private const ulong TouchedChunk = 64ul << 10;
+
+    /// <summary>Charges the chunk around an address of an untouched area and opens it; false when the world's memory is used up.</summary>
+    private bool TryTouch(Area area, ulong address)
+    {
+        ulong start = Math.Max(area.Start, address & ~(TouchedChunk - 1)), end = Math.Min(area.End, (address | (TouchedChunk - 1)) + 1);
+        _areas.SplitAt(start);
+        _areas.SplitAt(end);
+        Area chunk = _areas.Find(address)!;
+        chunk.Untouched = false;
+        bool charged = TryCharge(chunk);
+        if (charged)
+            HostMemory.Protect((nint)(_base + start), end - start, chunk.Protection);
+        else
+            chunk.Untouched = true;
+        _areas.Merge(start, end);
+        return charged;
+    }
+}
