@@ -1,17 +1,21 @@
 // Takes memory until there is none left: an exception that the program handles, not the end of it.
-var kept = new List<byte[]>();
-try
+int blocks = Fill();
+Console.WriteLine(blocks > 16 ? "out of memory, and alive" : $"too early: {blocks}");
+
+static int Fill()
 {
-    while (true)
+    var kept = new List<byte[]>();
+    try
     {
-        byte[] block = new byte[1 << 20];
-        Array.Fill(block, (byte)1);
-        kept.Add(block);
+        while (true)
+        {
+            byte[] block = new byte[1 << 20];
+            Array.Fill(block, (byte)1);
+            kept.Add(block);
+        }
     }
-}
-catch (OutOfMemoryException)
-{
-    int count = kept.Count;
-    kept = null;
-    Console.WriteLine(count > 16 ? "out of memory, and alive" : $"too early: {count}");
+    catch (OutOfMemoryException)
+    {
+        return kept.Count;
+    }
 }
