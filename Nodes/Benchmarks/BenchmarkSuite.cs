@@ -9,7 +9,7 @@ internal sealed record BenchmarkRow(string Name, string Unit, double? Native, do
 /// <summary>The benchmark programs, built, and the ways to run them.</summary>
 internal sealed class BenchmarkSuite
 {
-    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn"];
+    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn", "idle"];
 
     private readonly string _folder;
     private readonly bool _hasMusl;
@@ -27,7 +27,7 @@ internal sealed class BenchmarkSuite
             _vivarium = [_vivarium[0], "run", "--"];
     }
 
-    public static IReadOnlyList<string> Names { get; } = ["start", "cpu", "micro"];
+    public static IReadOnlyList<string> Names { get; } = ["start", "idle", "cpu", "micro"];
 
     /// <summary>Builds what is missing or older than its source; null when that is not possible, and why.</summary>
     public static BenchmarkSuite? Prepare(out string? error)
@@ -63,6 +63,8 @@ internal sealed class BenchmarkSuite
     {
         if (name == "start")
             return Start(scale);
+        if (name == "idle")
+            return Idle(scale);
         string[] command = [Path.Combine(_folder, name), scale.ToString(CultureInfo.InvariantCulture)];
         return Compare(command, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
     }
@@ -81,6 +83,25 @@ internal sealed class BenchmarkSuite
         foreach (string program in _hasMusl ? (string[])["hello", "hello-musl"] : ["hello"])
             result.AddRange(Warm(program, Math.Max(100, (int)(1000 * scale))));
         return result;
+    }
+
+    /// <summary>Memory of a sleeping process beyond the first of its program.</summary>
+    private List<BenchmarkRow> Idle(double scale)
+    {
+        string idle = Path.Combine(_folder, "idle");
+        int count = Math.Max(100, (int)(1000 * scale));
+        List<BenchmarkRow> rows = [];
+        foreach (string mode in (string[])["fork", "spawn"])
+        {
+            rows.Add(new BenchmarkRow(
+                $"sleeping process by {mode}",
+                "kB",
+                IdleProcesses.Kilobytes([idle], mode, count),
+                IdleProcesses.Kilobytes([.. _vivarium, idle], mode, count),
+                // A program that qemu's guest executes is the host's.
+                _qemu is null || mode == "spawn" ? null : IdleProcesses.Kilobytes([.. _qemu, idle], mode, count)));
+        }
+        return rows;
     }
 
     /// <summary>The same start where everything has run before: as jobs of one node, and as children in one world.</summary>

@@ -12,7 +12,7 @@ internal static class BenchCommand
         usage: viv bench [--quick] [NAME...]
 
         Builds the programs in bench/ with gcc and runs each natively, in Vivarium and under qemu-x86_64 (where it is
-        installed), one after the other. Figures are medians; ratios are to native. NAME picks suites: start, cpu, micro.
+        installed), one after the other. Figures are medians; ratios are to native. NAME picks suites: start, idle, cpu, micro.
 
           --quick    A fiftieth of the work, for the interpreter.
 
