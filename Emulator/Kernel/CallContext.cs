@@ -26,8 +26,10 @@ public sealed class CallContext(GuestThread thread)
 
     public ReadOnlySpan<ulong> Arguments => _arguments;
 
-    /// <summary>World time when the call was entered, nanoseconds.</summary>
-    public long StartedAt { get; private set; }
+    /// <summary>World time when the call was entered, nanoseconds; looked at when it is first asked for, which most calls never do.</summary>
+    public long StartedAt => _startedAt ??= World.Clock.Monotonic;
+
+    private long? _startedAt;
 
     /// <summary>True when the handler is run a last time because a signal arrived: a wait now ends the call.</summary>
     public bool Interrupted { get; internal set; }
@@ -49,7 +51,7 @@ public sealed class CallContext(GuestThread thread)
     {
         Number = number;
         arguments.CopyTo(_arguments);
-        StartedAt = World.Clock.Monotonic;
+        _startedAt = null;
         Interrupted = false;
         Progress = 0;
         State = null;

@@ -133,11 +133,12 @@ internal sealed unsafe class CodeCache
     {
         private int _isInside;
 
-        public bool IsInside
-        {
-            get => Volatile.Read(ref _isInside) != 0;
-            set => Interlocked.Exchange(ref _isInside, value ? 1 : 0);
-        }
+        public bool IsInside => Volatile.Read(ref _isInside) != 0;
+
+        /// <summary>A full fence: whoever evicts afterwards sees it, or is seen.</summary>
+        public void Enter() => Interlocked.Exchange(ref _isInside, 1);
+
+        public void Leave() => Volatile.Write(ref _isInside, 0);
     }
 
     [ThreadStatic]
@@ -152,15 +153,15 @@ internal sealed unsafe class CodeCache
         Worker worker = _current ?? Register();
         while (true)
         {
-            worker.IsInside = true;
+            worker.Enter();
             if (!_isEvicting)
                 return worker;
-            worker.IsInside = false;
+            worker.Leave();
             Thread.Yield();
         }
     }
 
-    public static void Leave(Worker worker) => worker.IsInside = false;
+    public static void Leave(Worker worker) => worker.Leave();
 
     private Worker Register()
     {

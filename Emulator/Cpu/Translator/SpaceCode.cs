@@ -12,6 +12,9 @@ internal sealed class SpaceCode : IDisposable
     private readonly CodeDomain _own = new(default);
     private readonly Dictionary<ulong, List<Translation>> _byPage = [];
 
+    /// <summary>Where turns began lately: behind system calls, mostly.</summary>
+    private readonly Translation?[] _recent = new Translation?[64];
+
     private SpaceCode(AddressSpace memory, CodeCache cache)
     {
         _memory = memory;
@@ -34,6 +37,11 @@ internal sealed class SpaceCode : IDisposable
             code.Reset();
         return code;
     }
+
+    /// <summary>The translation at an address, if it was noted and nothing noted since has its place.</summary>
+    public Translation? Recent(ulong pc) => _recent[(int)pc & (_recent.Length - 1)] is { } found && found.Block.Pc == pc ? found : null;
+
+    public void Note(Translation translation) => _recent[(int)translation.Block.Pc & (_recent.Length - 1)] = translation;
 
     /// <summary>The domain that an address belongs to.</summary>
     public CodeDomain DomainOf(ulong pc)
@@ -75,6 +83,7 @@ internal sealed class SpaceCode : IDisposable
     {
         Generation = _cache.Generation;
         Jumps.Clear();
+        Array.Clear(_recent);
         foreach (List<Translation> list in _byPage.Values)
         {
             foreach (Translation translation in list)
@@ -102,7 +111,9 @@ internal sealed class SpaceCode : IDisposable
                 any = true;
             }
         }
-        if (any)
-            Jumps.Clear();
+        if (!any)
+            return;
+        Jumps.Clear();
+        Array.Clear(_recent);
     }
 }

@@ -69,7 +69,8 @@ public sealed unsafe class Translator : IEngine
         }
         budget = turn.Left;
         cpu.Instructions += (ulong)(turn.Given - turn.Left);
-        Interlocked.Add(ref _hits, turn.Hits);
+        if (turn.Hits > 0)
+            Interlocked.Add(ref _hits, turn.Hits);
         if (turn.Interpreted > 0)
             Interlocked.Add(ref _interpreted, turn.Interpreted);
         return exit;
@@ -194,8 +195,13 @@ public sealed unsafe class Translator : IEngine
     /// <summary>The translation at an address, made now if there is none; null when it has to be interpreted.</summary>
     private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc)
     {
+        if (code.Recent(pc) is { } recent)
+            return recent;
         CodeDomain domain = code.DomainOf(pc);
-        return domain.Find(pc) ?? Translate(code, domain, memory, pc);
+        Translation? found = domain.Find(pc) ?? Translate(code, domain, memory, pc);
+        if (found is not null)
+            code.Note(found);
+        return found;
     }
 
     private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc)

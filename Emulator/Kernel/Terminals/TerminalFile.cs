@@ -83,6 +83,8 @@ public sealed class TerminalFile : TerminalEnd
         LineDiscipline discipline = Terminal.Discipline;
         int minimum = Terminal.Settings[ControlCharacter.Minimum];
         long time = Terminal.Settings[ControlCharacter.Time] * TimeUnit;
+        // Looked at in the first run of the call, when it is entered.
+        long entered = time == 0 ? 0 : call.StartedAt;
         if (minimum > Step)
             destination = destination[..Math.Min(destination.Length, Step)];
         int available = discipline.Available;
@@ -92,7 +94,7 @@ public sealed class TerminalFile : TerminalEnd
             return 0;
         if (time != 0 && (minimum == 0 || available > 0))
         {
-            long start = minimum == 0 ? call.StartedAt : Math.Max(call.StartedAt, Terminal.LastInput);
+            long start = minimum == 0 ? entered : Math.Max(entered, Terminal.LastInput);
             call.MoveDeadline(start + time);
             if (call.DeadlinePassed)
                 return discipline.ReadRaw(destination);
