@@ -88,8 +88,14 @@ public sealed partial class GuestThread
     /// <summary>The rest of its turn is for others (sched_yield(2)).</summary>
     internal bool Yields { get; set; }
 
+    /// <summary>Nanoseconds its calls count for.</summary>
+    public ulong SystemTime { get; internal set; }
+
+    /// <summary>How it is scheduled, and the nice value or priority that goes with it.</summary>
+    public Scheduling Scheduling { get; set; } = new();
+
     /// <summary>1 to 99 under a real-time policy, 0 otherwise (sched(7)).</summary>
-    public int RealTimePriority { get; set; }
+    public int RealTimePriority => Scheduling.Priority;
 
     /// <summary>The highest priority of those who wait for a lock this thread owns.</summary>
     internal int InheritedPriority { get; set; }

@@ -32,7 +32,7 @@ public sealed partial class Process
     public Errno Clone(GuestThread maker, CloneShares shares, int exitSignal, out GuestThread? thread)
     {
         thread = null;
-        if (!World.HasRoomForThread)
+        if (!World.HasRoomForThread || !HasRoomForUser(maker))
             return Errno.EAGAIN;
         Process process = this;
         if ((shares & CloneShares.Process) == 0)
@@ -50,6 +50,7 @@ public sealed partial class Process
             Namespaces = maker.Namespaces,
             Name = maker.Name,
             StartTime = World.Clock.Monotonic,
+            Scheduling = maker.Scheduling.Inherited(),
         };
         thread.Cpu.Instructions = 0;
         if ((shares & CloneShares.Memory) == 0)
@@ -60,6 +61,24 @@ public sealed partial class Process
         }
         process.Add(thread);
         return Errno.None;
+    }
+
+    /// <summary>RLIMIT_NPROC counts the threads of a user; it does not bind the superuser.</summary>
+    private bool HasRoomForUser(GuestThread maker)
+    {
+        Credentials who = maker.Credentials;
+        ulong limit = SoftLimit(Resource.Processes);
+        if (who.User == 0 || limit >= int.MaxValue || who.Has(Capability.Resource) || who.Has(Capability.Administer))
+            return true;
+        ulong count = 0;
+        foreach (Process process in World.Processes())
+        {
+            foreach (GuestThread thread in process.Threads)
+                count += thread.Credentials.User == who.User ? 1UL : 0;
+            if (process.IsZombie && process.LastCredentials.User == who.User)
+                count++;
+        }
+        return count < limit;
     }
 
     private Errno MakeProcess(CloneShares shares, int exitSignal, out Process? child)
@@ -95,8 +114,9 @@ public sealed partial class Process
             ExitSignal = exitSignal,
             OutOfMemoryScoreAdjustment = OutOfMemoryScoreAdjustment,
             NoNewPrivileges = NoNewPrivileges,
-            Nice = Nice,
+            Dumpable = Dumpable,
         };
+        child.WatchProcessorLimit();
         parent?.AddChild(child);
         World.Add(child);
         return Errno.None;

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 
@@ -36,6 +37,7 @@ public sealed partial class Process
             World.Observer?.OnEnd(thread, status);
         RealTimer?.Cancel();
         DropPosixTimers();
+        _processorTimers.Clear();
         Pending.Clear();
         Files.Leave();
         FileContext.Leave();
@@ -48,6 +50,7 @@ public sealed partial class Process
         Reported = status;
         World.OnProcessEnd(this, status);
         TellParent(status);
+        Ended.Pulse(Readiness.In);
     }
 
     /// <summary>Who the process was, once its threads are gone.</summary>
@@ -56,6 +59,16 @@ public sealed partial class Process
     public byte[] LastName { get; private set; } = [];
 
     public Credentials Credentials => _threads.Count > 0 ? MainThread.Credentials : LastCredentials;
+
+    /// <summary>May somebody read its memory and take its descriptors (ptrace(2), "Ptrace access mode checking")?</summary>
+    public bool MayBeInspectedBy(GuestThread thread)
+    {
+        if (ReferenceEquals(thread.Process, this) || thread.Credentials.Has(Capability.Trace))
+            return true;
+        Credentials who = thread.Credentials, own = Credentials;
+        return Dumpable == 1 && who.User == own.User && who.User == own.EffectiveUser && who.User == own.SavedUser
+            && who.Group == own.Group && who.Group == own.EffectiveGroup && who.Group == own.SavedGroup && own.Permitted.IsWithin(who.Permitted);
+    }
 
     /// <summary>Stops all threads (SIGSTOP and its kin).</summary>
     public void Stop(int signal)
@@ -95,8 +108,11 @@ public sealed partial class Process
         {
             parent._children.Remove(this);
             parent.ChildInstructions += PastInstructions + ChildInstructions;
+            parent.ChildSystemTime += PastSystemTime + ChildSystemTime;
         }
         World.Remove(this);
+        IsReaped = true;
+        Ended.Pulse(Readiness.HangUp);
     }
 
     /// <summary>execve(2): the calling thread stays alone, under the process's own id.</summary>
@@ -130,7 +146,7 @@ public sealed partial class Process
         thread.Pending.Clear();
         World.Personality.OnThreadExit(thread);
         thread.State = ThreadState.Dead;
-        PastInstructions += thread.Cpu.Instructions;
+        KeepTimes(thread);
         if (wasReady)
             World.Forget(thread);
     }

@@ -11,17 +11,20 @@ public sealed class PosixTimer
     private readonly int _signal;
     private readonly ulong _value;
 
-    internal PosixTimer(Process process, GuestThread? thread, int id, int signal, ulong value, bool isRealtime)
+    internal PosixTimer(Process process, GuestThread? thread, int id, int signal, ulong value, bool isRealtime, ITimeBase clock)
     {
         (_process, _thread, _signal, _value) = (process, thread, signal, value);
         Id = id;
         IsRealtime = isRealtime;
-        Timer = new IntervalTimer(process.World, OnExpiration);
+        IsOnProcessorTime = clock is ProcessorClock;
+        Timer = new IntervalTimer(clock, OnExpiration);
     }
 
     public int Id { get; }
 
     public bool IsRealtime { get; }
+
+    public bool IsOnProcessorTime { get; }
 
     /// <summary>The user whose queue of signals it counts in.</summary>
     internal uint Payer { get; init; }
@@ -59,13 +62,13 @@ public sealed partial class Process
     private int _nextTimer;
 
     /// <summary>Makes a timer, whose signal the user pays for at once; null past the limit (EAGAIN).</summary>
-    public PosixTimer? AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime)
+    public PosixTimer? AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime, ITimeBase? clock = null)
     {
         uint payer = Credentials.User;
         if (!World.SignalQuota.TryCharge(payer, SoftLimit(Resource.PendingSignals)))
             return null;
         int id = _nextTimer++;
-        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime) { Payer = payer };
+        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime, clock ?? World.TimeBase) { Payer = payer };
         _posixTimers.Add(timer);
         return timer;
     }

@@ -109,6 +109,12 @@ public sealed partial class Process
     /// <summary>Pulses when the process ended, or executed a program after vfork.</summary>
     public Source Released { get; } = new();
 
+    /// <summary>Pulses when the process ended, and when its parent waited for it.</summary>
+    public Source Ended { get; } = new();
+
+    /// <summary>Nothing is left of it, not even its status.</summary>
+    public bool IsReaped { get; private set; }
+
     /// <summary>True while a parent waits for this process after vfork.</summary>
     public bool HoldsParent { get; internal set; }
 
@@ -134,6 +140,8 @@ public sealed partial class Process
         Limits[(int)resource] = (soft, hard);
         if (resource == Resource.OpenFiles)
             Files.Limit = (int)Math.Min(soft, FileTable.MaxDescriptors);
+        if (resource == Resource.ProcessorTime)
+            WatchProcessorLimit();
         if (resource is Resource.AddressSpace or Resource.Data or Resource.Stack && !IsZombie)
             Memory.Limits = MemoryLimits;
     }
@@ -145,10 +153,19 @@ public sealed partial class Process
 
     public int OutOfMemoryScoreAdjustment { get; set; }
 
+    /// <summary>Barriers that were registered for, as the personality numbers them (membarrier(2)).</summary>
+    public int Barriers { get; set; }
+
+    /// <summary>PR_SET_THP_DISABLE: told, no more.</summary>
+    public bool AvoidsHugePages { get; set; }
+
     public bool NoNewPrivileges { get; set; }
 
-    /// <summary>-20 (favoured) to 19; told, not acted on.</summary>
-    public int Nice { get; set; }
+    /// <summary>The nice value of its first thread.</summary>
+    public int Nice => _threads.Count > 0 ? MainThread.Scheduling.Nice : 0;
+
+    /// <summary>Whether others of the same user may look into it: 0 no, 1 yes, 2 only the superuser (PR_SET_DUMPABLE).</summary>
+    public int Dumpable { get; set; } = 1;
 
     /// <summary>Orphans among its descendants become its children (PR_SET_CHILD_SUBREAPER).</summary>
     public bool IsSubreaper { get; set; }

@@ -182,9 +182,13 @@ public sealed partial class World
 
     private void RunEngine(GuestThread thread, ref long budget)
     {
-        long before = budget;
-        EngineExit exit = _spec.Engine.Run(thread.Cpu, thread.Process.Memory, ref budget);
-        long retired = before - budget;
+        // A turn ends where a timer on processor time is due.
+        Process process = thread.Process;
+        long slice = process.HasProcessorTimers ? Math.Min(budget, process.TimeToProcessorTimer(thread)) : budget;
+        long before = slice;
+        EngineExit exit = _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
+        long retired = before - slice;
+        budget -= retired;
         Instructions += (ulong)Math.Max(0, retired);
         _clock.Advance(retired);
         switch (exit.Reason)
@@ -194,6 +198,7 @@ public sealed partial class World
             case ExitReason.SystemCall:
                 budget -= CallCost;
                 _clock.Advance(CallCost);
+                thread.SystemTime += CallCost;
                 Personality.Decode(thread);
                 thread.InCall = true;
                 Observer?.OnEnter(thread);
@@ -204,6 +209,8 @@ public sealed partial class World
                 ForceSignal(thread, Personality.FaultSignal(thread, exit));
                 break;
         }
+        if (process.HasProcessorTimers)
+            process.FireProcessorTimers();
     }
 
     /// <summary>The last instruction that the engine did not know: its address and bytes. For whoever reports a SIGILL.</summary>

@@ -29,6 +29,18 @@ public sealed partial class World : IDisposable
 
     public IClock Clock => _clock;
 
+    /// <summary>The monotonic clock, for timers.</summary>
+    public ITimeBase TimeBase => _timeBase ??= new MonotonicTime(this);
+
+    private MonotonicTime? _timeBase;
+
+    private sealed class MonotonicTime(World world) : ITimeBase
+    {
+        public long Now => world.Clock.Monotonic;
+
+        public WorldTimer Schedule(long deadline, Action action) => world.Schedule(deadline, action);
+    }
+
     /// <summary>The host's monotonic time at which the world's reaches <paramref name="monotonic"/>.</summary>
     public long ToHostTime(long monotonic) => _clock.ToHost(monotonic);
 

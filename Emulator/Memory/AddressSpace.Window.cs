@@ -44,16 +44,27 @@ public sealed unsafe partial class AddressSpace
         return Map(request, out _) == MapStatus.Ok;
     }
 
+    /// <summary>The end of a stack that grew in parts, of which this is the lowest.</summary>
+    private ulong StackEnd(int index)
+    {
+        Area lowest = _areas[index];
+        ulong end = lowest.End;
+        while (++index < _areas.Count && _areas[index] is { } next && next.Start == end && next.Protection == lowest.Protection && next.Name == lowest.Name && next.Object is null)
+            end = next.End;
+        return end;
+    }
+
     private bool TryGrowStack(ulong address)
     {
         int index = _areas.IndexAtOrAfter(address);
         if (index == _areas.Count || _areas[index] is not { GrowsDown: true } stack)
             return false;
         ulong start = address & ~(GuestAddress.PageSize - 1);
-        if (stack.End - start > Math.Min(Limits.Stack, LargestStack) || start < Floor || !_areas.IsFree(start - StackGap, stack.Start))
+        if (StackEnd(index) - start > Math.Min(Limits.Stack, LargestStack) || start < Floor || !_areas.IsFree(start - StackGap, stack.Start))
             return false;
         Area more = stack.Slice(start, stack.Start);
         more.Charged = false;
+        more.Frozen = null;
         if (!HasRoomFor(more, start, start) || !TryCharge(more))
             return false;
         if (!MapOnHost(more))

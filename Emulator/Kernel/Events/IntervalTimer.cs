@@ -1,7 +1,7 @@
 namespace Vivarium.Emulator.Kernel.Events;
 
 /// <summary>A timer that fires once or at an interval and counts (timerfd_create(2), timer_create(2)).</summary>
-public sealed class IntervalTimer(World world, Action fired)
+public sealed class IntervalTimer(ITimeBase clock, Action fired)
 {
     private WorldTimer? _timer;
 
@@ -9,18 +9,21 @@ public sealed class IntervalTimer(World world, Action fired)
     public long Interval { get; private set; }
 
     /// <summary>Nanoseconds to the next expiration; 0 = not armed.</summary>
-    public long Left => _timer is { IsPending: true } timer ? Math.Max(1, timer.Deadline - world.Clock.Monotonic) : 0;
+    public long Left => _timer is { IsPending: true } timer ? Math.Max(1, timer.Deadline - clock.Now) : 0;
 
     /// <summary>Expirations since <see cref="TakeExpirations"/> or arming.</summary>
     public ulong Expirations { get; private set; }
 
-    /// <summary>Arms for a time of the monotonic clock; null disarms.</summary>
+    /// <summary>The time of the clock it runs on.</summary>
+    public long Now => clock.Now;
+
+    /// <summary>Arms for a time of its clock; null disarms.</summary>
     public void Arm(long? deadline, long interval)
     {
         _timer?.Cancel();
         Expirations = 0;
         Interval = interval;
-        _timer = deadline is { } time ? world.Schedule(time, OnTime) : null;
+        _timer = deadline is { } time ? clock.Schedule(time, OnTime) : null;
     }
 
     public ulong TakeExpirations()
@@ -32,14 +35,14 @@ public sealed class IntervalTimer(World world, Action fired)
 
     private void OnTime()
     {
-        long due = _timer!.Deadline, now = world.Clock.Monotonic;
+        long due = _timer!.Deadline, now = clock.Now;
         ulong count = 1;
         if (Interval > 0)
         {
             // A worker that comes late has missed whole periods.
             count += (ulong)((now - due) / Interval);
             long next = due + ((long)count * Interval);
-            _timer = next > due ? world.Schedule(next, OnTime) : null;
+            _timer = next > due ? clock.Schedule(next, OnTime) : null;
         }
         Expirations += count;
         fired();

@@ -13,7 +13,7 @@ public sealed class TimerDescriptor : OpenFile
     {
         _inode = new AnonymousInode(world, FileKind.Unknown, 0x180);
         IsRealtime = isRealtime;
-        Timer = new IntervalTimer(world, () => Source.Pulse(Readiness.In));
+        Timer = new IntervalTimer(world.TimeBase, () => Source.Pulse(Readiness.In));
     }
 
     public IntervalTimer Timer { get; }

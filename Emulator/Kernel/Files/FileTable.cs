@@ -41,6 +41,18 @@ public sealed partial class FileTable
         return Errno.None;
     }
 
+    /// <summary>True when another descriptor can be added.</summary>
+    public bool HasRoom
+    {
+        get
+        {
+            int descriptor = _lowestFree;
+            while (descriptor < _slots.Length && _slots[descriptor].File is not null)
+                descriptor++;
+            return descriptor < Math.Min(Limit, MaxDescriptors);
+        }
+    }
+
     /// <summary>True when a number may be used at all (dup2's EBADF).</summary>
     public bool IsInRange(int descriptor) => descriptor >= 0 && descriptor < Math.Min(Limit, MaxDescriptors);
 

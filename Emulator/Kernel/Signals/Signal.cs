@@ -25,7 +25,10 @@ public static class Signal
     public const int TerminalInput = 21;
     public const int TerminalOutput = 22;
     public const int Urgent = 23;
+    public const int ProcessorLimit = 24;
     public const int FileSize = 25;
+    public const int VirtualAlarm = 26;
+    public const int Profile = 27;
     public const int WindowSize = 28;
 
     /// <summary>From here to 64: queued, in order, each with its data.</summary>

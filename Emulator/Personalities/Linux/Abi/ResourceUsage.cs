@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Vivarium.Emulator.Personalities.Linux.Abi;
 
-/// <summary>struct rusage (getrusage(2)). Processor time is counted in instructions, at one a nanosecond.</summary>
+/// <summary>struct rusage (getrusage(2)). Programs' time is counted in instructions, at one a nanosecond.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct ResourceUsage
 {
@@ -15,10 +15,13 @@ public struct ResourceUsage
     public long LargestResident;
     private Zeros _others;
 
-    public static ResourceUsage Of(ulong instructions, ulong resident = 0) => new()
+    /// <summary>Of nanoseconds in programs and in their calls, and bytes.</summary>
+    public static ResourceUsage Of(ulong user, ulong system, ulong resident = 0) => new()
     {
-        UserSeconds = (long)(instructions / 1_000_000_000),
-        UserMicroseconds = (long)(instructions / 1000 % 1_000_000),
+        UserSeconds = (long)(user / 1_000_000_000),
+        UserMicroseconds = (long)(user / 1000 % 1_000_000),
+        SystemSeconds = (long)(system / 1_000_000_000),
+        SystemMicroseconds = (long)(system / 1000 % 1_000_000),
         LargestResident = (long)(resident / 1024),
     };
 

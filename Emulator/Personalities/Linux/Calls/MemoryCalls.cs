@@ -182,20 +182,22 @@ public static class MemoryCalls
         return 0;
     }
 
-    public static CallResult Madvise(CallContext call, GuestAddress address, ulong length, int advice)
+    public static CallResult Madvise(CallContext call, GuestAddress address, ulong length, int advice) => AdviseOther(call.Memory, address, length, advice);
+
+    internal static CallResult AdviseOther(AddressSpace memory, GuestAddress address, ulong length, int advice)
     {
         if (!IsKnown(advice) || !address.IsPageAligned)
             return Errno.EINVAL;
         ulong rounded = (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1);
         if ((length != 0 && rounded == 0) || address.Value + rounded < address.Value)
             return Errno.EINVAL;
-        return rounded == 0 ? 0 : ToErrno(Advise(call.Memory, address, rounded, advice));
+        return rounded == 0 ? 0 : ToErrno(Advise(memory, address, rounded, advice));
     }
 
     private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 25;
 
     /// <summary>What an advice changes here; most change nothing, but tell of holes.</summary>
-    internal static MapStatus Advise(AddressSpace memory, GuestAddress address, ulong length, int advice)
+    private static MapStatus Advise(AddressSpace memory, GuestAddress address, ulong length, int advice)
     {
         const int dontNeed = 4, free = 8, remove = 9, dontFork = 10, doFork = 11, wipeOnFork = 18, keepOnFork = 19, populateRead = 22, populateWrite = 23, dontNeedLocked = 24;
         return advice switch

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Loader;
@@ -96,7 +97,7 @@ public static class ProcessCalls
         WaitStatus change = found!.Reported!.Value;
         if (!status.IsNull && !call.Memory.TryWrite(status, EncodeStatus(change)))
             return Errno.EFAULT;
-        if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions)))
+        if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions, found.SystemTime + found.ChildSystemTime)))
             return Errno.EFAULT;
         int id = found.Id;
         Consume(found);
@@ -108,9 +109,11 @@ public static class ProcessCalls
         const int All = 0;
         const int OnePid = 1;
         const int OneGroup = 2;
+        const int OneDescriptor = 3;
         if ((options & ~WaitFlags) != 0 || (options & (Exited | Stopped | Continued)) == 0)
             return Errno.EINVAL;
         int pid;
+        bool isNonBlocking = false;
         switch (kind)
         {
             case All:
@@ -118,6 +121,12 @@ public static class ProcessCalls
                 break;
             case OnePid when id > 0:
                 pid = id;
+                break;
+            case OneDescriptor when id >= 0:
+                if (call.File(id) is not ProcessDescriptor descriptor)
+                    return Errno.EBADF;
+                pid = descriptor.Process.Id;
+                isNonBlocking = descriptor.IsNonBlocking;
                 break;
             case OneGroup when id >= 0:
                 pid = id == 0 ? 0 : -id;
@@ -127,6 +136,8 @@ public static class ProcessCalls
         }
         // Group 1 is a group here, not wait4's "any child".
         CallResult? none = Find(call, child => kind == OneGroup && id != 0 ? child.Group == id : Matches(call, child, pid), options, out Process? found);
+        if (isNonBlocking && none is { Outcome: CallOutcome.Blocked })
+            return Errno.EAGAIN;
         if (none is { Outcome: CallOutcome.Value } && !information.IsNull)
             return call.Memory.TryWrite(information, default(SigInfo)) ? CallResult.Ok() : Errno.EFAULT;
         if (none is { } result)
@@ -140,7 +151,7 @@ public static class ProcessCalls
         };
         if (!information.IsNull && !call.Memory.TryWrite(information, SigInfo.Of(info)))
             return Errno.EFAULT;
-        if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions)))
+        if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions, found.SystemTime + found.ChildSystemTime)))
             return Errno.EFAULT;
         if ((options & NoWait) == 0)
             Consume(found);

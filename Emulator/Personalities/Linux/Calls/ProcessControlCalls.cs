@@ -9,69 +9,114 @@ public static class ProcessControlCalls
 {
     private const int NameLength = 16;
 
+    private const int SetDeathSignal = 1, GetDeathSignal = 2, GetDumpable = 3, SetDumpable = 4, GetKeepCapabilities = 7, SetKeepCapabilities = 8;
+    private const int GetTiming = 13, SetTiming = 14, SetName = 15, GetName = 16, ReadBounding = 23, DropBounding = 24, GetCounter = 25, SetCounter = 26;
+    private const int GetSecureBits = 27, SetSecureBits = 28, SetTimerSlack = 29, GetTimerSlack = 30, SetMap = 35, SetSubreaper = 36, GetSubreaper = 37;
+    private const int SetNoNewPrivileges = 38, GetNoNewPrivileges = 39, GetTidAddress = 40, SetHugePages = 41, GetHugePages = 42, Ambient = 47;
+    private const int GetAuxiliaryVector = 0x41555856;
+
     public static CallResult Prctl(CallContext call, int option, ulong argument, ulong third, ulong fourth, ulong fifth)
     {
-        const int SetDeathSignal = 1;
-        const int GetDeathSignal = 2;
-        const int GetDumpable = 3;
-        const int SetDumpable = 4;
-        const int GetKeepCapabilities = 7;
-        const int SetKeepCapabilities = 8;
-        const int SetName = 15;
-        const int GetName = 16;
-        const int ReadBounding = 23;
-        const int SetTimerSlack = 29;
-        const int GetTimerSlack = 30;
-        const int SetSubreaper = 36;
-        const int GetSubreaper = 37;
-        const int SetNoNewPrivileges = 38;
-        const int GetNoNewPrivileges = 39;
         Process process = call.Process;
-        switch (option)
+        bool hasMore = (third | fourth | fifth) != 0;
+        return option switch
         {
-            case SetDeathSignal:
-                if (argument > Signal.Last)
-                    return Errno.EINVAL;
-                process.ParentDeathSignal = (int)argument;
-                return CallResult.Ok();
-            case GetDeathSignal:
-                return Write(call, argument, process.ParentDeathSignal);
-            case GetDumpable:
-                return CallResult.Ok(1);
-            case SetDumpable:
-                return argument > 1 ? Errno.EINVAL : CallResult.Ok();
-            case GetKeepCapabilities:
-                return CallResult.Ok(0);
-            case SetKeepCapabilities:
-                return argument > 1 ? Errno.EINVAL : CallResult.Ok();
-            case SetName:
-                return Rename(call, new GuestAddress(argument));
-            case GetName:
-                Span<byte> name = stackalloc byte[NameLength];
-                name.Clear();
-                call.Thread.Name.CopyTo(name);
-                return call.Memory.TryWrite(new GuestAddress(argument), name) ? CallResult.Ok() : Errno.EFAULT;
-            case ReadBounding:
-                return argument > 40 ? Errno.EINVAL : CallResult.Ok(1);
-            case SetTimerSlack:
-                return CallResult.Ok();
-            case GetTimerSlack:
-                return CallResult.Ok(50_000);
-            case SetSubreaper:
-                process.IsSubreaper = argument != 0;
-                return CallResult.Ok();
-            case GetSubreaper:
-                return Write(call, argument, process.IsSubreaper ? 1 : 0);
-            case SetNoNewPrivileges:
-                if (argument != 1 || third != 0 || fourth != 0 || fifth != 0)
-                    return Errno.EINVAL;
-                process.NoNewPrivileges = true;
-                return CallResult.Ok();
-            case GetNoNewPrivileges:
-                return CallResult.Ok(process.NoNewPrivileges ? 1 : 0);
-            default:
-                return Errno.EINVAL;
-        }
+            SetDeathSignal => SetSignal(process, argument),
+            GetDeathSignal => Write(call, argument, process.ParentDeathSignal),
+            GetDumpable => CallResult.Ok(process.Dumpable),
+            SetDumpable => SetDump(process, argument),
+            SetName => Rename(call, new GuestAddress(argument)),
+            GetName => TellName(call, new GuestAddress(argument)),
+            GetTiming => CallResult.Ok(),
+            SetTiming => argument == 0 ? CallResult.Ok() : Errno.EINVAL,
+            GetCounter => Write(call, argument, 1),
+            SetCounter => argument == 1 ? CallResult.Ok() : Errno.EINVAL,
+            SetTimerSlack => SetSlack(call.Thread, argument),
+            GetTimerSlack => CallResult.Ok((long)call.Thread.Scheduling.TimerSlack),
+            SetMap => call.Thread.Credentials.Has(Capability.Resource) ? Errno.EINVAL : Errno.EPERM,
+            SetSubreaper => SetReaper(process, argument),
+            GetSubreaper => Write(call, argument, process.IsSubreaper ? 1 : 0),
+            SetNoNewPrivileges => argument != 1 || hasMore ? Errno.EINVAL : GiveUpPrivileges(process),
+            GetNoNewPrivileges => argument != 0 || hasMore ? Errno.EINVAL : CallResult.Ok(process.NoNewPrivileges ? 1 : 0),
+            GetTidAddress => call.Memory.TryWrite(new GuestAddress(argument), call.Thread.ClearChildTid.Value) ? CallResult.Ok() : Errno.EFAULT,
+            SetHugePages or GetHugePages => ControlHugePages(process, option, argument, hasMore),
+            GetAuxiliaryVector => TellAuxiliaryVector(call, new GuestAddress(argument), third, fourth | fifth),
+            _ => ControlCapabilities(call, option, argument, third, fourth, fifth),
+        };
+    }
+
+    private static CallResult ControlCapabilities(CallContext call, int option, ulong argument, ulong third, ulong fourth, ulong fifth) => option switch
+    {
+        GetKeepCapabilities => CallResult.Ok((call.Thread.Credentials.Secure & SecureBits.KeepCapabilities) != 0 ? 1 : 0),
+        SetKeepCapabilities => CapabilityCalls.SetKeepCapabilities(call, argument),
+        ReadBounding => CapabilityCalls.ReadBounding(call, argument),
+        DropBounding => CapabilityCalls.DropBounding(call, argument),
+        GetSecureBits => CallResult.Ok((long)call.Thread.Credentials.Secure),
+        SetSecureBits => CapabilityCalls.SetSecureBits(call, argument),
+        Ambient => CapabilityCalls.ControlAmbient(call, argument, third, fourth, fifth),
+        _ => Errno.EINVAL,
+    };
+
+    private static CallResult SetSignal(Process process, ulong signal)
+    {
+        if (signal > Signal.Last)
+            return Errno.EINVAL;
+        process.ParentDeathSignal = (int)signal;
+        return CallResult.Ok();
+    }
+
+    private static CallResult SetDump(Process process, ulong value)
+    {
+        if (value > 1)
+            return Errno.EINVAL;
+        process.Dumpable = (int)value;
+        return CallResult.Ok();
+    }
+
+    /// <summary>0 and negative values bring the default back. Timers here are as exact as they can be, whatever the slack.</summary>
+    private static CallResult SetSlack(GuestThread thread, ulong nanoseconds)
+    {
+        thread.Scheduling = thread.Scheduling with { TimerSlack = (long)nanoseconds <= 0 ? Scheduling.DefaultTimerSlack : nanoseconds };
+        return CallResult.Ok();
+    }
+
+    private static CallResult SetReaper(Process process, ulong value)
+    {
+        process.IsSubreaper = value != 0;
+        return CallResult.Ok();
+    }
+
+    private static CallResult GiveUpPrivileges(Process process)
+    {
+        process.NoNewPrivileges = true;
+        return CallResult.Ok();
+    }
+
+    private static CallResult ControlHugePages(Process process, int option, ulong argument, bool hasMore)
+    {
+        if (hasMore || (option == GetHugePages && argument != 0))
+            return Errno.EINVAL;
+        if (option == GetHugePages)
+            return CallResult.Ok(process.AvoidsHugePages ? 1 : 0);
+        process.AvoidsHugePages = argument != 0;
+        return CallResult.Ok();
+    }
+
+    private static CallResult TellAuxiliaryVector(CallContext call, GuestAddress address, ulong length, ulong others)
+    {
+        if (others != 0)
+            return Errno.EINVAL;
+        byte[] vector = call.Process.Layout.AuxiliaryVector;
+        int count = (int)Math.Min(length, (ulong)vector.Length);
+        return call.Memory.TryWrite(address, vector.AsSpan(0, count)) ? CallResult.Ok(vector.Length) : Errno.EFAULT;
+    }
+
+    private static CallResult TellName(CallContext call, GuestAddress address)
+    {
+        Span<byte> name = stackalloc byte[NameLength];
+        name.Clear();
+        call.Thread.Name.CopyTo(name);
+        return call.Memory.TryWrite(address, name) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     public static CallResult Personality(CallContext call, uint persona)

@@ -87,17 +87,17 @@ public static class ResourceCalls
         const int Self = 0;
         const int Children = -1;
         const int Thread = 1;
-        ulong? instructions = who switch
+        (ulong User, ulong System)? times = who switch
         {
-            Self => call.Process.Instructions,
-            Children => call.Process.ChildInstructions,
-            Thread => call.Thread.Cpu.Instructions,
+            Self => (call.Process.Instructions, call.Process.SystemTime),
+            Children => (call.Process.ChildInstructions, call.Process.ChildSystemTime),
+            Thread => (call.Thread.Cpu.Instructions, call.Thread.SystemTime),
             _ => null,
         };
-        if (instructions is not { } count)
+        if (times is not { } spent)
             return Errno.EINVAL;
         ulong resident = who == Children ? 0 : call.Memory.ResidentBytes();
-        return call.Memory.TryWrite(usage, ResourceUsage.Of(count, resident)) ? CallResult.Ok() : Errno.EFAULT;
+        return call.Memory.TryWrite(usage, ResourceUsage.Of(spent.User, spent.System, resident)) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     public static CallResult Times(CallContext call, GuestAddress buffer)
@@ -105,52 +105,14 @@ public static class ResourceCalls
         const long Tick = 10_000_000;
         if (!buffer.IsNull)
         {
-            ReadOnlySpan<long> ticks = [(long)call.Process.Instructions / Tick, 0, (long)call.Process.ChildInstructions / Tick, 0];
+            ReadOnlySpan<long> ticks = 
+            [
+                (long)call.Process.Instructions / Tick, (long)call.Process.SystemTime / Tick,
+                (long)call.Process.ChildInstructions / Tick, (long)call.Process.ChildSystemTime / Tick,
+            ];
             if (!call.Memory.TryWrite(buffer, MemoryMarshal.AsBytes(ticks)))
                 return Errno.EFAULT;
         }
         return CallResult.Ok(call.World.Clock.Monotonic / Tick);
-    }
-
-    /// <summary>The raw call returns 20 minus the nice value, so that it is never negative (getpriority(2), "C library/kernel differences").</summary>
-    public static CallResult Getpriority(CallContext call, int which, int who)
-    {
-        Errno error = FindOwner(call, which, who, out Process? process);
-        return error != Errno.None ? error : CallResult.Ok(20 - process!.Nice);
-    }
-
-    public static CallResult Setpriority(CallContext call, int which, int who, int nice)
-    {
-        Errno error = FindOwner(call, which, who, out Process? process);
-        if (error != Errno.None)
-            return error;
-        nice = Math.Clamp(nice, -20, 19);
-        if (nice < process!.Nice && !call.Thread.Credentials.IsPrivileged)
-            return Errno.EACCES;
-        process.Nice = nice;
-        return CallResult.Ok();
-    }
-
-    private static Errno FindOwner(CallContext call, int which, int who, out Process? process)
-    {
-        const int OneProcess = 0;
-        const int OneGroup = 1;
-        const int OneUser = 2;
-        process = null;
-        if (which is not (OneProcess or OneGroup or OneUser))
-            return Errno.EINVAL;
-        if (who == 0)
-            process = call.Process;
-        else if (which == OneProcess)
-            process = call.World.FindThread(who)?.Process;
-        else
-        {
-            foreach (Process other in call.World.Processes())
-            {
-                if (which == OneGroup ? other.Group == who : other.Credentials.User == (uint)who)
-                    process ??= other;
-            }
-        }
-        return process is null ? Errno.ESRCH : Errno.None;
     }
 }

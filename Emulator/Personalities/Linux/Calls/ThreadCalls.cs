@@ -15,8 +15,10 @@ public static class ThreadCalls
     private const ulong Fs = 0x200;
     private const ulong FileDescriptors = 0x400;
     private const ulong SignalHandlers = 0x800;
+    private const ulong ProcessDescriptor = 0x1000;
     private const ulong Vfork_ = 0x4000;
     private const ulong ParentProcess = 0x8000;
+    private const ulong Detached = 0x400000;
     private const ulong ThreadOfProcess = 0x10000;
     private const ulong SetTls = 0x80000;
     private const ulong ParentSetTid = 0x100000;
@@ -37,9 +39,12 @@ public static class ThreadCalls
             Flags = flags & ~SignalMask,
             ExitSignal = (int)(flags & SignalMask),
             Stack = stack,
+            // A descriptor is put where the id would be.
             ParentTid = parentTid.Value,
+            Descriptor = parentTid.Value,
             ChildTid = childTid.Value,
             Tls = tls,
+            IsOld = true,
         });
 
     public static CallResult Clone3(CallContext call, GuestAddress arguments, ulong size)
@@ -67,6 +72,7 @@ public static class ThreadCalls
         return Make(call, new CloneArguments
         {
             Flags = Word(bytes, 0),
+            Descriptor = Word(bytes, 1),
             ChildTid = Word(bytes, 2),
             ParentTid = Word(bytes, 3),
             ExitSignal = (int)exitSignal,
@@ -87,9 +93,21 @@ public static class ThreadCalls
             return Errno.EINVAL;
         if ((flags & Namespaces) != 0)
             return Errno.EPERM;
+        if ((flags & ProcessDescriptor) != 0)
+        {
+            // The old call has one place for the descriptor and the id.
+            if ((flags & (ThreadOfProcess | Detached)) != 0 || (arguments.IsOld && (flags & ParentSetTid) != 0))
+                return Errno.EINVAL;
+            if (!call.Process.Files.HasRoom)
+                return Errno.EMFILE;
+            if (!call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), 0))
+                return Errno.EFAULT;
+        }
         Errno error = call.Process.Clone(call.Thread, SharesOf(flags), arguments.ExitSignal, out GuestThread? thread);
         if (error != Errno.None)
             return error;
+        if ((flags & ProcessDescriptor) != 0)
+            call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), (int)ProcessDescriptorCalls.Install(call, thread!.Process, 0).Value);
         Complete(call, thread!, arguments);
         if ((flags & Vfork_) == 0)
             return CallResult.Ok(thread!.Id);
@@ -221,5 +239,10 @@ public static class ThreadCalls
         public ulong ChildTid { get; init; }
 
         public ulong Tls { get; init; }
+
+        /// <summary>Where CLONE_PIDFD puts a descriptor of the child.</summary>
+        public ulong Descriptor { get; init; }
+
+        public bool IsOld { get; init; }
     }
 }

@@ -28,9 +28,54 @@ public static class TimeCalls
 
     public static CallResult ClockSettime(CallContext call, int clock, GuestAddress time)
     {
-        Errno error = call.ReadTime(time, out _);
+        if (clock is not (Realtime or < 0) || (clock < 0 && ProcessorClockOf(call, clock) is null))
+            return Errno.EINVAL;
         // A world's clocks are its node's: nobody in it may set them.
-        return clock != Realtime ? Errno.EINVAL : error != Errno.None ? error : Errno.EPERM;
+        Errno error = call.ReadTime(time, out _);
+        return error != Errno.None ? error : Errno.EPERM;
+    }
+
+    public static CallResult Settimeofday(CallContext call, GuestAddress time, GuestAddress zone)
+    {
+        if (!time.IsNull)
+        {
+            if (!call.Memory.TryRead(time, out long seconds) || !call.Memory.TryRead(time + 8, out long fraction))
+                return Errno.EFAULT;
+            if (fraction is < 0 or > 1_000_000 || seconds < 0)
+                return Errno.EINVAL;
+        }
+        if (!zone.IsNull && !call.Memory.TryRead(zone, out ulong _))
+            return Errno.EFAULT;
+        return Errno.EPERM;
+    }
+
+    public static CallResult Adjtimex(CallContext call, GuestAddress buffer) => ClockAdjtime(call, Realtime, buffer);
+
+    /// <summary>Tells a clock that nobody disciplines; adjusting it takes a right that no world gives.</summary>
+    public static CallResult ClockAdjtime(CallContext call, int clock, GuestAddress buffer)
+    {
+        const int size = 208, unsynchronised = 5, readOnly = 0x2000, singleShot = 0x8000;
+        Span<byte> state = stackalloc byte[size];
+        if (!call.Memory.TryRead(buffer, state))
+            return Errno.EFAULT;
+        if (clock != Realtime)
+            return Read(call, clock) is null ? Errno.EINVAL : Errno.EOPNOTSUPP;
+        uint modes = System.Runtime.InteropServices.MemoryMarshal.Read<uint>(state);
+        if ((modes & ~(uint)(readOnly | singleShot)) != 0 || ((modes & singleShot) != 0 && (modes & readOnly) == 0))
+            return Errno.EPERM;
+        state.Clear();
+        // The order of struct timex: modes, offset, freq, maxerror, esterror, status, constant, precision, tolerance, time, tick.
+        ReadOnlySpan<(int Offset, long Value)> words =
+        [
+            (24, 16_000_000), (32, 16_000_000), (48, 2), (56, 1), (64, 32_768_000), (72, call.World.Clock.Realtime / Second),
+            (80, call.World.Clock.Realtime % Second / 1000), (88, 10_000),
+        ];
+        System.Runtime.InteropServices.MemoryMarshal.Write(state, modes);
+        foreach ((int offset, long value) in words)
+            System.Runtime.InteropServices.MemoryMarshal.Write(state[offset..], value);
+        const int status = 0x40;
+        System.Runtime.InteropServices.MemoryMarshal.Write(state[40..], status);
+        return call.Memory.TryWrite(buffer, state) ? unsynchronised : Errno.EFAULT;
     }
 
     /// <summary>Nanoseconds of a clock; null for one that does not exist (clock_getres(2)).</summary>
@@ -49,34 +94,30 @@ public static class TimeCalls
                 return time.Monotonic;
             case 11:
                 return time.Realtime + (37 * Second);
-            case ProcessCpu:
-                return CpuTime(call.Process);
-            case ThreadCpu:
-                return (long)call.Thread.Cpu.Instructions;
             default:
-                return clock < 0 ? OtherCpuClock(call, clock) : null;
+                return ProcessorClockOf(call, clock)?.Now;
         }
     }
 
-    /// <summary>An instruction counts for a nanosecond.</summary>
-    internal static long CpuTime(Process process)
+    /// <summary>
+    /// The processor-time clock an id names, or null. Negative ids name that of another process or thread: ~id in the upper bits, bit 2 for
+    /// threads (clock_getcpuclockid(3)); the lowest bits choose among all time (0, 2) and a program's own (1).
+    /// </summary>
+    internal static ProcessorClock? ProcessorClockOf(CallContext call, int clock)
     {
-        ulong instructions = process.PastInstructions;
-        foreach (GuestThread thread in process.Threads)
-            instructions += thread.Cpu.Instructions;
-        return (long)instructions;
-    }
-
-    /// <summary>Negative ids name the CPU clock of a process or thread: ~id in the upper bits, bit 2 for threads (clock_getcpuclockid(3)).</summary>
-    private static long? OtherCpuClock(CallContext call, int clock)
-    {
-        int id = ~(clock >> 3);
-        bool isThread = (clock & 4) != 0;
-        if ((clock & 3) == 3)
+        if (clock == ProcessCpu)
+            return new ProcessorClock(call.Process);
+        if (clock == ThreadCpu)
+            return new ProcessorClock(call.Process, call.Thread);
+        if (clock >= 0 || (clock & 3) == 3)
             return null;
-        if (isThread)
-            return id == 0 ? (long)call.Thread.Cpu.Instructions : call.World.FindThread(id) is { } thread ? (long)thread.Cpu.Instructions : null;
-        return id == 0 ? CpuTime(call.Process) : call.World.FindProcess(id) is { } process ? CpuTime(process) : null;
+        int id = ~(clock >> 3);
+        bool isUserOnly = (clock & 3) == 1;
+        if ((clock & 4) == 0)
+            return (id == 0 ? call.Process : call.World.FindProcess(id)) is { } process ? new ProcessorClock(process, isUserOnly: isUserOnly) : null;
+        GuestThread? thread = id == 0 ? call.Thread : call.World.FindThread(id);
+        // Threads of other processes keep theirs to themselves.
+        return thread is not null && ReferenceEquals(thread.Process, call.Process) ? new ProcessorClock(call.Process, thread, isUserOnly) : null;
     }
 
     internal static CallResult WriteTime(CallContext call, GuestAddress address, long nanoseconds) =>
@@ -112,6 +153,8 @@ public static class TimeCalls
         Errno error = call.ReadTime(request, out long time);
         if (error != Errno.None)
             return error;
+        if (ProcessorClockOf(call, clock) is { } processor)
+            return SleepOnProcessorTime(call, processor, (flags & absolute) != 0 ? time : now + time);
         if ((flags & absolute) == 0)
         {
             call.SetTimeout(time);
@@ -120,6 +163,32 @@ public static class TimeCalls
         // The time left on that clock, from now, on the monotonic one.
         call.SetDeadline(call.World.Clock.Monotonic + Math.Max(0, time - now));
         return Sleep(call, GuestAddress.Null);
+    }
+
+    /// <summary>Other threads must run for it to end.</summary>
+    private static CallResult SleepOnProcessorTime(CallContext call, ProcessorClock clock, long deadline)
+    {
+        if (call.State is not ProcessorSleep sleep)
+            call.State = sleep = new ProcessorSleep(clock, deadline);
+        if (sleep.IsOver)
+            return 0;
+        CallResult result = call.Wait(sleep.Source, RestartKind.IfNoHandler);
+        if (result.Outcome == CallOutcome.Interrupted)
+            sleep.Abandon();
+        return result;
+    }
+
+    private sealed class ProcessorSleep : IAbandonable
+    {
+        private readonly WorldTimer _timer;
+
+        public ProcessorSleep(ProcessorClock clock, long deadline) => _timer = clock.Schedule(deadline, () => Source.Pulse());
+
+        public Source Source { get; } = new();
+
+        public bool IsOver => !_timer.IsPending;
+
+        public void Abandon() => _timer.Cancel();
     }
 
     private static CallResult Sleep(CallContext call, GuestAddress remaining)

@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 
@@ -21,7 +22,7 @@ public static class TimerCalls
     {
         if (which is < 0 or > 2)
             return Errno.EINVAL;
-        return WriteTimer(call, value, which == 0 ? call.Process.RealTimerState() : (0, 0)) ? CallResult.Ok() : Errno.EFAULT;
+        return WriteTimer(call, value, StateOf(call.Process, which)) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     public static CallResult Setitimer(CallContext call, int which, GuestAddress value, GuestAddress old)
@@ -33,13 +34,22 @@ public static class TimerCalls
             return Errno.EFAULT;
         if (first < 0 || interval < 0)
             return Errno.EINVAL;
-        (long, long) before = which == 0 ? call.Process.RealTimerState() : (0, 0);
-        // Processor-time timers count instructions, which nothing here rations: they are accepted only when they disarm.
-        if (which != 0 && first != 0)
-            return Errno.EINVAL;
+        (long, long) before = StateOf(call.Process, which);
         if (which == 0)
             call.Process.SetRealTimer(first, interval);
+        else if (TimerOf(call.Process, which) is var timer)
+            timer.Arm(first == 0 ? null : timer.Now + first, interval);
         return old.IsNull || WriteTimer(call, old, before) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    private static IntervalTimer TimerOf(Process process, int which) => which == 1 ? process.VirtualTimer : process.ProfileTimer;
+
+    private static (long Left, long Interval) StateOf(Process process, int which)
+    {
+        if (which == 0)
+            return process.RealTimerState();
+        IntervalTimer timer = TimerOf(process, which);
+        return (timer.Left, timer.Interval);
     }
 
     private static bool ReadTimeval(CallContext call, GuestAddress address, out long nanoseconds)

@@ -72,7 +72,8 @@ public static class TimerDescriptorCalls
     public static CallResult TimerCreate(CallContext call, int clock, GuestAddress specification, GuestAddress id)
     {
         const int bySignal = 0, none = 1, byThread = 2, toThread = 4;
-        if (clock is not (0 or 1 or 2 or 3 or 7 or 8 or 9 or 11))
+        ITimeBase? processor = TimeCalls.ProcessorClockOf(call, clock);
+        if (clock is not (0 or 1 or 7 or 8 or 9 or 11) && processor is null)
             return Errno.EINVAL;
         ulong? value = null;
         int signal = Signal.Alarm, how = bySignal, thread = 0;
@@ -88,7 +89,7 @@ public static class TimerDescriptorCalls
         GuestThread? target = how == toThread ? call.Process.FindThread(thread) : null;
         if (how == toThread && target is null)
             return Errno.EINVAL;
-        if (call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11) is not { } timer)
+        if (call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11, processor) is not { } timer)
             return Errno.EAGAIN;
         if (call.Memory.TryWrite(id, timer.Id))
             return 0;
@@ -107,7 +108,8 @@ public static class TimerDescriptorCalls
             return Errno.EINVAL;
         if (!old.IsNull && !WriteSetting(call, old, timer.Timer))
             return Errno.EFAULT;
-        timer.Timer.Arm(Deadline(call, first, (flags & Absolute) != 0, timer.IsRealtime), interval);
+        bool isAbsolute = (flags & Absolute) != 0;
+        timer.Timer.Arm(timer.IsOnProcessorTime ? (first == 0 ? null : isAbsolute ? first : timer.Timer.Now + first) : Deadline(call, first, isAbsolute, timer.IsRealtime), interval);
         return 0;
     }
 

@@ -1,0 +1,20 @@
+using Vivarium.Emulator.Kernel.Files;
+
+namespace Vivarium.Emulator.Kernel.Events;
+
+/// <summary>A process behind a descriptor (pidfd_open(2)): ready once it ended. It never comes to mean another process.</summary>
+public sealed class ProcessDescriptor(Process process, OpenFlags flags) : OpenFile(flags | OpenFlags.ReadWrite)
+{
+    private readonly Inode _inode = new AnonymousInode(process.World, FileKind.Unknown, 0x180);
+
+    public Process Process => process;
+
+    public override Source Source => process.Ended;
+
+    public override Inode Inode => _inode;
+
+    public override string Description => "anon_inode:[pidfd]";
+
+    public override Readiness Poll() =>
+        !process.IsZombie ? Readiness.None : process.IsReaped ? Readiness.In | Readiness.HangUp : Readiness.In;
+}
