@@ -236,14 +236,6 @@ public sealed partial class Process
         shared.Leave();
     }
 
-    /// <summary>Gives it descriptors of its own (unshare(2), CLONE_FILES).</summary>
-    public void UnshareFiles()
-    {
-        FileTable shared = Files;
-        Files = shared.Copy();
-        shared.Leave();
-    }
-
     internal SharedMemory ShareMemory() => _memory.Share();
 }
 
