@@ -52,6 +52,9 @@ public sealed record Credentials
 
     public SecureBits Secure { get; init; }
 
+    /// <summary>In a user name space of its own: capabilities count over what that owns, not over files (user_namespaces(7)).</summary>
+    public bool IsInUserSpace { get; init; }
+
     public bool Has(Capability capability) => Effective.Contains(capability);
 
     /// <summary>Has what no narrower capability stands for.</summary>
@@ -64,9 +67,12 @@ public sealed record Credentials
         Permitted = user == 0 ? CapabilitySet.All : default, Effective = user == 0 ? CapabilitySet.All : default,
     };
 
-    public FileCredentials ForFiles => new(FileUser, FileGroup, Groups, PrivilegesOf(Effective));
+    public FileCredentials ForFiles => new(FileUser, FileGroup, Groups, OverFiles(Effective));
 
-    public FileCredentials RealForFiles => new(User, Group, Groups, PrivilegesOf((Secure & SecureBits.NoFixup) != 0 ? Effective : User == 0 ? Permitted : default));
+    public FileCredentials RealForFiles => new(User, Group, Groups, OverFiles((Secure & SecureBits.NoFixup) != 0 ? Effective : User == 0 ? Permitted : default));
+
+    private FilePrivileges OverFiles(CapabilitySet set) =>
+        PrivilegesOf(set) & (IsInUserSpace ? FilePrivileges.Administer | FilePrivileges.ChangeRoot : (FilePrivileges)ushort.MaxValue);
 
     private static FilePrivileges PrivilegesOf(CapabilitySet set) =>
         (set.Contains(Capability.OverrideAccess) ? FilePrivileges.OverrideAccess : 0)

@@ -1,9 +1,113 @@
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Net;
 
 namespace Vivarium.Emulator.Kernel;
 
-/// <summary>Which of a world's several views a thread has (namespaces(7)).</summary>
-public sealed record Namespaces(Network Network);
+/// <summary>One of a world's several views of a kind of thing (namespaces(7)). It has an inode, by which /proc and descriptors name it.</summary>
+public class Namespace
+{
+    public Namespace(World world, string kind, UserSpace? owner)
+    {
+        Kind = kind;
+        Owner = owner;
+        Inode = new NamespaceInode(world, this);
+    }
+
+    /// <summary>As in /proc/PID/ns.</summary>
+    public string Kind { get; }
+
+    /// <summary>The user name space whose privileged users rule it; null = the first.</summary>
+    public UserSpace? Owner { get; }
+
+    public NamespaceInode Inode { get; }
+
+    public string Description => $"{Kind}:[{Inode.Status.Inode}]";
+}
+
+/// <summary>The inode of a name space.</summary>
+public sealed class NamespaceInode(World world, Namespace space) : Inode
+{
+    private readonly FileStatus _status = new AnonymousInode(world, FileKind.Regular, 0x124).Status;
+
+    public Namespace Space { get; } = space;
+
+    public override FileKind Kind => FileKind.Regular;
+
+    public override FileStatus Status => _status;
+
+    public override Errno Open(PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file)
+    {
+        file = (flags & OpenFlags.Write) != 0 ? null : new NamespaceFile(this, path, flags);
+        return file is null ? Errno.EACCES : Errno.None;
+    }
+}
+
+/// <summary>An open name space: what setns(2) takes.</summary>
+public sealed class NamespaceFile(NamespaceInode inode, PathEntry path, OpenFlags flags) : OpenFile(flags)
+{
+    public Namespace Space => inode.Space;
+
+    public override Inode Inode => inode;
+
+    public override PathEntry? Path => path;
+
+    public override string Description => Space.Description;
+}
+
+/// <summary>The names of the system (uts_namespaces(7)).</summary>
+public sealed class UtsSpace(World world, UserSpace? owner, string hostName, string domainName) : Namespace(world, "uts", owner)
+{
+    public string HostName { get; set; } = hostName;
+
+    public string DomainName { get; set; } = domainName;
+}
+
+/// <summary>A tree of mounts (mount_namespaces(7)). The top is where its first process's root is.</summary>
+public sealed class MountSpace(World world, UserSpace? owner) : Namespace(world, "mnt", owner);
+
+/// <summary>Which of a world's several views a thread has.</summary>
+public sealed record Namespaces
+{
+    public required Network Network { get; init; }
+
+    public required UtsSpace Uts { get; init; }
+
+    public required MountSpace Mounts { get; init; }
+
+    public required UserSpace Users { get; init; }
+
+    public required Namespace Ipc { get; init; }
+
+    public required Namespace Groups { get; init; }
+
+    /// <summary>In the order that /proc/PID/ns lists them.</summary>
+    public IReadOnlyList<Namespace> All => [Groups, Ipc, Mounts, Network.Space, Users, Uts];
+
+    /// <summary>True when the user name space is that of <paramref name="owner"/> or above it: its privileges count there.</summary>
+    public bool Rules(UserSpace? owner)
+    {
+        for (UserSpace? space = owner ?? Users.First; space is not null; space = space.Parent)
+        {
+            if (space == Users)
+                return true;
+        }
+        return false;
+    }
+
+    internal static Namespaces MakeFirst(World world)
+    {
+        var users = new UserSpace(world, null, 0, 0);
+        return new Namespaces
+        {
+            Users = users,
+            Network = new Network(world, users),
+            Uts = new UtsSpace(world, users, world.System.HostName, "(none)"),
+            Mounts = new MountSpace(world, users),
+            Ipc = new Namespace(world, "ipc", users),
+            Groups = new Namespace(world, "cgroup", users),
+        };
+    }
+}
 
 public sealed partial class GuestThread
 {
@@ -16,6 +120,3 @@ public sealed partial class GuestThread
         set => _namespaces = value;
     }
 }
-
-/// <summary>What a file of /proc/PID/ns stands for.</summary>
-public sealed record NamespaceHandle(string Kind, object Target);

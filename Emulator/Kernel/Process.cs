@@ -228,6 +228,14 @@ public sealed partial class Process
         _memory = new SharedMemory(memory);
     }
 
+    /// <summary>Gives it a root, working directory and creation mask of its own (unshare(2), CLONE_FS).</summary>
+    public void UnshareFileContext()
+    {
+        FileContext shared = FileContext;
+        FileContext = shared.Copy();
+        shared.Leave();
+    }
+
     internal SharedMemory ShareMemory() => _memory.Share();
 }
 

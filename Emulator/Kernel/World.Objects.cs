@@ -15,7 +15,8 @@ public sealed partial class World
 
     private Namespaces MakeNamespaces()
     {
-        var network = new Network(this);
+        Namespaces first = Namespaces.MakeFirst(this);
+        Network network = first.Network;
         network.SetUp(network.Loopback, isUp: true);
         network.Outside = _spec.Outside;
         foreach (WorldLink link in _spec.Links)
@@ -25,7 +26,7 @@ public sealed partial class World
             network.AddAddress(device, (link.Address ?? link.Port.DefaultAddress) with { Label = device.Name });
             network.SetUp(device, isUp: true);
         }
-        return new Namespaces(network);
+        return first;
     }
 
     /// <summary>Packets on their way into the world's networks.</summary>

@@ -82,7 +82,7 @@ public sealed partial class Vfs
             return entry.IsDirectory ? Errno.EISDIR : Errno.ENOTDIR;
         Inode directory = walk.Dentry.Inode!;
         error = Permission.MayDelete(directory, entry.Inode!, wantDirectory: false, caller.Credentials);
-        if (error == Errno.None && entry.MountCount != 0)
+        if (error == Errno.None && walk.Mount.On(entry) is not null)
             error = Errno.EBUSY;
         if (error == Errno.None)
             error = directory.Unlink(entry.Name, entry.Inode!);
@@ -116,7 +116,7 @@ public sealed partial class Vfs
             return error;
         Inode directory = walk.Dentry.Inode!;
         error = Permission.MayDelete(directory, entry.Inode!, wantDirectory: true, caller.Credentials);
-        if (error == Errno.None && entry.MountCount != 0)
+        if (error == Errno.None && walk.Mount.On(entry) is not null)
             error = Errno.EBUSY;
         if (error == Errno.None)
             error = directory.RemoveDirectory(entry.Name, entry.Inode!);

@@ -8,16 +8,22 @@ namespace Vivarium.Emulator.Kernel.Net;
 /// <summary>What changed in a network, for those who watch it (rtnetlink(7)).</summary>
 public readonly record struct NetworkChange(object What, NetDevice? Device, bool IsGone);
 
+/// <summary>A network as a name space.</summary>
+public sealed class NetworkSpace(World world, UserSpace? owner, Network network) : Namespace(world, "net", owner)
+{
+    public Network Network { get; } = network;
+}
+
 /// <summary>A network of a world (network_namespaces(7)): its devices, addresses and routes, and who is bound where.</summary>
 public sealed class Network
 {
     private readonly List<NetDevice> _devices = [];
     private int _lastIndex;
 
-    public Network(World world)
+    public Network(World world, UserSpace? owner)
     {
         World = world;
-        Number = world.NewObjectNumber();
+        Space = new NetworkSpace(world, owner, this);
         Ports = new PortTable(this);
         Names = new UnixNames(world);
         Routes = new RouteTable(this);
@@ -29,8 +35,8 @@ public sealed class Network
 
     public World World { get; }
 
-    /// <summary>The inode of /proc/PID/ns/net.</summary>
-    public ulong Number { get; }
+    /// <summary>How others name it.</summary>
+    public NetworkSpace Space { get; }
 
     public PortTable Ports { get; }
 

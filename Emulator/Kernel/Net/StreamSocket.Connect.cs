@@ -188,6 +188,8 @@ public sealed partial class StreamSocket
             _attempt = Network.Connections.Open(this);
         else
             ConnectInside(target);
+        // It may be done already.
+        _attempt = _isConnecting ? _attempt : null;
         return Errno.EINPROGRESS;
     }
 

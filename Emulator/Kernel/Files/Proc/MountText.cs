@@ -32,7 +32,7 @@ internal static class MountText
     {
         if (context is null)
             yield break;
-        foreach (Mount mount in context.Root.Mount.Vfs.Mounts())
+        foreach (Mount mount in Vfs.Mounts(context.Root.Mount))
         {
             byte[] path = new PathEntry(mount, mount.Root).PathFrom(context.Root, out bool reachable);
             if (reachable)

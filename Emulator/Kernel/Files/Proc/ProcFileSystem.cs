@@ -121,10 +121,10 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             .AddText("ostype", () => _system.SystemName + "\n")
             .AddText("osrelease", () => _system.Release + "\n")
             .AddText("version", () => _system.Version + "\n")
-            .AddText("hostname", () => _system.HostName + "\n")
-            .AddText("domainname", static () => "(none)\n")
+            .AddText("hostname", () => (_processes.Current?.Uts.HostName ?? _system.HostName) + "\n")
+            .AddText("domainname", () => (_processes.Current?.Uts.DomainName ?? "(none)") + "\n")
             .Add("random", random);
-        AddValues(kernel, ("pid_max", "4194304"), ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("threads-max", "96000"),
+        AddValues(kernel, ("pid_max", "4194304"), ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"),
             ("randomize_va_space", "2"), ("core_pattern", "core"), ("shmmax", "18446744073692774399"), ("shmall", "18446744073692774399"),
             ("shmmni", "4096"), ("msgmax", "8192"), ("msgmnb", "16384"), ("msgmni", "32000"), ("sem", "32000\t1024000000\t500\t32000"),
             ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
@@ -138,9 +138,28 @@ public sealed class ProcFileSystem : GeneratedFileSystem
         ProcDirectory core = new(this);
         AddValues(core, ("somaxconn", "4096"), ("rmem_default", "212992"), ("wmem_default", "212992"), ("rmem_max", "212992"), ("wmem_max", "212992"));
         ProcDirectory ipv4 = new(this);
+        ipv4.Add("ip_forward", new ProcText(this, _ => _processes.Current?.Network.Forwards == true ? "1\n"u8.ToArray() : "0\n"u8.ToArray(), SetForwarding));
+        ipv4.Add("ping_group_range", new ProcText(this, _ => _processes.Current is { } spaces ? Encoding.ASCII.GetBytes($"{spaces.Network.PingGroups.First}\t{spaces.Network.PingGroups.Last}\n") : [], SetPingGroups));
         AddValues(ipv4, ("ip_local_port_range", "32768\t60999"), ("ip_unprivileged_port_start", "1024"), ("tcp_fin_timeout", "60"));
         ProcDirectory net = new ProcDirectory(this).Add("core", core).Add("ipv4", ipv4);
         return new ProcDirectory(this).Add("kernel", kernel).Add("vm", memory).Add("fs", files).Add("net", net);
+    }
+
+    private Errno SetForwarding(byte[] text)
+    {
+        if (_processes.Current is not { } spaces || !int.TryParse(Encoding.ASCII.GetString(text).Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value))
+            return Errno.EINVAL;
+        spaces.Network.Forwards = value != 0;
+        return Errno.None;
+    }
+
+    private Errno SetPingGroups(byte[] text)
+    {
+        string[] words = Encoding.ASCII.GetString(text).Split((char[])[' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        if (_processes.Current is not { } spaces || words.Length != 2 || !uint.TryParse(words[0], out uint first) || !uint.TryParse(words[1], out uint last))
+            return Errno.EINVAL;
+        spaces.Network.PingGroups = first > last ? (1u, 0u) : (first, last);
+        return Errno.None;
     }
 
     private static void AddValues(ProcDirectory directory, params (string Name, string Value)[] values)

@@ -51,9 +51,11 @@ internal static class ProcessDirectory
             .Add("io", Text(static (_, _) => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", OwnerOnly))
             .Add("mounts", Text(static (process, _) => MountText.Mounts(process.Context)))
             .Add("mountinfo", Text(static (process, _) => MountText.MountInfo(process.Context)))
-            .Add("uid_map", Text(static (_, _) => "         0          0 4294967295\n"))
-            .Add("gid_map", Text(static (_, _) => "         0          0 4294967295\n"))
-            .Add("setgroups", Text(static (_, _) => "allow\n"))
+            .Add("uid_map", UserMaps(owner, view, user, group, ofGroups: false))
+            .Add("gid_map", UserMaps(owner, view, user, group, ofGroups: true))
+            .Add("setgroups", new ProcText(
+                owner, _ => view()?.Namespaces is { } spaces ? spaces.Users.AllowsSetGroups ? "allow\n"u8.ToArray() : "deny\n"u8.ToArray() : null,
+                text => view()?.Namespaces?.Users.SetSetGroups(Encoding.ASCII.GetString(text)) ?? Errno.ESRCH, 0x1A4, user, group))
             .Add("wchan", Text(static (_, _) => "0"))
             .Add("schedstat", Text(static (_, about) => $"{about.UserTime + about.SystemTime} 0 0\n"))
             .Add("loginuid", Text(static (_, _) => "4294967295"))
@@ -68,10 +70,32 @@ internal static class ProcessDirectory
             .Add("exe", Link(static process => process.Executable))
             .Add("cwd", Link(static process => process.Context?.WorkingDirectory))
             .Add("root", Link(static process => process.Context?.Root))
-            .Add("net", NetDirectory.Create(owner, () => view()?.Network))
-            .Add("ns", new ProcDirectory(owner, user, group))
+            .Add("net", NetDirectory.Create(owner, () => view()?.Namespaces?.Network))
+            .Add("ns", Spaces(owner, view, user, group))
             .Add("fd", Descriptors(owner, view, user, group))
             .Add("fdinfo", DescriptorTexts(owner, view, user, group));
+    }
+
+    private static ProcText UserMaps(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group, bool ofGroups) => new(
+        owner,
+        _ => view()?.Namespaces is { } spaces ? Encoding.ASCII.GetBytes(spaces.Users.MapText(ofGroups)) : null,
+        text => view()?.SetUserMap(ofGroups, Encoding.ASCII.GetString(text)) ?? Errno.ESRCH,
+        0x1A4, user, group);
+
+    /// <summary>Links that lead to the name spaces themselves.</summary>
+    private static ProcDirectory Spaces(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group)
+    {
+        ProcDirectory directory = new(owner, user, group, OwnerSearch | 0x49);
+        foreach ((string name, int index) in ((string, int)[])[("cgroup", 0), ("ipc", 1), ("mnt", 2), ("net", 3), ("user", 4), ("uts", 5)])
+        {
+            Namespace? Find() => view()?.Namespaces?.All[index];
+            directory.Add(name, new ProcLink(
+                owner,
+                _ => Find() is { } space ? Encoding.ASCII.GetBytes(space.Description) : null,
+                call => Find() is { } space ? call?.World.Vfs.Unnamed(space.Inode, Encoding.ASCII.GetBytes(space.Description)) : null,
+                0x1FF, user, group));
+        }
+        return directory;
     }
 
     private static Errno SetName(Func<IProcessView?> view, byte[] name)

@@ -98,6 +98,9 @@ public interface IProcessSource
 
     /// <summary>Null when the process is gone.</summary>
     IProcessView? Find(int id);
+
+    /// <summary>The name spaces of who reads or writes now; null when nobody does.</summary>
+    Namespaces? Current => null;
 }
 
 /// <summary>One process, looked at from /proc.</summary>
@@ -117,8 +120,11 @@ public interface IProcessView
 
     FileContext? Context { get; }
 
-    /// <summary>The network it is in; null when it is gone.</summary>
-    Net.Network? Network { get; }
+    /// <summary>The name spaces it is in; null when it is gone.</summary>
+    Namespaces? Namespaces { get; }
+
+    /// <summary>Writes uid_map or gid_map of its user name space, for the thread whose turn it is.</summary>
+    Errno SetUserMap(bool ofGroups, string text);
 
     PathEntry? Executable { get; }
 

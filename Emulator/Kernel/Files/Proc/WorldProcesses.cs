@@ -18,6 +18,8 @@ public sealed class WorldProcesses(World world) : IProcessSource
         }
     }
 
+    public Namespaces? Current => world.Current?.Namespaces;
+
     public IProcessView? Find(int id) => world.FindProcess(id) is { } process ? new View(process) : null;
 
     private sealed class View(Process process) : IProcessView
@@ -43,7 +45,11 @@ public sealed class WorldProcesses(World world) : IProcessSource
 
         public FileContext? Context => process.IsZombie ? null : process.FileContext;
 
-        public Net.Network? Network => process.IsZombie ? null : process.MainThread.Namespaces.Network;
+        public Namespaces? Namespaces => process.IsZombie ? null : process.MainThread.Namespaces;
+
+        public Errno SetUserMap(bool ofGroups, string text) => process.IsZombie || process.World.Current is not { } writer
+            ? Errno.ESRCH
+            : process.MainThread.Namespaces.Users.SetMap(ofGroups, text, writer.Credentials, writer.Namespaces.Users);
 
         public PathEntry? Executable => process.IsZombie ? null : process.Executable;
 

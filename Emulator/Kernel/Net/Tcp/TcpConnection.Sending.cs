@@ -102,9 +102,9 @@ internal sealed partial class TcpConnection
     {
         if (!MaySend)
             return;
-        int limit = Math.Min(_window, _congestion);
         while (true)
         {
+            int limit = Math.Min(_window, _congestion);
             int inFlight = Distance(_unacknowledged, _next);
             int left = _outCount - inFlight;
             int count = Math.Min(Math.Min(left, _largestSegment), limit - inFlight);
@@ -115,10 +115,12 @@ internal sealed partial class TcpConnection
                 break;
             byte[] data = new byte[count];
             CopyOut(inFlight, data);
-            Send(TcpFlags.Acknowledge | (count == left ? TcpFlags.Push : 0), _next, data);
+            // The answer may come before this returns.
+            uint sequence = _next;
             _next += (uint)count;
             NoteHighest();
             StartTimer();
+            Send(TcpFlags.Acknowledge | (count == left ? TcpFlags.Push : 0), sequence, data);
         }
         SendFinish();
         // A closed window is asked about (zero-window probes).
@@ -142,10 +144,10 @@ internal sealed partial class TcpConnection
             _hasFinished = true;
             State = State == TcpState.CloseWait ? TcpState.LastAck : TcpState.FinWait1;
         }
-        Send(TcpFlags.Finish | TcpFlags.Acknowledge, _next, default);
-        _next++;
+        uint sequence = _next++;
         NoteHighest();
         StartTimer();
+        Send(TcpFlags.Finish | TcpFlags.Acknowledge, sequence, default);
     }
 
     /// <summary>Takes an acknowledgement into account; false when it is for something never sent.</summary>
@@ -187,7 +189,6 @@ internal sealed partial class TcpConnection
         _threshold = Math.Max(Distance(_unacknowledged, _next) / 2, 2 * _largestSegment);
         _congestion = _threshold;
         uint next = _next;
-        _next = _unacknowledged;
         SendOne();
         _next = Distance(_next, next) > 0 ? next : _next;
     }
@@ -198,8 +199,9 @@ internal sealed partial class TcpConnection
         byte[] data = new byte[count];
         CopyOut(0, data);
         bool ends = count == _outCount && _hasFinished;
-        Send(TcpFlags.Acknowledge | TcpFlags.Push | (ends ? TcpFlags.Finish : 0), _unacknowledged, data);
         _next = _unacknowledged + (uint)count + (ends ? 1u : 0);
+        NoteHighest();
+        Send(TcpFlags.Acknowledge | TcpFlags.Push | (ends ? TcpFlags.Finish : 0), _unacknowledged, data);
     }
 
     private void StartTimer()

@@ -139,25 +139,35 @@ internal sealed partial class TcpConnection : IConnectAttempt, ISourceListener
     public void OnPulse(Source source, Readiness edges) => Pump();
 
     private bool _isPumping;
+    private bool _mustPumpAgain;
 
+    /// <summary>Moves what can be moved. What moves may come back as a call of this: then it goes round again.</summary>
     private void Pump()
     {
-        if (_isPumping || _far is not { } far || State is TcpState.Closed or TcpState.TimeWait)
+        _mustPumpAgain = true;
+        if (_isPumping)
             return;
         _isPumping = true;
+        while (_mustPumpAgain && _far is { } far && State is not (TcpState.Closed or TcpState.TimeWait))
+        {
+            _mustPumpAgain = false;
+            PumpOnce(far);
+        }
+        _isPumping = false;
+    }
+
+    private void PumpOnce(StreamSocket far)
+    {
         // Closed with unread bytes, or not to linger: the other side is told that something was lost.
         if (far.WasReset)
         {
             SendReset();
             End(Errno.None);
+            return;
         }
-        else
-        {
-            TakeFromSocket(far);
-            SendSome();
-            GiveToSocket();
-            UpdateWindow();
-        }
-        _isPumping = false;
+        TakeFromSocket(far);
+        SendSome();
+        GiveToSocket();
+        UpdateWindow();
     }
 }

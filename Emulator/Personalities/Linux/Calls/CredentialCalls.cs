@@ -10,24 +10,47 @@ public static class CredentialCalls
     private const uint Keep = uint.MaxValue;
     private const int MostGroups = 65536;
 
-    public static CallResult Getuid(CallContext call) => (long)call.Thread.Credentials.User;
+    public static CallResult Getuid(CallContext call) => (long)InsideUser(call, call.Thread.Credentials.User);
 
-    public static CallResult Geteuid(CallContext call) => (long)call.Thread.Credentials.EffectiveUser;
+    public static CallResult Geteuid(CallContext call) => (long)InsideUser(call, call.Thread.Credentials.EffectiveUser);
 
-    public static CallResult Getgid(CallContext call) => (long)call.Thread.Credentials.Group;
+    public static CallResult Getgid(CallContext call) => (long)InsideGroup(call, call.Thread.Credentials.Group);
 
-    public static CallResult Getegid(CallContext call) => (long)call.Thread.Credentials.EffectiveGroup;
+    public static CallResult Getegid(CallContext call) => (long)InsideGroup(call, call.Thread.Credentials.EffectiveGroup);
 
     public static CallResult Getresuid(CallContext call, GuestAddress real, GuestAddress effective, GuestAddress saved)
     {
         Credentials c = call.Thread.Credentials;
-        return Write(call, real, c.User, effective, c.EffectiveUser, saved, c.SavedUser);
+        return Write(call, real, InsideUser(call, c.User), effective, InsideUser(call, c.EffectiveUser), saved, InsideUser(call, c.SavedUser));
     }
 
     public static CallResult Getresgid(CallContext call, GuestAddress real, GuestAddress effective, GuestAddress saved)
     {
         Credentials c = call.Thread.Credentials;
-        return Write(call, real, c.Group, effective, c.EffectiveGroup, saved, c.SavedGroup);
+        return Write(call, real, InsideGroup(call, c.Group), effective, InsideGroup(call, c.EffectiveGroup), saved, InsideGroup(call, c.SavedGroup));
+    }
+
+    private static uint InsideUser(CallContext call, uint user) => call.Thread.Namespaces.Users.UserInside(user);
+
+    private static uint InsideGroup(CallContext call, uint group) => call.Thread.Namespaces.Users.GroupInside(group);
+
+    /// <summary>Turns an id that was given in a user name space into the kernel's; false when it has none.</summary>
+    private static bool TakeOutsideUser(CallContext call, ref uint user)
+    {
+        if (user == Keep)
+            return true;
+        uint? outside = call.Thread.Namespaces.Users.UserOutside(user);
+        user = outside ?? user;
+        return outside is not null;
+    }
+
+    private static bool TakeOutsideGroup(CallContext call, ref uint group)
+    {
+        if (group == Keep)
+            return true;
+        uint? outside = call.Thread.Namespaces.Users.GroupOutside(group);
+        group = outside ?? group;
+        return outside is not null;
     }
 
     private static CallResult Write(CallContext call, GuestAddress a, uint x, GuestAddress b, uint y, GuestAddress c, uint z) =>
@@ -35,6 +58,8 @@ public static class CredentialCalls
 
     public static CallResult Setuid(CallContext call, uint user)
     {
+        if (!TakeOutsideUser(call, ref user))
+            return Errno.EINVAL;
         Credentials c = call.Thread.Credentials;
         if (c.Has(Capability.SetUsers))
             return SetUsers(call, user, user, user);
@@ -43,6 +68,8 @@ public static class CredentialCalls
 
     public static CallResult Setgid(CallContext call, uint group)
     {
+        if (!TakeOutsideGroup(call, ref group))
+            return Errno.EINVAL;
         Credentials c = call.Thread.Credentials;
         if (c.Has(Capability.SetGroups))
             return SetGroupIds(call, group, group, group);
@@ -52,6 +79,8 @@ public static class CredentialCalls
     /// <summary>The saved id follows the effective one when the real id is set, or the effective one to something else than the real.</summary>
     public static CallResult Setreuid(CallContext call, uint real, uint effective)
     {
+        if (!TakeOutsideUser(call, ref real) || !TakeOutsideUser(call, ref effective))
+            return Errno.EINVAL;
         Credentials c = call.Thread.Credentials;
         uint newReal = real == Keep ? c.User : real, newEffective = effective == Keep ? c.EffectiveUser : effective;
         if (!c.Has(Capability.SetUsers) && ((real != Keep && real != c.User && real != c.EffectiveUser) ||
@@ -63,6 +92,8 @@ public static class CredentialCalls
 
     public static CallResult Setregid(CallContext call, uint real, uint effective)
     {
+        if (!TakeOutsideGroup(call, ref real) || !TakeOutsideGroup(call, ref effective))
+            return Errno.EINVAL;
         Credentials c = call.Thread.Credentials;
         uint newReal = real == Keep ? c.Group : real, newEffective = effective == Keep ? c.EffectiveGroup : effective;
         if (!c.Has(Capability.SetGroups) && ((real != Keep && real != c.Group && real != c.EffectiveGroup) ||
@@ -74,6 +105,8 @@ public static class CredentialCalls
 
     public static CallResult Setresuid(CallContext call, uint real, uint effective, uint saved)
     {
+        if (!TakeOutsideUser(call, ref real) || !TakeOutsideUser(call, ref effective) || !TakeOutsideUser(call, ref saved))
+            return Errno.EINVAL;
         Credentials c = call.Thread.Credentials;
         bool Allowed(uint id) => id == Keep || id == c.User || id == c.EffectiveUser || id == c.SavedUser;
         if (!c.Has(Capability.SetUsers) && !(Allowed(real) && Allowed(effective) && Allowed(saved)))
@@ -83,6 +116,8 @@ public static class CredentialCalls
 
     public static CallResult Setresgid(CallContext call, uint real, uint effective, uint saved)
     {
+        if (!TakeOutsideGroup(call, ref real) || !TakeOutsideGroup(call, ref effective) || !TakeOutsideGroup(call, ref saved))
+            return Errno.EINVAL;
         Credentials c = call.Thread.Credentials;
         bool Allowed(uint id) => id == Keep || id == c.Group || id == c.EffectiveGroup || id == c.SavedGroup;
         if (!c.Has(Capability.SetGroups) && !(Allowed(real) && Allowed(effective) && Allowed(saved)))

@@ -102,7 +102,7 @@ internal static class InterfaceCalls
         if (socket.Network.FindDevice(name) is not { } device)
             return Errno.ENODEV;
         bool sets = request is SetFlags or SetAddress or SetBroadcast or SetMask or SetMtu or SetHardware or SetQueue;
-        if (sets && !call.Thread.Credentials.Has(Capability.AdministerNetwork))
+        if (sets && !call.MayInNetwork(socket.Network, Capability.AdministerNetwork))
             return Errno.EPERM;
         Span<byte> value = bytes[NameSize..];
         Errno error = sets ? Set(device, request, value) : Get(device, request, value);

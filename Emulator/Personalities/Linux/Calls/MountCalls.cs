@@ -16,8 +16,9 @@ public static class MountCalls
     private const ulong Remount = 32;
     private const ulong Bind = 4096;
     private const ulong Move = 8192;
+    private const ulong Recursive = 16384;
 
-    // MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: there is one name space, so propagation changes nothing.
+    // MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: mounts do not spread between name spaces here, as if all were private.
     private const ulong Propagation = 0x1E0000;
 
     public static CallResult Mount(CallContext call, GuestAddress source, GuestAddress target, GuestAddress type, ulong flags, GuestAddress data)
@@ -25,7 +26,7 @@ public static class MountCalls
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, 0, out PathEntry point);
         if (error != Errno.None)
             return error;
-        if (!call.Thread.FileCredentials.Has(FilePrivileges.Administer))
+        if (!MayMount(call))
             return Errno.EPERM;
         if ((flags & Remount) != 0)
             return Change(point, flags);
@@ -34,8 +35,47 @@ public static class MountCalls
         if ((flags & Propagation) != 0)
             return 0;
         if ((flags & Move) != 0)
-            return Errno.EINVAL;
+        {
+            error = call.Locate(Fcntl.AtCurrentDirectory, source, 0, out PathEntry from);
+            return error != Errno.None ? error : Vfs.MoveMount(from, point);
+        }
         return MountNew(call, source, point, type, flags);
+    }
+
+    private static bool MayMount(CallContext call) =>
+        call.Thread.FileCredentials.Has(FilePrivileges.Administer) && call.Thread.Namespaces.Rules(call.Thread.Namespaces.Mounts.Owner);
+
+    public static CallResult PivotRoot(CallContext call, GuestAddress newRoot, GuestAddress putOld)
+    {
+        if (!MayMount(call))
+            return Errno.EPERM;
+        Errno error = call.Locate(Fcntl.AtCurrentDirectory, newRoot, 0, out PathEntry root);
+        if (error != Errno.None)
+            return error;
+        error = call.Locate(Fcntl.AtCurrentDirectory, putOld, 0, out PathEntry old);
+        if (error != Errno.None)
+            return error;
+        if (root.Inode.Kind != FileKind.Directory || old.Inode.Kind != FileKind.Directory)
+            return Errno.ENOTDIR;
+        PathEntry before = call.Process.FileContext.Root;
+        error = Vfs.PivotRoot(before, root, old);
+        if (error == Errno.None)
+            FollowRoot(call.World, before, root);
+        return error;
+    }
+
+    /// <summary>All whose root or directory was the old one follow, as on Linux.</summary>
+    private static void FollowRoot(World world, PathEntry before, PathEntry root)
+    {
+        foreach (Process process in world.Processes())
+        {
+            if (process.IsZombie)
+                continue;
+            if (process.FileContext.Root.IsSame(before))
+                process.FileContext.Root = root;
+            if (process.FileContext.WorkingDirectory.IsSame(before))
+                process.FileContext.WorkingDirectory = root;
+        }
     }
 
     private static CallResult Change(PathEntry point, ulong flags)
@@ -53,7 +93,10 @@ public static class MountCalls
             return error;
         if (from.Inode.Kind == FileKind.Directory != (point.Inode.Kind == FileKind.Directory))
             return Errno.ENOTDIR;
-        call.World.Vfs.MountAt(point, from.Mount.FileSystem, from.Mount.Source, from.Dentry, from.Mount.IsReadOnly);
+        if ((flags & Recursive) != 0)
+            call.World.Vfs.BindAll(point, from);
+        else
+            call.World.Vfs.MountAt(point, from.Mount.FileSystem, from.Mount.Source, from.Dentry, from.Mount.IsReadOnly);
         return 0;
     }
 
@@ -84,7 +127,7 @@ public static class MountCalls
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, (flags & NoFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out PathEntry point);
         if (error != Errno.None)
             return error;
-        if (!call.Thread.FileCredentials.Has(FilePrivileges.Administer))
+        if (!MayMount(call))
             return Errno.EPERM;
         return call.World.Vfs.Unmount(point, (flags & Detach) != 0);
     }

@@ -17,7 +17,7 @@ internal static class RouteRequests
     public static Errno Control(CallContext call, Network network, bool adds, GuestAddress argument)
     {
         Span<byte> entry = stackalloc byte[EntrySize];
-        if (!call.Thread.Credentials.Has(Capability.AdministerNetwork))
+        if (!call.MayInNetwork(network, Capability.AdministerNetwork))
             return Errno.EPERM;
         if (!call.Memory.TryRead(argument, entry))
             return Errno.EFAULT;

@@ -90,7 +90,7 @@ public static class SocketCalls
                 socket = new PingSocket(network, family, protocol, flags);
                 return Errno.None;
             case Raw when protocol != 0:
-                if (!call.Thread.Credentials.Has(Capability.RawSockets))
+                if (!call.MayInNetwork(call.Thread.Namespaces.Network, Capability.RawSockets))
                     return Errno.EPERM;
                 socket = new RawSocket(network, family, protocol, flags);
                 return Errno.None;
@@ -104,7 +104,7 @@ public static class SocketCalls
     private static Errno MakePacket(CallContext call, int kind, int protocol, OpenFlags flags, out Socket? socket)
     {
         socket = null;
-        if (!call.Thread.Credentials.Has(Capability.RawSockets))
+        if (!call.MayInNetwork(call.Thread.Namespaces.Network, Capability.RawSockets))
             return Errno.EPERM;
         if (kind is not (Datagram or Raw))
             return Errno.ESOCKTNOSUPPORT;

@@ -29,7 +29,7 @@ public static class StatCalls
     }
 
     private static CallResult Store(CallContext call, GuestAddress address, in FileStatus status) =>
-        call.Memory.TryWrite(address, Abi.Stat.From(status)) ? CallResult.Ok() : Errno.EFAULT;
+        call.Memory.TryWrite(address, Abi.Stat.From(call.Inside(status))) ? CallResult.Ok() : Errno.EFAULT;
 
     public static CallResult Statx(CallContext call, int dirfd, GuestAddress path, uint flags, uint mask, GuestAddress buffer)
     {
@@ -41,7 +41,7 @@ public static class StatCalls
         if (error != Errno.None)
             return error;
         bool isMountRoot = ReferenceEquals(entry.Dentry, entry.Mount.Root);
-        Abi.Statx result = Abi.Statx.From(entry.Inode.Status, entry.Mount, isMountRoot);
+        Abi.Statx result = Abi.Statx.From(call.Inside(entry.Inode.Status), entry.Mount, isMountRoot);
         return call.Memory.TryWrite(buffer, result) ? CallResult.Ok() : Errno.EFAULT;
     }
 
@@ -88,5 +88,12 @@ public static class StatCalls
         bool writesReadOnly = (wanted & FileAccessKind.Write) != 0 && entry.Mount.IsReadOnly
             && entry.Inode.Kind is FileKind.Regular or FileKind.Directory or FileKind.SymbolicLink;
         return error == Errno.None && writesReadOnly ? Errno.EROFS : error;
+    }
+
+    /// <summary>A status with the owner's numbers of the caller's user name space.</summary>
+    private static FileStatus Inside(this CallContext call, FileStatus status)
+    {
+        UserSpace users = call.Thread.Namespaces.Users;
+        return users.Parent is null ? status : status with { User = users.UserInside(status.User), Group = users.GroupInside(status.Group) };
     }
 }

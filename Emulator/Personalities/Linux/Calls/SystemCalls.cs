@@ -12,12 +12,32 @@ public static class SystemCalls
     public static CallResult Uname(CallContext call, GuestAddress name)
     {
         Kernel.Files.Proc.SystemInfo system = call.World.System;
+        UtsSpace uts = call.Thread.Namespaces.Uts;
         Span<byte> all = stackalloc byte[6 * NameLength];
         all.Clear();
-        string[] fields = [system.SystemName, system.HostName, system.Release, system.Version, "x86_64", "(none)"];
+        string[] fields = [system.SystemName, uts.HostName, system.Release, system.Version, "x86_64", uts.DomainName];
         for (int i = 0; i < fields.Length; i++)
             Encoding.UTF8.GetBytes(fields[i].AsSpan(0, Math.Min(fields[i].Length, NameLength - 1)), all[(i * NameLength)..]);
         return call.Memory.TryWrite(name, all) ? 0 : Errno.EFAULT;
+    }
+
+    public static CallResult Sethostname(CallContext call, GuestAddress name, int length) => SetName(call, name, length, static (uts, text) => uts.HostName = text);
+
+    public static CallResult Setdomainname(CallContext call, GuestAddress name, int length) => SetName(call, name, length, static (uts, text) => uts.DomainName = text);
+
+    private static CallResult SetName(CallContext call, GuestAddress name, int length, Action<UtsSpace, string> set)
+    {
+        UtsSpace uts = call.Thread.Namespaces.Uts;
+        if (!call.Thread.Credentials.Has(Capability.Administer) || !call.Thread.Namespaces.Rules(uts.Owner))
+            return Errno.EPERM;
+        if (length is < 0 or >= NameLength)
+            return Errno.EINVAL;
+        Span<byte> bytes = stackalloc byte[length];
+        if (!call.Memory.TryRead(name, bytes))
+            return Errno.EFAULT;
+        int end = bytes.IndexOf((byte)0);
+        set(uts, Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]));
+        return 0;
     }
 
     public static CallResult Getrandom(CallContext call, GuestAddress buffer, ulong length, uint flags)

@@ -26,9 +26,6 @@ public static class ThreadCalls
     private const ulong ChildSetTid = 0x1000000;
     private const ulong ClearSignalHandlers = 0x100000000;
 
-    /// <summary>Namespaces: a world is one already, and its processes may not make more.</summary>
-    private const ulong Namespaces = 0x80 | 0x20000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
-
     public static CallResult Fork(CallContext call) => Make(call, new CloneArguments { ExitSignal = Signal.Child });
 
     public static CallResult Vfork(CallContext call) => Make(call, new CloneArguments { Flags = Vm | Vfork_, ExitSignal = Signal.Child });
@@ -91,8 +88,9 @@ public static class ThreadCalls
             return Errno.EINVAL;
         if ((flags & ClearSignalHandlers) != 0 && (flags & SignalHandlers) != 0)
             return Errno.EINVAL;
-        if ((flags & Namespaces) != 0)
-            return Errno.EPERM;
+        Errno error = NamespaceCalls.CheckClone(call, flags);
+        if (error != Errno.None)
+            return error;
         if ((flags & ProcessDescriptor) != 0)
         {
             // The old call has one place for the descriptor and the id.
@@ -103,11 +101,12 @@ public static class ThreadCalls
             if (!call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), 0))
                 return Errno.EFAULT;
         }
-        Errno error = call.Process.Clone(call.Thread, SharesOf(flags), arguments.ExitSignal, out GuestThread? thread);
+        error = call.Process.Clone(call.Thread, SharesOf(flags), arguments.ExitSignal, out GuestThread? thread);
         if (error != Errno.None)
             return error;
         if ((flags & ProcessDescriptor) != 0)
             call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), (int)ProcessDescriptorCalls.Install(call, thread!.Process, 0).Value);
+        NamespaceCalls.Enter(thread!, flags & NamespaceCalls.All);
         Complete(call, thread!, arguments);
         if ((flags & Vfork_) == 0)
             return CallResult.Ok(thread!.Id);

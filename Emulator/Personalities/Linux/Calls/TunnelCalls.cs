@@ -81,7 +81,7 @@ internal static class TunnelCalls
     private static Errno Find(CallContext call, Network network, string name, bool isTun, out ITunnelDevice? tunnel)
     {
         tunnel = null;
-        bool isPrivileged = call.Thread.Credentials.IsPrivileged;
+        bool isPrivileged = call.MayInNetwork(network, Capability.AdministerNetwork);
         if (network.FindDevice(name) is { } device)
         {
             tunnel = device as ITunnelDevice;

@@ -47,12 +47,13 @@ internal static class LinkMessages
         return attributes.Text(Name) is { } name ? network.FindDevice(name) : attributes.Text(AlternativeName) is { } other ? network.FindDevice(other) : null;
     }
 
-    public static string QueueName(NetDevice device) => device is DummyDevice or LoopbackDevice ? "noqueue" : device.IsUp ? device.DriverName == "veth" ? "noqueue" : "pfifo_fast" : "noop";
+    public static string QueueName(NetDevice device) => !device.IsUp ? "noop"
+        : device is DummyDevice or LoopbackDevice or CableDevice ? "noqueue" : "pfifo_fast";
 
     private static byte StateOf(NetDevice device)
     {
         if (!device.IsUp)
-            return device.Kind == LinkKind.Loopback ? Unknown : Down;
+            return Down;
         if (device is LoopbackDevice or DummyDevice || device.Kind == LinkKind.None)
             return device.HasCarrier ? Unknown : Down;
         return device.HasCarrier ? Up : LowerDown;

@@ -83,10 +83,8 @@ internal static class LinkRequests
     {
         if (attributes.Value<int>(LinkMessages.NetworkProcess) is { } id)
             return call.World.FindThread(id)?.Namespaces.Network;
-        return attributes.Value<int>(LinkMessages.NetworkDescriptor) is { } descriptor && call.File(descriptor)?.Inode is { } inode ? NetworkOf(inode) : null;
+        return attributes.Value<int>(LinkMessages.NetworkDescriptor) is { } descriptor && call.File(descriptor) is NamespaceFile { Space: NetworkSpace space } ? space.Network : null;
     }
-
-    private static Network? NetworkOf(Kernel.Files.Inode inode) => (inode.Attachment as NamespaceHandle)?.Target as Network;
 
     private static Errno Make(CallContext call, Network network, in NetlinkRequest request, NetlinkAttributes attributes, NetlinkReply reply)
     {

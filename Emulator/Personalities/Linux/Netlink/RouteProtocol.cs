@@ -3,6 +3,7 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Net;
 using Vivarium.Emulator.Kernel.Net.Devices;
 using Vivarium.Emulator.Personalities.Linux.Abi;
+using Vivarium.Emulator.Personalities.Linux.Calls;
 
 namespace Vivarium.Emulator.Personalities.Linux.Netlink;
 
@@ -25,7 +26,7 @@ internal sealed class RouteProtocol : INetlinkProtocol
     {
         // Every third type asks; all others change something.
         bool changes = request.Type % 4 != 2;
-        if (changes && !call.Thread.Credentials.Has(Capability.AdministerNetwork))
+        if (changes && !call.MayInNetwork(network, Capability.AdministerNetwork))
             return Errno.EPERM;
         if (request.Body.Length < 1)
             return Errno.EINVAL;
