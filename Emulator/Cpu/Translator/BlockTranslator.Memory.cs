@@ -50,7 +50,7 @@ internal sealed unsafe partial class BlockTranslator
     private void Probe(HostRegister value)
     {
         _asm.ShiftRight(RegisterMap.Work, value, RegisterMap.Budget);
-        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
     }
 
     /// <summary>The operand of an access at register + displacement, checked; may use the scratch and work registers.</summary>

@@ -23,7 +23,7 @@ internal sealed unsafe partial class BlockTranslator
         Probe(HostRegister.Rcx);
         _asm.Move(RegisterMap.Scratch, StringReach - op.Size);
         _asm.ShiftRight(RegisterMap.Work, HostRegister.Rcx, RegisterMap.Scratch);
-        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
         Probe(HostRegister.Rdi);
         if (isMove)
             Probe(HostRegister.Rsi);
@@ -49,7 +49,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Load(RegisterMap.Work, value, 3);
         _asm.Move(RegisterMap.Scratch, 1L << bit);
         _asm.ExtractBits(RegisterMap.Work, RegisterMap.Work, Operand.Of(RegisterMap.Scratch));
-        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
     }
 
     private void MovePointers(bool isMove, int by)

@@ -326,7 +326,7 @@ internal sealed unsafe partial class BlockTranslator
             return 0;
         Operand control = GuestOperand(_values[op.A], at);
         _asm.Load(RegisterMap.Work, control with { Displacement = control.Displacement + 2 }, 1);
-        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, _gate.ProbeAddress));
+        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
         _asm.Emit(0x0FAE, 2, control); // LDMXCSR
         return 1;
     }

@@ -1,13 +1,19 @@
+using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
 /// Memory for host code: one memory file mapped twice, so that no address is both writable and executable. Handed out from the
-/// front; the caller holds <see cref="Gate"/>'s lock.
+/// front, under <see cref="CodeCache"/>'s lock. All stores lie in one reserved range, by which the signal handler knows host code.
 /// </summary>
 internal sealed unsafe class CodeStore
 {
+    private const long RangeSize = 1L << 30;
+    private static readonly Lock RangeLock = new();
+    private static readonly nint Range = Reserve();
+    private static nint _nextPlace = Range;
+
     private readonly byte* _writable;
     private readonly nint _executable;
     private readonly int _size;
@@ -20,15 +26,15 @@ internal sealed unsafe class CodeStore
         if (file < 0 || LibC.Truncate(file, size) != 0)
             throw new InvalidOperationException("no memory file for translations");
         nint writable = LibC.Map(0, (nuint)size, LibC.ProtectionRead | LibC.ProtectionWrite, LibC.MapShared, file, 0);
-        _executable = LibC.Map(0, (nuint)size, LibC.ProtectionRead | LibC.ProtectionExecute, LibC.MapShared, file, 0);
-        if (writable == LibC.Failed || _executable == LibC.Failed)
+        nint place = TakePlace(size);
+        _executable = LibC.Map(place, (nuint)size, LibC.ProtectionRead | LibC.ProtectionExecute, LibC.MapShared | LibC.MapFixed, file, 0);
+        if (writable == LibC.Failed || _executable != place)
             throw new InvalidOperationException("cannot map memory for translations");
         _writable = (byte*)writable;
     }
 
-    public nint Start => _executable;
-
-    public int Size => _size;
+    /// <summary>Sends faults in host code of all stores to a gate's exit; those of other gates are the same code.</summary>
+    public static void RedirectFaults(nint exit) => FaultHandler.RedirectCode(Range, (nint)RangeSize, exit);
 
     public int Used => _used;
 
@@ -46,5 +52,21 @@ internal sealed unsafe class CodeStore
     /// <summary>The writable view of an executable address.</summary>
     public byte* Writable(nint address) => _writable + (address - _executable);
 
-    public bool Contains(nint address) => (nuint)(address - _executable) < (nuint)_size;
+    private static nint Reserve()
+    {
+        nint range = LibC.Map(0, (nuint)RangeSize, LibC.ProtectionNone, LibC.MapPrivate | LibC.MapAnonymous | LibC.MapNoReserve, -1, 0);
+        return range != LibC.Failed ? range : throw new InvalidOperationException("cannot reserve memory for translations");
+    }
+
+    private static nint TakePlace(int size)
+    {
+        lock (RangeLock)
+        {
+            if (_nextPlace + size > Range + (nint)RangeSize)
+                throw new InvalidOperationException("too many code stores");
+            nint place = _nextPlace;
+            _nextPlace += (size + 4095) & ~4095;
+            return place;
+        }
+    }
 }

@@ -30,13 +30,10 @@ internal sealed unsafe class Gate
     private const int StateVectors = 2048;
     private const int Rdi = 7;
 
-    private readonly CodeStore _store;
     private readonly Assembler _asm = new();
 
     public Gate(CodeStore store)
     {
-        _store = store;
-        ProbeAddress = ReserveProbe();
         const int room = 4096;
         _asm.Begin(store.Reserve(room), store.RunOffset);
         EmitExit();
@@ -50,7 +47,7 @@ internal sealed unsafe class Gate
         Enter = (delegate* unmanaged<CpuState*, GateContext*, nint, long>)_asm.RunAddress;
         EmitEnter();
         store.Commit(_asm.Offset);
-        FaultHandler.RedirectCode(store.Start, store.Size, FaultExit);
+        CodeStore.RedirectFaults(FaultExit);
     }
 
     /// <summary>Enters a block; returns an <see cref="ExitKind"/> and its data.</summary>
@@ -71,7 +68,8 @@ internal sealed unsafe class Gate
     /// <summary>Where the signal handler sends a fault in host code, with the faulting address in the scratch register.</summary>
     public nint FaultExit { get; }
 
-    public int ProbeAddress { get; }
+    /// <summary>One for all gates: there is no second place for it below 2 GB.</summary>
+    public static int ProbeAddress { get; } = ReserveProbe();
 
     /// <summary>True when the host has what translated code uses: BMI2, and GS for programs.</summary>
     public static bool IsSupported =>

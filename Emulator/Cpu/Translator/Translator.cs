@@ -11,6 +11,7 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// </summary>
 public sealed unsafe class Translator : IEngine
 {
+    /// <summary>Room for about a million blocks.</summary>
     private const int StoreSize = 256 << 20;
 
     /// <summary>Longest run of guest bytes looked at for one block.</summary>
@@ -27,11 +28,14 @@ public sealed unsafe class Translator : IEngine
 
     private readonly BlockCache _blocks;
     private readonly Interpreter.Interpreter _interpreter;
-    private readonly CodeCache _cache = new(StoreSize);
+    private readonly CodeCache _cache;
 
-    public Translator(BlockCache blocks)
+    /// <param name="blocks">Lowered blocks, shared with other engines.</param>
+    /// <param name="storeSize">Bytes of host code that are kept.</param>
+    public Translator(BlockCache blocks, int storeSize = StoreSize)
     {
         _blocks = blocks;
+        _cache = new CodeCache(storeSize);
         _interpreter = new Interpreter.Interpreter(blocks);
     }
 
@@ -48,6 +52,9 @@ public sealed unsafe class Translator : IEngine
         public long Given;
         public long Left;
         public int Link;
+
+        /// <summary>The code cache's when the link was met: an eviction gives its number to another.</summary>
+        public int Generation;
         public long Hits;
         public long Interpreted;
     }
@@ -118,7 +125,7 @@ public sealed unsafe class Translator : IEngine
     /// <summary>Runs blocks, connecting those that are translated already.</summary>
     private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, int windowShift, ref Turn turn)
     {
-        int link = turn.Link;
+        int link = turn.Generation == code.Generation ? turn.Link : NoLink;
         turn.Link = NoLink;
         while (code.Generation == _cache.Generation)
         {
@@ -137,7 +144,7 @@ public sealed unsafe class Translator : IEngine
             link = kind == ExitKind.Link ? (int)(result >> 8) : NoLink;
             if (turn.Left <= 0 || code.DomainOf(state.Pc).Find(state.Pc) is not { Translated: > 0 } next)
             {
-                turn.Link = link;
+                (turn.Link, turn.Generation) = (link, code.Generation);
                 return kind;
             }
             turn.Hits++;
