@@ -13,11 +13,11 @@ public sealed class TerminalTests
     {
         using var screen = new Tmux(100, 40);
         screen.Type(Shell);
-        screen.WaitFor("inner>");
+        screen.WaitForLine("inner>");
         screen.Type("tty; stty size");
         screen.WaitForLine("/dev/pts/0");
         screen.WaitForLine("40 100");
-        screen.Press("e", "c", "o", "x", "BSpace", "h", "o", "Space", "l", "n", "e", "Left", "Left", "i", "Enter");
+        screen.Press("e", "c", "x", "BSpace", "h", "o", "Space", "l", "n", "e", "Left", "Left", "i", "Enter");
         screen.WaitForLine("line");
         screen.Type("sleep 1000; echo status $?");
         screen.WaitFor("sleep 1000; echo status $?");
@@ -79,7 +79,7 @@ public sealed class TerminalTests
     public void The_terminal_is_set_back_when_a_signal_ends_viv(string signal, int code)
     {
         using var screen = new Tmux(100, 40);
-        screen.Type("before=$(stty -g); (sleep 3; pkill -" + signal + " -P $$ dotnet) & " + Run + "cat");
+        screen.Type("before=$(stty -g); (sleep 3; pkill -" + signal + " -P $$ viv) & " + Run + "cat");
         screen.WaitFor("cat");
         Thread.Sleep(4000);
         screen.Type("echo code $?; [ \"$before\" = \"$(stty -g)\" ] && echo same");

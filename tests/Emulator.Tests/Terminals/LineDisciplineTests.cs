@@ -116,7 +116,7 @@ public sealed class LineDisciplineTests
     {
         _line.Limit = 3;
         Assert.Equal(2, _discipline.Write("ab\nc"u8));
-        _line.Limit = 5;
+        _line.Limit = 4;
         Assert.Equal(1, _discipline.Write("\nc"u8));
         Assert.Equal("ab\r\n", _line.Shown);
     }
