@@ -36,9 +36,12 @@ public sealed class GuestCpu
     /// <summary>Instructions retired by this thread.</summary>
     public ulong Instructions { get; set; }
 
+    /// <summary>What the time stamp counter says: a clock of the world's, or else instructions retired.</summary>
+    public Func<ulong>? TimeStamp { get; init; }
+
     public GuestCpu Clone()
     {
-        var copy = new GuestCpu(Architecture);
+        var copy = new GuestCpu(Architecture) { TimeStamp = TimeStamp };
         copy.State = State;
         return copy;
     }

@@ -32,6 +32,9 @@ public sealed partial class World
     /// <summary>Packets on their way into the world's networks.</summary>
     public PacketBacklog Packets { get; } = new();
 
+    /// <summary>Where programs read clocks without a call; null until one was started.</summary>
+    public ClockPage? ClockPage { get; set; }
+
     /// <summary>What uname(2) and /proc tell of the system.</summary>
     public SystemInfo System { get; set; } = new();
 

@@ -105,7 +105,7 @@ public sealed partial class World
             Limits = Personality.DefaultLimits,
         };
         Add(First);
-        var thread = new GuestThread(First, id, new GuestCpu(architecture)) { Credentials = credentials, StartTime = Clock.Monotonic };
+        var thread = new GuestThread(First, id, new GuestCpu(architecture) { TimeStamp = () => (ulong)_clock.Monotonic }) { Credentials = credentials, StartTime = Clock.Monotonic };
         First.Add(thread);
         return thread;
     }

@@ -73,6 +73,7 @@ public sealed partial class World
     /// <summary>Runs threads for about <paramref name="quantum"/> instructions.</summary>
     public WorldState Run(long quantum)
     {
+        ClockPage?.Refresh();
         while (quantum > 0 && !IsOver)
         {
             RunPosted();

@@ -9,15 +9,19 @@ internal sealed record BenchmarkRow(string Name, string Unit, double? Native, do
 /// <summary>The benchmark programs, built, and the ways to run them.</summary>
 internal sealed class BenchmarkSuite
 {
-    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn", "idle"];
+    public const string MeanToNative = "geometric mean, to native", MeanToQemu = "geometric mean, to qemu-user";
 
+    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn", "idle", "translate"];
+
+    private readonly string _sources;
     private readonly string _folder;
     private readonly bool _hasMusl;
     private readonly string[] _vivarium;
     private readonly string[]? _qemu;
 
-    private BenchmarkSuite(string folder, bool hasMusl, string[]? qemu)
+    private BenchmarkSuite(string sources, string folder, bool hasMusl, string[]? qemu)
     {
+        _sources = sources;
         _folder = folder;
         _hasMusl = hasMusl;
         _qemu = qemu;
@@ -27,7 +31,7 @@ internal sealed class BenchmarkSuite
             _vivarium = [_vivarium[0], "run", "--"];
     }
 
-    public static IReadOnlyList<string> Names { get; } = ["start", "idle", "cpu", "micro"];
+    public static IReadOnlyList<string> Names { get; } = ["start", "idle", "cpu", "micro", "programs", "translate"];
 
     /// <summary>Builds what is missing or older than its source; null when that is not possible, and why.</summary>
     public static BenchmarkSuite? Prepare(out string? error)
@@ -38,11 +42,11 @@ internal sealed class BenchmarkSuite
             error = "bench needs the repository: no bench/ above " + AppContext.BaseDirectory;
             return null;
         }
-        string folder = Path.Combine(root, ".cache", "bench");
+        string sources = Path.Combine(root, "bench"), folder = Path.Combine(root, ".cache", "bench");
         Directory.CreateDirectory(folder);
         foreach (string program in Programs)
         {
-            string source = Path.Combine(root, "bench", program + ".c"), built = Path.Combine(folder, program);
+            string source = Path.Combine(sources, program + ".c"), built = Path.Combine(folder, program);
             if (File.Exists(built) && File.GetLastWriteTimeUtc(built) > File.GetLastWriteTimeUtc(source))
                 continue;
             if (!TryCapture(["gcc", "-O2", "-static", "-o", built, source, "-lm", "-lpthread"], out _, out string failure))
@@ -51,9 +55,9 @@ internal sealed class BenchmarkSuite
                 return null;
             }
         }
-        bool hasMusl = TryBuildMusl(Path.Combine(root, "bench", "hello.c"), Path.Combine(folder, "hello-musl"));
+        bool hasMusl = TryBuildMusl(Path.Combine(sources, "hello.c"), Path.Combine(folder, "hello-musl"));
         bool hasQemu = TryCapture(["qemu-x86_64", "--version"], out _, out _);
-        return new BenchmarkSuite(folder, hasMusl, hasQemu ? ["qemu-x86_64"] : null);
+        return new BenchmarkSuite(sources, folder, hasMusl, hasQemu ? ["qemu-x86_64"] : null);
     }
 
     private static bool TryBuildMusl(string source, string built) =>
@@ -65,8 +69,46 @@ internal sealed class BenchmarkSuite
             return Start(scale);
         if (name == "idle")
             return Idle(scale);
+        if (name == "programs")
+            return RunPrograms(scale);
         string[] command = [Path.Combine(_folder, name), scale.ToString(CultureInfo.InvariantCulture)];
-        return Compare(command, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
+        List<BenchmarkRow> rows = Compare(command, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
+        if (name == "cpu")
+            AddMeans(rows);
+        return rows;
+    }
+
+    /// <summary>How much slower all are together: as against native, then as against qemu-user.</summary>
+    private static void AddMeans(List<BenchmarkRow> rows)
+    {
+        double? vivarium = GeometricMean(rows, row => row.Vivarium / row.Native), qemu = GeometricMean(rows, row => row.Qemu / row.Native);
+        rows.Add(new BenchmarkRow(MeanToNative, "×", 1, vivarium, qemu));
+        rows.Add(new BenchmarkRow(MeanToQemu, "×", 1 / qemu, vivarium / qemu, qemu is null ? null : 1));
+    }
+
+    /// <summary>Null when a row has no such ratio: a mean of the others would be another figure.</summary>
+    private static double? GeometricMean(List<BenchmarkRow> rows, Func<BenchmarkRow, double?> ratio)
+    {
+        double? sum = 0;
+        foreach (BenchmarkRow row in rows)
+            sum += ratio(row) is { } value ? Math.Log(value) : null;
+        return rows.Count > 0 && sum is { } logarithm ? Math.Exp(logarithm / rows.Count) : null;
+    }
+
+    /// <summary>Whole runs from outside, start of <c>viv</c> and translation included. qemu-user, the slow one, runs each once.</summary>
+    private List<BenchmarkRow> RunPrograms(double scale)
+    {
+        string spawn = Path.Combine(_folder, "spawn");
+        List<BenchmarkRow> rows = [];
+        foreach ((string name, string[] command) in new RealPrograms(_sources, _folder).Commands(scale))
+        {
+            List<BenchmarkRow> compared = Compare(
+                [spawn, "3", .. command],
+                [spawn, "3", .. _vivarium, .. command],
+                _qemu is null ? null : [spawn, "1", .. _qemu, .. command]);
+            rows.AddRange(compared.Select(row => row with { Name = name }));
+        }
+        return rows;
     }
 
     /// <summary>How long it takes to start the smallest program: from outside, and from inside one running machine.</summary>

@@ -11,7 +11,7 @@ namespace Vivarium.Emulator.Cpu.Interpreter;
 public sealed partial class Interpreter
 {
     /// <summary>Runs a block; Budget means that it ended and the program counter is at its successor.</summary>
-    private static ExitReason Execute(ref CpuState state, AddressSpace memory, Block block, ref int at, ulong retired)
+    private static ExitReason Execute(ref CpuState state, AddressSpace memory, Block block, ref int at, GuestCpu cpu)
     {
         MicroOp[] ops = block.Ops;
         // 256 slots: any byte is a valid register number.
@@ -91,7 +91,7 @@ public sealed partial class Interpreter
                     state.Pc = block.End;
                     return ExitReason.SystemCall;
                 default:
-                    ExitReason exit = ExecuteOther(ref state, memory, op, retired + (ulong)i);
+                    ExitReason exit = ExecuteOther(ref state, memory, op, cpu);
                     if (exit == ExitReason.Budget)
                         break;
                     if (exit == EndOfBlock)
@@ -114,7 +114,7 @@ public sealed partial class Interpreter
 
     private static bool IsTaken(in MicroOp op, ulong a) => (a == 0) == (op.Code == OpCode.BranchIfZero);
 
-    private static ExitReason ExecuteOther(ref CpuState state, AddressSpace memory, in MicroOp op, ulong retired)
+    private static ExitReason ExecuteOther(ref CpuState state, AddressSpace memory, in MicroOp op, GuestCpu cpu)
     {
         if (op.Code >= OpCode.VectorLoad)
             return VectorInterpreter.Execute(ref state, memory, op, out ExitReason vector) ? ExitReason.Budget : vector;
@@ -122,7 +122,7 @@ public sealed partial class Interpreter
             return ExecuteArithmetic(ref state, op);
         return op.Code <= OpCode.ShiftDoubleRight ? ExecuteShift(ref state, op)
             : op.Code <= OpCode.ComplementCarry ? ExecuteWide(ref state, op)
-            : ExecuteSystem(ref state, memory, op, retired);
+            : ExecuteSystem(ref state, memory, op, cpu);
     }
 
     private static ExitReason ExecuteArithmetic(ref CpuState state, in MicroOp op)

@@ -76,7 +76,7 @@ public sealed partial class Interpreter
         _ => BitOperations.Crc32C(crc, data),
     };
 
-    private static ExitReason ExecuteSystem(ref CpuState state, AddressSpace memory, in MicroOp op, ulong retired)
+    private static ExitReason ExecuteSystem(ref CpuState state, AddressSpace memory, in MicroOp op, GuestCpu cpu)
     {
         ulong address = state.Registers[op.A] + (ulong)op.Immediate;
         switch (op.Code)
@@ -94,7 +94,7 @@ public sealed partial class Interpreter
                 X86CpuId.Execute(ref state);
                 return ExitReason.Budget;
             case OpCode.TimeStamp:
-                state.Registers[op.Destination] = retired;
+                state.Registers[op.Destination] = cpu.TimeStamp?.Invoke() ?? cpu.Instructions;
                 return ExitReason.Budget;
             case OpCode.BranchIfZero or OpCode.BranchIfNotZero:
                 return EndOfBlock;

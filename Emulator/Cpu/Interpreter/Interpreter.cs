@@ -80,7 +80,7 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
                 return new EngineExit(ExitReason.MemoryFault, fault);
             progress.Block = block;
             left -= block.Instructions.Length;
-            ExitReason exit = Execute(ref state, memory, block, ref progress.Op, cpu.Instructions);
+            ExitReason exit = Execute(ref state, memory, block, ref progress.Op, cpu);
             if (exit == ExitReason.Budget)
                 continue;
             if (exit == SideExit)

@@ -143,7 +143,7 @@ public enum OpCode : ushort
     /// <summary>CPUID of registers 0 and 1 (RAX, RCX).</summary>
     CpuId,
 
-    /// <summary>Register D = the time stamp counter: instructions retired.</summary>
+    /// <summary>Register D = the time stamp counter (<see cref="GuestCpu.TimeStamp"/>).</summary>
     TimeStamp,
 
     // ---- ends of blocks: 0x100.. ---------------------------------------------------------------------------------

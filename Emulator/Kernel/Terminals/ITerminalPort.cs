@@ -25,6 +25,9 @@ public interface ITerminalPort
     /// <summary>Takes some or all bytes.</summary>
     int Write(ReadOnlySpan<byte> bytes);
 
+    /// <summary>While it is set, nothing that is written is delivered: a signal character among what is typed at once drops it.</summary>
+    bool IsHeld { set; }
+
     /// <summary>Drops what was taken and is not delivered yet.</summary>
     void Flush();
 

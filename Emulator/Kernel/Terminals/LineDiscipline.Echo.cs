@@ -22,6 +22,9 @@ public sealed partial class LineDiscipline
     /// <summary>Echo that may go out, up to here; the rest belongs to what is being received.</summary>
     private int _echoMark;
 
+    /// <summary>Echo whose turn has come, up to here; when output is stopped it waits for more than more typing.</summary>
+    private int _echoTried;
+
     /// <summary>The cursor's column, and the one in which the line began.</summary>
     private int _column;
     private int _lineColumn;
@@ -78,14 +81,14 @@ public sealed partial class LineDiscipline
 
     private void FlushEchoes()
     {
-        if (_echo.Count > 0 && Has(LocalModes.Echo | LocalModes.EchoNewLine))
+        if (_echo.Count > _echoTried && Has(LocalModes.Echo | LocalModes.EchoNewLine))
             SendEchoes(_echo.Count);
     }
 
     private void DropEchoes()
     {
         _echo.Clear();
-        _echoMark = 0;
+        _echoMark = _echoTried = 0;
     }
 
     private void SendEchoes(int end)
@@ -102,6 +105,7 @@ public sealed partial class LineDiscipline
             done += StepLength(done);
         _echo.RemoveRange(0, done);
         _echoMark = Math.Max(0, _echoMark - done);
+        _echoTried = end - done;
     }
 
     private bool SendEchoed(byte shown) => Has(OutputModes.Process) ? SendProcessed(shown) : Send(shown);

@@ -216,11 +216,5 @@ public sealed partial class LineDiscipline
         EchoEraseTab(columns, afterTab);
     }
 
-    /// <summary>Letters, digits and the underscore; bytes past ASCII as in Latin-1, which is what the kernel's tables hold.</summary>
-    private static bool IsWordPart(byte value) => value switch
-    {
-        (byte)'_' => true,
-        < 0x80 => char.IsAsciiLetterOrDigit((char)value),
-        _ => value >= 0xC0 && value is not (0xD7 or 0xF7),
-    };
+    private static bool IsWordPart(byte value) => value == '_' || char.IsAsciiDigit((char)value) || IsUpper(value) || IsLower(value);
 }

@@ -61,8 +61,8 @@ public sealed partial class LineDiscipline
                 _column = Math.Max(0, _column - 1);
                 return true;
         }
-        if (Has(OutputModes.LowerToUpper) && char.IsAsciiLetterLower((char)value))
-            value ^= 0x20;
+        if (Has(OutputModes.LowerToUpper) && IsLower(value))
+            value -= 0x20;
         if (!Send(value))
             return false;
         if (!IsControl(value) && !IsContinuation(value))

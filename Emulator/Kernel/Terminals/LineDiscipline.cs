@@ -172,8 +172,8 @@ public sealed partial class LineDiscipline
     {
         if (Has(InputModes.StripEighthBit))
             typed &= 0x7F;
-        if (Has(InputModes.UpperToLower) && Has(LocalModes.Extended) && typed is >= (byte)'A' and <= (byte)'Z')
-            typed |= 0x20;
+        if (Has(InputModes.UpperToLower) && Has(LocalModes.Extended) && IsUpper(typed))
+            typed += 0x20;
         if (_takesLiterally)
         {
             _takesLiterally = false;
@@ -317,4 +317,9 @@ public sealed partial class LineDiscipline
     private bool IsContinuation(byte value) => Has(InputModes.Utf8) && (value & 0xC0) == 0x80;
 
     private static bool IsControl(byte value) => value is < 0x20 or 0x7F;
+
+    // Past ASCII the kernel's tables of characters are Latin-1's.
+    private static bool IsUpper(byte value) => value is (>= (byte)'A' and <= (byte)'Z') or (>= 0xC0 and <= 0xDE and not 0xD7);
+
+    private static bool IsLower(byte value) => value is (>= (byte)'a' and <= (byte)'z') or (>= 0xDF and not 0xF7);
 }

@@ -19,6 +19,12 @@ internal sealed class OutsideTerminal : ITerminalPort
 
     public int Room => _host.Room;
 
+    /// <summary>A screen shows what it gets.</summary>
+    public bool IsHeld
+    {
+        set { }
+    }
+
     public int Write(ReadOnlySpan<byte> bytes) => _host.Write(bytes);
 
     public void Flush() => _host.DropOutput();
@@ -59,6 +65,7 @@ internal sealed class OutsideTerminal : ITerminalPort
     private void OnReady()
     {
         Read();
+        _terminal.Discipline.ProcessEchoes();
         _terminal.OnOutputRoom();
     }
 }

@@ -12,6 +12,9 @@ public sealed class PseudoTerminal : ITerminalPort
     private readonly ByteQueue _output = new(ReadLimit + QueueLimit);
     private bool _wasOpen;
 
+    /// <summary>Where what is held began, or -1.</summary>
+    private int _heldFrom = -1;
+
     internal PseudoTerminal(Terminal terminal)
     {
         Terminal = terminal;
@@ -43,8 +46,13 @@ public sealed class PseudoTerminal : ITerminalPort
         return taken;
     }
 
+    public bool IsHeld
+    {
+        set => _heldFrom = value ? _output.Count : -1;
+    }
+
     /// <summary>What the master could read already stays.</summary>
-    public void Flush() => _output.Cut(ReadLimit);
+    public void Flush() => _output.Cut(_heldFrom < 0 ? ReadLimit : Math.Min(_heldFrom, ReadLimit));
 
     /// <summary>The master drops what it could read.</summary>
     public void Drop()

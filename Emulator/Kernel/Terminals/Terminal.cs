@@ -65,7 +65,9 @@ public sealed partial class Terminal : ILine
     {
         int taken = _incoming.Add(bytes);
         LastInput = _world.Clock.Monotonic;
+        Port.IsHeld = true;
         Advance();
+        Port.IsHeld = false;
         return taken;
     }
 
@@ -100,11 +102,7 @@ public sealed partial class Terminal : ILine
     }
 
     /// <summary>The other side takes output again.</summary>
-    internal void OnOutputRoom()
-    {
-        _discipline.ProcessEchoes();
-        Source.Pulse(Readiness.Out);
-    }
+    internal void OnOutputRoom() => Source.Pulse(Readiness.Out);
 
     public void Apply(in TerminalSettings wanted)
     {
@@ -162,7 +160,15 @@ public sealed partial class Terminal : ILine
     }
 
     /// <summary>Sends a character past stopped output: START or STOP for the other side (TCIOFF, TCION).</summary>
-    public void SendUrgent(byte value) => Port.Write([value]);
+    public void SendUrgent(byte value)
+    {
+        bool wasStopped = _isStoppedByKey;
+        Restart();
+        if (!_isStoppedByKey)
+            Port.Write([value]);
+        if (wasStopped)
+            Stop();
+    }
 
     int ILine.Room => _isStoppedByKey ? 0 : Port.Room;
 
@@ -185,7 +191,9 @@ public sealed partial class Terminal : ILine
             _world.SendGroup(ForegroundGroup, FromKernel(signal));
     }
 
-    void ILine.Stop()
+    void ILine.Stop() => Stop();
+
+    private void Stop()
     {
         if (_isStoppedByKey)
             return;

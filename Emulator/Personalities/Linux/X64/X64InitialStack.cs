@@ -44,7 +44,7 @@ internal static class X64InitialStack
         thread.Process.World.Random.Fill(random);
         ulong randomAt = writer.PushRaw(random);
         writer.Align();
-        ulong[] auxiliary = Auxiliary(thread, image, program, path, platform, randomAt);
+        ulong[] auxiliary = [33, MapVdso(thread.Process.World, memory), .. Auxiliary(thread, image, program, path, platform, randomAt)]; // AT_SYSINFO_EHDR
         ulong stack = writer.PushTable(arguments, environment, auxiliary);
         SetRegisters(thread, image.Start, stack);
         layout = new ProgramLayout
@@ -59,6 +59,14 @@ internal static class X64InitialStack
             AuxiliaryVector = ToBytes(auxiliary),
         };
         return Errno.None;
+    }
+
+    /// <summary>Maps the vDSO with the clock page before it; 0, which is no vDSO, when there is no room.</summary>
+    private static ulong MapVdso(World world, AddressSpace memory)
+    {
+        ClockPage page = world.ClockPage ??= new ClockPage(world.Clock, VdsoImage.Bytes);
+        var request = new MapRequest(default, page.Length, Protection.Read | Protection.Execute, Object: page.Content, Name: "[vdso]");
+        return memory.Map(request, out GuestAddress place) == MapStatus.Ok ? place.Value + GuestAddress.PageSize : 0;
     }
 
     private static ulong Measure(ProgramStart program)

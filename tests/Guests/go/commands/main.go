@@ -80,7 +80,7 @@ func contexts() {
 
 func files() {
 	r, w, _ := os.Pipe()
-	command := exec.Command("sh", "-c", "echo to three >&3; ls /proc/self/fd | wc -l")
+	command := exec.Command("sh", "-c", "echo to three >&3; echo out")
 	command.ExtraFiles = []*os.File{w}
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	out, err := command.Output()

@@ -111,6 +111,7 @@ func local() {
 			fmt.Println(err)
 			continue
 		}
+		received := make(chan string, 1)
 		go func() {
 			connection, _ := listener.Accept()
 			buffer, control := make([]byte, 10), make([]byte, 100)
@@ -118,7 +119,7 @@ func local() {
 			messages, _ := syscall.ParseSocketControlMessage(control[:m])
 			rights, _ := syscall.ParseUnixRights(&messages[0])
 			file := os.NewFile(uintptr(rights[0]), "passed")
-			fmt.Println(n, err, len(rights))
+			received <- fmt.Sprint(n, err, len(rights))
 			fmt.Fprintln(file, "written by the receiver")
 			file.Close()
 			connection.Close()
@@ -134,7 +135,7 @@ func local() {
 		w.Close()
 		text, err := io.ReadAll(r)
 		fmt.Printf("%q %v\n", text, err)
-		fmt.Println(connection.RemoteAddr(), listener.Addr())
+		fmt.Println(<-received, connection.RemoteAddr(), listener.Addr())
 		connection.Close()
 		listener.Close()
 	}

@@ -1,0 +1,121 @@
+namespace Vivarium.Emulator.Personalities.Linux.X64;
+
+/// <summary>
+/// The functions of the vDSO (vdso(7)), as machine code. The time stamp counter is the world's monotonic clock in nanoseconds, so a
+/// clock is one instruction away; the clock page before the image adds what leads to the real-time clock. Where <see cref="Slot"/> stands,
+/// the image's builder puts the displacement of that page.
+/// </summary>
+internal static class VdsoFunctions
+{
+    /// <summary>Four bytes that no instruction here has otherwise.</summary>
+    public static ReadOnlySpan<byte> Slot => [0x44, 0x33, 0x22, 0x11];
+
+    /// <summary>clock_gettime(edi = clock, rsi = time): CLOCK_REALTIME 0, MONOTONIC 1, MONOTONIC_RAW 4, BOOTTIME 7; the call for others.</summary>
+    public static ReadOnlySpan<byte> ClockGettime =>
+    [
+        0x83, 0xFF, 0x07, // cmp edi, 7
+        0x77, 0x32, // ja call
+        0xB8, 0x93, 0x00, 0x00, 0x00, // mov eax, 1 << 0 | 1 << 1 | 1 << 4 | 1 << 7
+        0x0F, 0xA3, 0xF8, // bt eax, edi
+        0x73, 0x28, // jnc call
+        0x0F, 0x31, // rdtsc
+        0x48, 0xC1, 0xE2, 0x20, // shl rdx, 32
+        0x48, 0x09, 0xD0, // or rax, rdx
+        0x85, 0xFF, // test edi, edi
+        0x75, 0x07, // jnz split
+        0x48, 0x03, 0x05, 0x44, 0x33, 0x22, 0x11, // add rax, [page]
+        0x31, 0xD2, // split: xor edx, edx
+        0xB9, 0x00, 0xCA, 0x9A, 0x3B, // mov ecx, 1000000000
+        0x48, 0xF7, 0xF1, // div rcx
+        0x48, 0x89, 0x06, // mov [rsi], rax
+        0x48, 0x89, 0x56, 0x08, // mov [rsi + 8], rdx
+        0x31, 0xC0, // xor eax, eax
+        0xC3, // ret
+        0xB8, 0xE4, 0x00, 0x00, 0x00, // call: mov eax, 228
+        0x0F, 0x05, // syscall
+        0xC3, // ret
+    ];
+
+    /// <summary>gettimeofday(rdi = time, rsi = zone); the zone is UTC.</summary>
+    public static ReadOnlySpan<byte> Gettimeofday =>
+    [
+        0x48, 0x85, 0xFF, // test rdi, rdi
+        0x74, 0x2C, // jz zone
+        0x0F, 0x31, // rdtsc
+        0x48, 0xC1, 0xE2, 0x20, // shl rdx, 32
+        0x48, 0x09, 0xD0, // or rax, rdx
+        0x48, 0x03, 0x05, 0x44, 0x33, 0x22, 0x11, // add rax, [page]
+        0x31, 0xD2, // xor edx, edx
+        0xB9, 0x00, 0xCA, 0x9A, 0x3B, // mov ecx, 1000000000
+        0x48, 0xF7, 0xF1, // div rcx
+        0x48, 0x89, 0x07, // mov [rdi], rax
+        0x89, 0xD0, // mov eax, edx
+        0x31, 0xD2, // xor edx, edx
+        0xB9, 0xE8, 0x03, 0x00, 0x00, // mov ecx, 1000
+        0xF7, 0xF1, // div ecx
+        0x48, 0x89, 0x47, 0x08, // mov [rdi + 8], rax
+        0x48, 0x85, 0xF6, // zone: test rsi, rsi
+        0x74, 0x07, // jz done
+        0x48, 0xC7, 0x06, 0x00, 0x00, 0x00, 0x00, // mov qword [rsi], 0
+        0x31, 0xC0, // done: xor eax, eax
+        0xC3, // ret
+    ];
+
+    /// <summary>time(rdi = time).</summary>
+    public static ReadOnlySpan<byte> Time =>
+    [
+        0x0F, 0x31, // rdtsc
+        0x48, 0xC1, 0xE2, 0x20, // shl rdx, 32
+        0x48, 0x09, 0xD0, // or rax, rdx
+        0x48, 0x03, 0x05, 0x44, 0x33, 0x22, 0x11, // add rax, [page]
+        0x31, 0xD2, // xor edx, edx
+        0xB9, 0x00, 0xCA, 0x9A, 0x3B, // mov ecx, 1000000000
+        0x48, 0xF7, 0xF1, // div rcx
+        0x48, 0x85, 0xFF, // test rdi, rdi
+        0x74, 0x03, // jz done
+        0x48, 0x89, 0x07, // mov [rdi], rax
+        0xC3, // done: ret
+    ];
+
+    /// <summary>getcpu(rdi = processor, rsi = node): RDTSCP tells node &lt;&lt; 12 | processor.</summary>
+    public static ReadOnlySpan<byte> Getcpu =>
+    [
+        0x0F, 0x01, 0xF9, // rdtscp
+        0x89, 0xC8, // mov eax, ecx
+        0x25, 0xFF, 0x0F, 0x00, 0x00, // and eax, 0xFFF
+        0x48, 0x85, 0xFF, // test rdi, rdi
+        0x74, 0x02, // jz node
+        0x89, 0x07, // mov [rdi], eax
+        0xC1, 0xE9, 0x0C, // node: shr ecx, 12
+        0x48, 0x85, 0xF6, // test rsi, rsi
+        0x74, 0x02, // jz done
+        0x89, 0x0E, // mov [rsi], ecx
+        0x31, 0xC0, // done: xor eax, eax
+        0xC3, // ret
+    ];
+
+    /// <summary>
+    /// getrandom(rdi = buffer, rsi = length, edx = flags, rcx = state, r8 = its size), getrandom(2). Size -1 asks how to allocate states (144 bytes,
+    /// PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS); numbers come from the call, so that they are the world's.
+    /// </summary>
+    public static ReadOnlySpan<byte> Getrandom =>
+    [
+        0x49, 0x83, 0xF8, 0xFF, // cmp r8, -1
+        0x75, 0x2C, // jne call
+        0x48, 0x89, 0xF8, // mov rax, rdi
+        0x48, 0x09, 0xF0, // or rax, rsi
+        0x75, 0x24, // jnz call
+        0x85, 0xD2, // test edx, edx
+        0x75, 0x20, // jnz call
+        0x48, 0x8D, 0x79, 0x0C, // lea rdi, [rcx + 12]
+        0xC7, 0x01, 0x90, 0x00, 0x00, 0x00, // mov dword [rcx], 144
+        0xC7, 0x41, 0x04, 0x03, 0x00, 0x00, 0x00, // mov dword [rcx + 4], 3
+        0xC7, 0x41, 0x08, 0x22, 0x00, 0x00, 0x00, // mov dword [rcx + 8], 0x22
+        0xB9, 0x0D, 0x00, 0x00, 0x00, // mov ecx, 13
+        0xF3, 0xAB, // rep stosd
+        0xC3, // ret
+        0xB8, 0x3E, 0x01, 0x00, 0x00, // call: mov eax, 318
+        0x0F, 0x05, // syscall
+        0xC3, // ret
+    ];
+}

@@ -1,0 +1,99 @@
+using Xunit;
+
+namespace Vivarium.Nodes.Tests;
+
+/// <summary><c>viv run</c> on a terminal, as people use it.</summary>
+public sealed class TerminalTests
+{
+    private const string Run = "./viv run -- ";
+    private const string Shell = "./viv run --env 'PS1=inner> ' -- bash --norc --noprofile";
+
+    [Fact]
+    public void A_shell_edits_lines_and_controls_jobs()
+    {
+        using var screen = new Tmux(100, 40);
+        screen.Type(Shell);
+        screen.WaitForLine("inner>");
+        screen.Type("tty; stty size");
+        screen.WaitForLine("/dev/pts/0");
+        screen.WaitForLine("40 100");
+        screen.Press("e", "c", "x", "BSpace", "h", "o", "Space", "l", "n", "e", "Left", "Left", "i", "Enter");
+        screen.WaitForLine("line");
+        screen.Type("sleep 1000; echo status $?");
+        screen.WaitFor("sleep 1000; echo status $?");
+        Thread.Sleep(500);
+        screen.Press("C-c");
+        screen.WaitForLine("^C");
+        screen.Type("sleep 1001");
+        Thread.Sleep(500);
+        screen.Press("C-z");
+        screen.WaitForLine("[1]+  Stopped                 sleep 1001");
+        screen.Type("fg");
+        screen.WaitForLine("sleep 1001");
+        Thread.Sleep(500);
+        screen.Press("C-c");
+        screen.Type("echo $((6 * 7))");
+        screen.WaitForLine("42");
+        screen.Type("cat");
+        Thread.Sleep(500);
+        screen.Type("to and fro");
+        screen.WaitFor("to and fro\nto and fro");
+        screen.Press("C-d");
+        screen.Type("exit 3");
+        screen.WaitForLine("exit");
+        screen.Type("echo code $?");
+        screen.WaitForLine("code 3");
+    }
+
+    [Fact]
+    public void A_new_size_reaches_the_guest()
+    {
+        using var screen = new Tmux(100, 40);
+        screen.Type(Run + "sh -c 'trap \"stty size; exit\" WINCH; echo ready; while :; do sleep 0.1; done'");
+        screen.WaitForLine("ready");
+        screen.Resize(90, 30);
+        screen.WaitForLine("30 90");
+    }
+
+    [Fact]
+    public void Stopping_stops_viv_and_its_shell_has_the_terminal_as_it_was()
+    {
+        using var screen = new Tmux(100, 40);
+        screen.Type("before=$(stty -g); " + Run + "sh -c 'echo ready; sleep 1000'");
+        screen.WaitForLine("ready");
+        screen.Press("C-z");
+        screen.WaitFor("Stopped");
+        screen.Type("[ \"$before\" = \"$(stty -g)\" ] && echo same 1");
+        screen.WaitForLine("same 1");
+        screen.Type("fg");
+        Thread.Sleep(500);
+        screen.Press("C-c");
+        screen.Type("echo code $?; [ \"$before\" = \"$(stty -g)\" ] && echo same 2");
+        screen.WaitForLine("code 130");
+        screen.WaitForLine("same 2");
+    }
+
+    [Theory]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    public void The_terminal_is_set_back_when_a_signal_ends_viv(string signal, int code)
+    {
+        using var screen = new Tmux(100, 40);
+        screen.Type("before=$(stty -g); (sleep 3; pkill -" + signal + " -P $$ viv) & " + Run + "cat");
+        screen.WaitFor("cat");
+        Thread.Sleep(4000);
+        screen.Type("echo code $?; [ \"$before\" = \"$(stty -g)\" ] && echo same");
+        screen.WaitForLine($"code {code}");
+        screen.WaitForLine("same");
+    }
+
+    [Fact]
+    public void Each_stream_is_a_terminal_or_not_as_it_is_outside()
+    {
+        using var screen = new Tmux(100, 40);
+        screen.Type(Run + "sh -c 'for n in 0 1 2; do test -t $n && echo $n yes || echo $n no; done' | sed 's/^/out /'");
+        screen.WaitForLine("out 0 yes");
+        screen.WaitForLine("out 1 no");
+        screen.WaitForLine("out 2 yes");
+    }
+}
