@@ -91,6 +91,12 @@ public sealed class CallContext(GuestThread thread)
     /// <summary>The thread's turn ends with this call.</summary>
     public void Yield() => Thread.Yields = true;
 
+    /// <summary>Stands for <see cref="FixedFile"/> where a descriptor is asked for; no table has it.</summary>
+    public const int FixedDescriptor = int.MinValue + 1;
+
+    /// <summary>A file that the call uses without having a descriptor of it.</summary>
+    public OpenFile? FixedFile { get; set; }
+
     /// <summary>The open file of a descriptor of this process, or null (EBADF).</summary>
-    public OpenFile? File(int descriptor) => Process.Files.Get(descriptor);
+    public OpenFile? File(int descriptor) => descriptor == FixedDescriptor ? FixedFile : Process.Files.Get(descriptor);
 }

@@ -78,6 +78,7 @@ public sealed partial class World
         {
             RunPosted();
             FireTimers();
+            RunDeferred();
             if (_ready.Count == 0)
             {
                 if (!_clock.IsVirtual || NextDeadline is not { } next)
@@ -141,6 +142,17 @@ public sealed partial class World
     }
 
     /// <summary>Fires what is due. What a timer arms while it fires waits for the next turn, however short its span.</summary>
+    private readonly Queue<Action> _deferred = new();
+
+    /// <summary>Runs an action when the call under way, or whatever else is, is done: for what must not happen in its midst.</summary>
+    public void Defer(Action action) => _deferred.Enqueue(action);
+
+    private void RunDeferred()
+    {
+        while (_deferred.TryDequeue(out Action? action))
+            action();
+    }
+
     private void FireTimers()
     {
         long now = _clock.Monotonic;
@@ -159,7 +171,10 @@ public sealed partial class World
         while (budget > (_ready.Count == 0 ? 0 : reserve) && thread.State == ThreadState.Ready && !IsOver)
         {
             if (thread.InCall && thread.Interruption is null)
+            {
                 ContinueCall(thread);
+                RunDeferred();
+            }
             if (thread.State != ThreadState.Ready)
                 return;
             if (thread.Process.IsStopped)

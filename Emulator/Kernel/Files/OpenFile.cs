@@ -125,6 +125,9 @@ public abstract class OpenFile
     /// <summary>The object to map, or null (ENODEV).</summary>
     public virtual MemoryObject? MapObject() => null;
 
+    /// <summary>The same for files that show different objects at different offsets; the offset becomes the object's.</summary>
+    public virtual MemoryObject? MapObject(ref ulong offset) => MapObject();
+
     /// <summary>ioctl(2); arguments are read and written through the context's memory.</summary>
     public virtual CallResult Control(CallContext call, uint request, ulong argument) => Errno.ENOTTY;
 

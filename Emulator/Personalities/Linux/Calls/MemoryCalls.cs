@@ -44,7 +44,7 @@ public static class MemoryCalls
         OpenFile? file = null;
         if ((flags & Anonymous) == 0)
         {
-            Errno error = FileToMap(call, fd, protection, isShared, out file, out content, out most);
+            Errno error = FileToMap(call, fd, protection, isShared, ref offset, out file, out content, out most);
             if (error != Errno.None)
                 return error;
         }
@@ -67,7 +67,7 @@ public static class MemoryCalls
         return status == MapStatus.Ok ? (long)place.Value : ToErrno(status);
     }
 
-    private static Errno FileToMap(CallContext call, int fd, int protection, bool isShared, out OpenFile? file, out MemoryObject? content, out Protection most)
+    private static Errno FileToMap(CallContext call, int fd, int protection, bool isShared, ref ulong offset, out OpenFile? file, out MemoryObject? content, out Protection most)
     {
         content = null;
         most = Protection.Read | Protection.Write | Protection.Execute;
@@ -89,7 +89,7 @@ public static class MemoryCalls
                 return Errno.EPERM;
             most &= ~Protection.Write;
         }
-        content = file.MapObject();
+        content = file.MapObject(ref offset);
         return content is null ? Errno.ENODEV : Errno.None;
     }
 
