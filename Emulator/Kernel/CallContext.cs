@@ -34,6 +34,9 @@ public sealed class CallContext(GuestThread thread)
     /// <summary>True when the handler is run a last time because a signal arrived: a wait now ends the call.</summary>
     public bool Interrupted { get; internal set; }
 
+    /// <summary>The thread's filter has let it pass.</summary>
+    public bool IsScreened { get; set; }
+
     /// <summary>Bytes (or items) already done by earlier runs of this call; returned instead of EINTR when it is not 0.</summary>
     public long Progress { get; set; }
 
@@ -53,6 +56,7 @@ public sealed class CallContext(GuestThread thread)
         arguments.CopyTo(_arguments);
         _startedAt = null;
         Interrupted = false;
+        IsScreened = false;
         Progress = 0;
         State = null;
         Deadline = null;

@@ -88,6 +88,14 @@ public sealed partial class GuestThread
     /// <summary>The rest of its turn is for others (sched_yield(2)).</summary>
     internal bool Yields { get; set; }
 
+    /// <summary>What restricts its calls; null = nothing (seccomp(2)).</summary>
+    public ICallFilter? Filter { get; set; }
+
+    /// <summary>Where it announces restartable sequences, and what marks their abort handlers (rseq(2)).</summary>
+    public GuestAddress RestartableArea { get; set; }
+
+    public uint RestartableSignature { get; set; }
+
     /// <summary>Nanoseconds its calls count for.</summary>
     public ulong SystemTime { get; internal set; }
 

@@ -51,10 +51,13 @@ public sealed partial class Process
             Name = maker.Name,
             StartTime = World.Clock.Monotonic,
             Scheduling = maker.Scheduling.Inherited(),
+            Filter = maker.Filter,
         };
         thread.Cpu.Instructions = 0;
         if ((shares & CloneShares.Memory) == 0)
         {
+            thread.RestartableArea = maker.RestartableArea;
+            thread.RestartableSignature = maker.RestartableSignature;
             thread.AlternateStack = maker.AlternateStack;
             thread.AlternateStackSize = maker.AlternateStackSize;
             thread.AlternateStackFlags = maker.AlternateStackFlags;

@@ -42,6 +42,7 @@ public sealed partial class Process
         Files.Leave();
         FileContext.Leave();
         _memory.Leave();
+        LeaveIpc();
         Release();
         LoseTerminal();
         Disown();
@@ -135,6 +136,14 @@ public sealed partial class Process
             return;
         HoldsParent = false;
         Released.Pulse();
+    }
+
+    private void LeaveIpc()
+    {
+        if (!World.HasIpc)
+            return;
+        foreach (Ipc.SemaphoreSet set in World.Ipc.Semaphores.All)
+            set.UndoFor(Id);
     }
 
     private void Retire(GuestThread thread)

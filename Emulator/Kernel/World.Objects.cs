@@ -35,6 +35,13 @@ public sealed partial class World
     /// <summary>Where programs read clocks without a call; null until one was started.</summary>
     public ClockPage? ClockPage { get; set; }
 
+    private Ipc.IpcObjects? _ipc;
+
+    /// <summary>System V objects and POSIX message queues.</summary>
+    public Ipc.IpcObjects Ipc => _ipc ??= new Ipc.IpcObjects();
+
+    internal bool HasIpc => _ipc is not null;
+
     /// <summary>What uname(2) and /proc tell of the system.</summary>
     public SystemInfo System { get; set; } = new();
 

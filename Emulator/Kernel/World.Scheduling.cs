@@ -210,6 +210,7 @@ public sealed partial class World
         switch (exit.Reason)
         {
             case ExitReason.Budget:
+                Personality.OnPreempted(thread);
                 break;
             case ExitReason.SystemCall:
                 budget -= CallCost;

@@ -62,6 +62,7 @@ public static class ProgramLoader
         thread.AlternateStackFlags = 0;
         thread.ClearChildTid = default;
         thread.RobustList = default;
+        thread.RestartableArea = default;
         thread.SavedMask = null;
         byte[] name = invoked.Dentry.Name;
         thread.Name = name.Length > 15 ? name[..15] : name;

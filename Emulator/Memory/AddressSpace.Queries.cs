@@ -92,6 +92,8 @@ public sealed unsafe partial class AddressSpace
             return LibC.InCore((nint)(_base + address.Value), (nuint)pages.Length * (nuint)GuestAddress.PageSize, vector) == 0;
     }
 
+    internal int CountMappings(MemoryObject content) => _areas.CountUsers(content);
+
     /// <summary>Resident bytes, from the host's page tables; slow, for reports.</summary>
     public ulong ResidentBytes()
     {

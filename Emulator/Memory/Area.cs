@@ -125,6 +125,8 @@ internal sealed class AreaList
         _areas.RemoveAt(index);
     }
 
+    public int CountUsers(MemoryObject content) => _users.GetValueOrDefault(content);
+
     /// <summary>True while an area maps the object.</summary>
     public bool Uses(MemoryObject content) => _users.ContainsKey(content);
 

@@ -85,6 +85,18 @@ public abstract class MemoryObject : IDisposable
         Dispose();
     }
 
+    /// <summary>Areas of all address spaces that map it.</summary>
+    public int Mappings
+    {
+        get
+        {
+            int count = 0;
+            foreach (AddressSpace space in _mappers)
+                count += space.CountMappings(this);
+            return count;
+        }
+    }
+
     internal void AddMapper(AddressSpace space)
     {
         if (!_mappers.Contains(space))

@@ -67,6 +67,12 @@ internal static class RunCommand
     /// </summary>
     private static void Suspend(Terminal? terminal, bool isByTerminal)
     {
+        if (isByTerminal && HostGroup.IsOrphaned())
+        {
+            // Nobody could let it go on; a terminal stops no such group.
+            Libc.Kill(Environment.ProcessId, Libc.SigCont);
+            return;
+        }
         bool wasRaw = terminal is { IsRaw: true };
         terminal?.LeaveRaw();
         if (wasRaw && isByTerminal)

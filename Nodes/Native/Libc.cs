@@ -38,6 +38,7 @@ internal static class Libc
     public const int NonBlocking = 0x800;
     public const int CloseOnExec = 0x80000;
 
+    public const int SigCont = 18;
     public const int SigStop = 19;
     public const int SigTstp = 20;
     public const int SigTtin = 21;

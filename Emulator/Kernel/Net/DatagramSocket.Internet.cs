@@ -81,7 +81,7 @@ public sealed partial class DatagramSocket
         InternetAddress from = new(source, local.Port);
         target = target with { Address = IpPrefix.WithoutScope(target.Address) };
         if (hop.Kind == RouteKind.Local && Network.Watchers == 0)
-            return SendInside(bytes, from, target);
+            return SendInside(bytes, from, target, wishes);
         if (isGroup && Groups.Loops && hop.Device != Network.Loopback)
             LoopGroup(bytes, from, target, hop.Device);
         return SendPacket(bytes, from, target, hop.Device, wishes, isGroup);
@@ -92,18 +92,19 @@ public sealed partial class DatagramSocket
     private IoResult SendPacket(ReadOnlySpan<byte> bytes, InternetAddress from, InternetAddress target, NetDevice device, PacketInfo? wishes, bool isGroup)
     {
         byte hops = wishes is { Hops: > 0 } ? wishes.Hops : isGroup ? Groups.Hops : Hops ?? IpPacket.DefaultHops;
-        byte[] datagram = UdpDatagram.Make(from, target, bytes);
-        IpPacket packet = IpPacket.Make(from.Address, target.Address, IpProtocol.Udp, datagram, hops, wishes?.Class ?? TrafficClass, Network.Internet.NextIdentifier());
+        byte[] datagram = UdpDatagram.Make((byte)Protocol, from, target, bytes);
+        IpPacket packet = IpPacket.Make(from.Address, target.Address, (byte)Protocol, datagram, hops, wishes?.Class ?? TrafficClass, Network.Internet.NextIdentifier());
         Errno error = Network.Internet.Send(packet, device);
         return error != Errno.None ? error : bytes.Length;
     }
 
     /// <summary>Without watchers a datagram that stays inside need not become a packet.</summary>
-    private IoResult SendInside(ReadOnlySpan<byte> bytes, InternetAddress from, InternetAddress target)
+    private IoResult SendInside(ReadOnlySpan<byte> bytes, InternetAddress from, InternetAddress target, PacketInfo? wishes)
     {
+        byte hops = wishes is { Hops: > 0 } ? wishes.Hops : Hops ?? IpPacket.DefaultHops;
         int device = Network.Loopback.Index;
-        if (Network.Ports.FindDatagram(target, from, device) is { } receiver)
-            receiver.Deliver(bytes, from, new PacketInfo(target.Address, device, Hops ?? IpPacket.DefaultHops, TrafficClass, World.Clock.Realtime));
+        if (Network.Ports.FindDatagram(Protocol, target, from, device) is { } receiver)
+            receiver.Deliver(bytes, from, new PacketInfo(target.Address, device, hops, wishes?.Class ?? TrafficClass, World.Clock.Realtime));
         else
             Refuse(Errno.ECONNREFUSED);
         return bytes.Length;
@@ -113,7 +114,7 @@ public sealed partial class DatagramSocket
     private void LoopGroup(ReadOnlySpan<byte> bytes, InternetAddress from, InternetAddress target, NetDevice device)
     {
         var info = new PacketInfo(target.Address, device.Index, Groups.Hops, TrafficClass, World.Clock.Realtime);
-        foreach (DatagramSocket member in Network.Ports.FindGroup(target, from, device.Index))
+        foreach (DatagramSocket member in Network.Ports.FindGroup(Protocol, target, from, device.Index))
             member.Deliver(bytes, from, info);
     }
 

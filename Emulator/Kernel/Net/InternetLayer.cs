@@ -71,7 +71,7 @@ public sealed class InternetLayer(Network network)
         bool wasTaken = RawSocket.Deliver(network, device, whole);
         switch (whole.Protocol)
         {
-            case IpProtocol.Udp:
+            case IpProtocol.Udp or IpProtocol.UdpLite:
                 ReceiveUdp(device, whole, isGroup);
                 break;
             case IpProtocol.Tcp:
@@ -126,10 +126,10 @@ public sealed class InternetLayer(Network network)
         var info = new PacketInfo(packet.Destination, device.Index, packet.Hops, packet.Class, network.World.Clock.Realtime);
         if (isGroup || network.IsBroadcast(packet.Destination))
         {
-            foreach (DatagramSocket member in network.Ports.FindGroup(to, from, device.Index))
+            foreach (DatagramSocket member in network.Ports.FindGroup(packet.Protocol, to, from, device.Index))
                 member.Deliver(data, from, info);
         }
-        else if (network.Ports.FindDatagram(to, from, device.Index) is { } target)
+        else if (network.Ports.FindDatagram(packet.Protocol, to, from, device.Index) is { } target)
         {
             target.Deliver(data, from, info);
         }
@@ -165,7 +165,7 @@ public sealed class InternetLayer(Network network)
             return;
         if (quote.Protocol == IpProtocol.Tcp)
             network.Connections.Fail(quote.Local, quote.Remote, error);
-        else if (quote.Protocol == IpProtocol.Udp && network.Ports.FindDatagram(quote.Local, quote.Remote, 0) is { } sender)
+        else if (quote.Protocol is IpProtocol.Udp or IpProtocol.UdpLite && network.Ports.FindDatagram(quote.Protocol, quote.Local, quote.Remote, 0) is { } sender)
             sender.Refuse(error);
     }
 }

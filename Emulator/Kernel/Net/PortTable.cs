@@ -58,7 +58,7 @@ public sealed class PortTable(Network network)
             return false;
         foreach ((Socket other, InternetAddress taken) in bound)
         {
-            if (other == socket || other.Kind != socket.Kind || !Conflicts(socket, address, other, taken))
+            if (other == socket || other.Kind != socket.Kind || other.Protocol != socket.Protocol || !Conflicts(socket, address, other, taken))
                 continue;
             bool shares = (socket.ReusePort && other.ReusePort) || (socket.ReuseAddress && other.ReuseAddress && !other.IsListening);
             if (!shares)
@@ -133,13 +133,13 @@ public sealed class PortTable(Network network)
     }
 
     /// <summary>The one socket that takes a datagram.</summary>
-    public DatagramSocket? FindDatagram(InternetAddress to, InternetAddress from, int device)
+    public DatagramSocket? FindDatagram(int protocol, InternetAddress to, InternetAddress from, int device)
     {
         DatagramSocket? best = null;
         int bestScore = 0, sharing = 0;
         foreach ((Socket socket, InternetAddress bound) in _ports.GetValueOrDefault(to.Port) ?? [])
         {
-            if (socket is not DatagramSocket udp || !udp.TakesFrom(from) || Score(udp, bound, to, device) is var score && score == 0)
+            if (socket is not DatagramSocket udp || udp.Protocol != protocol || !udp.TakesFrom(from) || Score(udp, bound, to, device) is var score && score == 0)
                 continue;
             score += udp.Remote is not null ? 8 : 0;
             sharing = score > bestScore ? 1 : score == bestScore ? sharing + 1 : sharing;
@@ -151,12 +151,12 @@ public sealed class PortTable(Network network)
     }
 
     /// <summary>All sockets that take a datagram to a group.</summary>
-    public List<DatagramSocket> FindGroup(InternetAddress to, InternetAddress from, int device)
+    public List<DatagramSocket> FindGroup(int protocol, InternetAddress to, InternetAddress from, int device)
     {
         List<DatagramSocket> found = [];
         foreach ((Socket socket, InternetAddress bound) in _ports.GetValueOrDefault(to.Port) ?? [])
         {
-            if (socket is DatagramSocket udp && udp.TakesFrom(from) && Covers(udp, bound, to.Address) && udp.Groups.Takes(to.Address, device))
+            if (socket is DatagramSocket udp && udp.Protocol == protocol && udp.TakesFrom(from) && Covers(udp, bound, to.Address) && udp.Groups.Takes(to.Address, device))
                 found.Add(udp);
         }
         return found;

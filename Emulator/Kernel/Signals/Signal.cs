@@ -31,6 +31,8 @@ public static class Signal
     public const int Profile = 27;
     public const int WindowSize = 28;
 
+    public const int BadCall = 31;
+
     /// <summary>From here to 64: queued, in order, each with its data.</summary>
     public const int FirstRealTime = 32;
     public const int Last = 64;
@@ -85,6 +87,9 @@ public readonly record struct SignalInfo(int Signal, int Code = 0)
     public ulong Value { get; init; }
 
     public bool IsFault { get; init; }
+
+    /// <summary>What a fault tells behind its address: a refused call and its architecture.</summary>
+    public ulong Detail { get; init; }
 
     /// <summary>True for SIGCHLD's own layout.</summary>
     public bool IsChild { get; init; }

@@ -38,7 +38,18 @@ public sealed class LinuxPersonality : IPersonality
         thread.Call.Begin(unchecked((int)(uint)state.Registers[X64Registers.Rax]), arguments);
     }
 
-    public CallResult Dispatch(CallContext call) => LinuxTable.Dispatch(call);
+    public CallResult Dispatch(CallContext call)
+    {
+        if (call.Thread.Filter is { } filter && !call.IsScreened)
+        {
+            if (filter.Screen(call) is { } refused)
+                return refused;
+            call.IsScreened = true;
+        }
+        return LinuxTable.Dispatch(call);
+    }
+
+    public void OnPreempted(GuestThread thread) => RestartableSequences.Interrupt(thread);
 
     public void Encode(GuestThread thread, in CallResult result) =>
         thread.Cpu.State.Registers[X64Registers.Rax] = unchecked((ulong)(result.Outcome == CallOutcome.Error ? -(long)result.Error : result.Value));

@@ -12,6 +12,7 @@ public static class IpProtocol
     public const byte Udp = 17;
     public const byte Icmp6 = 58;
     public const byte NoNext = 59;
+    public const byte UdpLite = 136;
     public const byte Raw = 255;
 }
 

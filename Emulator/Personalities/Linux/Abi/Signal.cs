@@ -21,6 +21,7 @@ public struct SigInfo
         if (info.IsFault)
         {
             words[0] = info.Value;
+            words[1] = info.Detail;
         }
         else if (info.IsTimer)
         {

@@ -10,7 +10,7 @@ public static class ProcessControlCalls
     private const int NameLength = 16;
 
     private const int SetDeathSignal = 1, GetDeathSignal = 2, GetDumpable = 3, SetDumpable = 4, GetKeepCapabilities = 7, SetKeepCapabilities = 8;
-    private const int GetTiming = 13, SetTiming = 14, SetName = 15, GetName = 16, ReadBounding = 23, DropBounding = 24, GetCounter = 25, SetCounter = 26;
+    private const int GetTiming = 13, SetTiming = 14, SetName = 15, GetName = 16, GetSeccomp = 21, SetSeccomp = 22, ReadBounding = 23, DropBounding = 24, GetCounter = 25, SetCounter = 26;
     private const int GetSecureBits = 27, SetSecureBits = 28, SetTimerSlack = 29, GetTimerSlack = 30, SetMap = 35, SetSubreaper = 36, GetSubreaper = 37;
     private const int SetNoNewPrivileges = 38, GetNoNewPrivileges = 39, GetTidAddress = 40, SetHugePages = 41, GetHugePages = 42, Ambient = 47;
     private const int GetAuxiliaryVector = 0x41555856;
@@ -33,6 +33,8 @@ public static class ProcessControlCalls
             SetCounter => argument == 1 ? CallResult.Ok() : Errno.EINVAL,
             SetTimerSlack => SetSlack(call.Thread, argument),
             GetTimerSlack => CallResult.Ok((long)call.Thread.Scheduling.TimerSlack),
+            GetSeccomp => SeccompCalls.GetMode(call),
+            SetSeccomp => SeccompCalls.SetMode(call, argument, new GuestAddress(third)),
             SetMap => call.Thread.Credentials.Has(Capability.Resource) ? Errno.EINVAL : Errno.EPERM,
             SetSubreaper => SetReaper(process, argument),
             GetSubreaper => Write(call, argument, process.IsSubreaper ? 1 : 0),

@@ -84,6 +84,10 @@ public static class SocketCalls
             case Datagram when protocol is 0 or IpProtocol.Udp:
                 socket = new DatagramSocket(network, family, IpProtocol.Udp, flags);
                 return Errno.None;
+            // Its coverage of checksums cannot be set.
+            case Datagram when protocol == IpProtocol.UdpLite:
+                socket = new DatagramSocket(network, family, IpProtocol.UdpLite, flags);
+                return Errno.None;
             case Datagram when protocol == control:
                 if (call.Thread.Credentials.EffectiveGroup < network.PingGroups.First || call.Thread.Credentials.EffectiveGroup > network.PingGroups.Last)
                     return Errno.EACCES;

@@ -198,6 +198,35 @@ public static class ThreadCalls
         }
     }
 
+    public static CallResult Rseq(CallContext call, GuestAddress area, uint length, int flags, uint signature)
+    {
+        const int unregister = 1;
+        const uint size = 32;
+        GuestThread thread = call.Thread;
+        if ((flags & unregister) != 0)
+        {
+            if ((flags & ~unregister) != 0 || thread.RestartableArea.IsNull || thread.RestartableArea != area || length < size)
+                return Errno.EINVAL;
+            if (thread.RestartableSignature != signature)
+                return Errno.EPERM;
+            bool written = RestartableSequences.WriteProcessor(thread, uint.MaxValue);
+            thread.RestartableArea = default;
+            return written ? CallResult.Ok() : Errno.EFAULT;
+        }
+        if (flags != 0)
+            return Errno.EINVAL;
+        if (!thread.RestartableArea.IsNull)
+            return thread.RestartableArea != area || length < size ? Errno.EINVAL : thread.RestartableSignature != signature ? Errno.EPERM : Errno.EBUSY;
+        if (area.Value % size != 0 || length < size || area.IsNull)
+            return Errno.EINVAL;
+        thread.RestartableArea = area;
+        thread.RestartableSignature = signature;
+        if (RestartableSequences.WriteProcessor(thread, 0))
+            return CallResult.Ok();
+        thread.RestartableArea = default;
+        return Errno.EFAULT;
+    }
+
     public static CallResult SchedYield(CallContext call)
     {
         call.Yield();

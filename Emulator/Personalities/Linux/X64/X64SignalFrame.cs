@@ -21,6 +21,7 @@ internal static class X64SignalFrame
 
     public static bool Enter(GuestThread thread, in SignalInfo info, in SignalAction action)
     {
+        RestartableSequences.Interrupt(thread);
         ref CpuState state = ref thread.Cpu.State;
         ulong stack = state.Registers[X64Registers.Rsp];
         bool isOnAlternate = thread.IsOnAlternateStack(stack);
