@@ -46,9 +46,14 @@ public sealed unsafe class WildAddressTests : IDisposable
         NativeMemory.AlignedFree(_canary);
     }
 
-    [Fact]
-    public void NothingOutsideTheWindowIsTouched()
+    /// <summary>In windows of all sizes: 4 GB, 64 GB, 1 TB.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1UL << 33)]
+    [InlineData(1UL << 39)]
+    public void NothingOutsideTheWindowIsTouched(ulong furthestPage)
     {
+        GrowWindows(furthestPage);
         var seed = FuzzTests.Setting("VIVARIUM_SEED", 20261121);
         _output.WriteLine($"seed {seed}");
         var random = new FuzzRandom(seed);
@@ -76,6 +81,15 @@ public sealed unsafe class WildAddressTests : IDisposable
         Assert.True(neighbour.AsSpan().IndexOfAnyExcept(CanaryByte) < 0, "another guest's memory was written");
     }
 
+    private void GrowWindows(ulong page)
+    {
+        if (page == 0)
+            return;
+        foreach (var memory in (AddressSpace[])[_engine.Memory, _reference.Memory])
+            Assert.Equal(MapStatus.Ok, memory.Map(new MapRequest(new GuestAddress(page), FuzzLayout.Page, Protection.ReadWrite, Placement.Fixed), out _));
+        Assert.True(_engine.Memory.WindowSize > page);
+    }
+
     /// <summary>
     /// Any address; at the edges of window and guards; and those that reach the canaries and another guest if the window's base is
     /// simply added.
@@ -91,8 +105,8 @@ public sealed unsafe class WildAddressTests : IDisposable
             3 => (ulong)_canary + (ulong)random.Below(CanarySize) - window,
             4 => (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(_managedCanary, random.Below(CanarySize)) - window,
             5 => (ulong)_neighbour.Memory.WindowBase + FuzzLayout.Data + (ulong)random.Below((int)FuzzLayout.DataSize) - window,
-            6 => FuzzLayout.WindowEnd + slack,
-            7 => FuzzLayout.WindowEnd + (1UL << 31) + slack,
+            6 => _engine.Memory.WindowSize + slack,
+            7 => _engine.Memory.WindowSize + (1UL << 31) + slack,
             8 => slack - (1UL << 31),
             9 => (1UL << 47) + slack,
             10 => slack,
