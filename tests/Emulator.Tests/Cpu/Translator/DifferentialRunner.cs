@@ -19,10 +19,13 @@ internal sealed class DifferentialRunner : IDisposable
     private readonly Outcome _actual = new();
     private int _place;
 
-    public DifferentialRunner(IEngine engine, bool withSilicon)
+    /// <param name="furthestPage">A page that makes the engine's window reach it; 0 for none.</param>
+    public DifferentialRunner(IEngine engine, bool withSilicon, ulong furthestPage = 0)
     {
         _reference = new EngineMachine(new Interpreter(new BlockCache()));
         _engine = new EngineMachine(engine);
+        _reference.GrowWindow(furthestPage);
+        _engine.GrowWindow(furthestPage);
         // Behind the engines, so that its handler is asked first.
         if (withSilicon && SiliconMachine.IsSupported)
             _silicon = new SiliconMachine();
@@ -68,6 +71,9 @@ internal sealed class DifferentialRunner : IDisposable
         var flags = ~program.UndefinedAt(_expected.State.Pc);
         if (_expected.Difference(_actual, flags) is { } difference)
             return $"engine against interpreter: {difference}\ninterpreter {_expected}engine {_actual}";
+        // Virtual clocks count instructions.
+        if (slice > Budget && _reference.Cpu.Instructions != _engine.Cpu.Instructions)
+            return $"instructions {_reference.Cpu.Instructions}, got {_engine.Cpu.Instructions}";
         return DifferenceOnSilicon(program, input, flags);
     }
 
