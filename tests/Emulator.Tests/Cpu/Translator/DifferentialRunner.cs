@@ -124,9 +124,9 @@ internal sealed class DifferentialRunner : IDisposable
     private static bool IsForSilicon(EngineExit exit) => exit.Reason switch
     {
         ExitReason.SystemCall or ExitReason.SingleStep or ExitReason.InvalidInstruction => false,
-        // An access that only begins in the canonical half is a general protection.
-        // The translator keeps a page of its own at 256 MB.
-        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 != (1UL << 39) - 1 && exit.Fault.Address.Value >> 12 != 1 << 16,
+        // An access that only begins in a canonical half is a general protection. The translator keeps a page of its own at 256 MB.
+        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 is not ((1UL << 39) - 1 or ulong.MaxValue >> 8)
+            && exit.Fault.Address.Value >> 12 != 1 << 16,
         _ => true,
     };
 
