@@ -79,14 +79,22 @@ internal sealed class DifferentialRunner : IDisposable
 
     private string? DifferenceOnSilicon(FuzzProgram program, FuzzInput input, ulong flags)
     {
-        if (_silicon is null || !program.IsForSilicon || LoadsAnyFlags(program) || _expected.State.Pc - program.Place > FuzzLayout.PlaceSize
-            || !IsForSilicon(_expected.Exit) || IsImplementationSpecific(program, _expected) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
+        if (_silicon is null || !program.IsForSilicon || LoadsAnyFlags(program) || HasStrayed(program, _expected) || !IsForSilicon(_expected.Exit)
+            || IsImplementationSpecific(program, _expected) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
             return null;
         RunsOnSilicon++;
         _silicon.Run(program, input, _actual);
         _expected.Exit = AsOnSilicon(_expected.Exit);
         _actual.Exit = AsOnSilicon(_actual.Exit);
         return _expected.Difference(_actual, flags) is { } difference ? $"silicon against interpreter: {difference}\ninterpreter {_expected}silicon {_actual}" : null;
+    }
+
+    /// <summary>Ended where no instruction was, or has overwritten its end: what it ran then was not made for silicon.</summary>
+    private static bool HasStrayed(FuzzProgram program, Outcome outcome)
+    {
+        const byte Breakpoint = 0xCC;
+        var end = program.Entry + (ulong)program.Code.Length;
+        return (program.StepAt(outcome.State.Pc) is null && outcome.State.Pc != end) || outcome.Code[end - program.Place - 1] != Breakpoint;
     }
 
     /// <summary>TF would trap, AC make unaligned accesses fault: POPF only of a constant.</summary>
