@@ -19,10 +19,13 @@ internal sealed class DifferentialRunner : IDisposable
     private readonly Outcome _actual = new();
     private int _place;
 
-    public DifferentialRunner(IEngine engine, bool withSilicon)
+    /// <param name="furthestPage">A page that makes the engine's window reach it; 0 for none.</param>
+    public DifferentialRunner(IEngine engine, bool withSilicon, ulong furthestPage = 0)
     {
         _reference = new EngineMachine(new Interpreter(new BlockCache()));
         _engine = new EngineMachine(engine);
+        _reference.GrowWindow(furthestPage);
+        _engine.GrowWindow(furthestPage);
         // Behind the engines, so that its handler is asked first.
         if (withSilicon && SiliconMachine.IsSupported)
             _silicon = new SiliconMachine();
@@ -68,19 +71,30 @@ internal sealed class DifferentialRunner : IDisposable
         var flags = ~program.UndefinedAt(_expected.State.Pc);
         if (_expected.Difference(_actual, flags) is { } difference)
             return $"engine against interpreter: {difference}\ninterpreter {_expected}engine {_actual}";
+        // Virtual clocks count instructions.
+        if (slice > Budget && _reference.Cpu.Instructions != _engine.Cpu.Instructions)
+            return $"instructions {_reference.Cpu.Instructions}, got {_engine.Cpu.Instructions}";
         return DifferenceOnSilicon(program, input, flags);
     }
 
     private string? DifferenceOnSilicon(FuzzProgram program, FuzzInput input, ulong flags)
     {
-        if (_silicon is null || !program.IsForSilicon || LoadsAnyFlags(program) || _expected.State.Pc - program.Place > FuzzLayout.PlaceSize
-            || !IsForSilicon(_expected.Exit) || IsImplementationSpecific(program, _expected) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
+        if (_silicon is null || !program.IsForSilicon || LoadsAnyFlags(program) || HasStrayed(program, _expected) || !IsForSilicon(_expected.Exit)
+            || IsImplementationSpecific(program, _expected) || !IsCanonical(input.State.FsBase) || !IsCanonical(input.State.GsBase))
             return null;
         RunsOnSilicon++;
         _silicon.Run(program, input, _actual);
         _expected.Exit = AsOnSilicon(_expected.Exit);
         _actual.Exit = AsOnSilicon(_actual.Exit);
         return _expected.Difference(_actual, flags) is { } difference ? $"silicon against interpreter: {difference}\ninterpreter {_expected}silicon {_actual}" : null;
+    }
+
+    /// <summary>Ended where no instruction was, or has overwritten its end: what it ran then was not made for silicon.</summary>
+    private static bool HasStrayed(FuzzProgram program, Outcome outcome)
+    {
+        const byte Breakpoint = 0xCC;
+        var end = program.Entry + (ulong)program.Code.Length;
+        return (program.StepAt(outcome.State.Pc) is null && outcome.State.Pc != end) || outcome.Code[end - program.Place - 1] != Breakpoint;
     }
 
     /// <summary>TF would trap, AC make unaligned accesses fault: POPF only of a constant.</summary>
@@ -118,9 +132,9 @@ internal sealed class DifferentialRunner : IDisposable
     private static bool IsForSilicon(EngineExit exit) => exit.Reason switch
     {
         ExitReason.SystemCall or ExitReason.SingleStep or ExitReason.InvalidInstruction => false,
-        // An access that only begins in the canonical half is a general protection.
-        // The translator keeps a page of its own at 256 MB.
-        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 != (1UL << 39) - 1 && exit.Fault.Address.Value >> 12 != 1 << 16,
+        // An access that only begins in a canonical half is a general protection. The translator keeps a page of its own at 256 MB.
+        ExitReason.MemoryFault => exit.Fault.Access != MemoryAccess.Execute && exit.Fault.Address.Value >> 8 is not ((1UL << 39) - 1 or ulong.MaxValue >> 8)
+            && exit.Fault.Address.Value >> 12 != 1 << 16,
         _ => true,
     };
 

@@ -38,6 +38,16 @@ internal sealed class EngineMachine : IDisposable
     private void Map(ulong address, ulong length, Protection protection) =>
         Memory.Map(new MapRequest(new GuestAddress(address), length, protection, Placement.Fixed), out _);
 
+    /// <summary>Maps a page that makes the window reach it; nothing for 0.</summary>
+    public void GrowWindow(ulong page)
+    {
+        if (page == 0)
+            return;
+        Map(page, FuzzLayout.Page, Protection.ReadWrite);
+        if (Memory.WindowSize <= page)
+            throw new InvalidOperationException("the window did not grow");
+    }
+
     /// <summary>Writes a program unless it is there already.</summary>
     private void Put(FuzzProgram program)
     {

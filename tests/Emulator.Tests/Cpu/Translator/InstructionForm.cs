@@ -67,9 +67,10 @@ internal sealed class InstructionForm
     private static IEnumerable<InstructionForm> Of(params CpuidFeature[] features) =>
         InstructionForms.Of(features).Where(code => !Excluded.Contains(code.Mnemonic())).Select(code => new InstructionForm(code));
 
-    /// <summary>16-bit double shifts past the width have no defined result.</summary>
+    /// <summary>16-bit double shifts past the width have no defined result; 16-bit MOVSXD reads two bytes or four.</summary>
     private static bool IsDefined(Code code) =>
-        code is not (Code.Shld_rm16_r16_CL or Code.Shld_rm16_r16_imm8 or Code.Shrd_rm16_r16_CL or Code.Shrd_rm16_r16_imm8 or Code.Bswap_r16);
+        code is not (Code.Shld_rm16_r16_CL or Code.Shld_rm16_r16_imm8 or Code.Shrd_rm16_r16_CL or Code.Shrd_rm16_r16_imm8 or Code.Bswap_r16
+            or Code.Movsxd_r16_rm16);
 
     private static int Weight(Mnemonic mnemonic) => mnemonic switch
     {

@@ -325,9 +325,22 @@ internal sealed partial class ProgramGenerator
             Emit(change, label, byteNumber);
         }
 
+        if (_random.Chance(300))
+            EmitCopyInto(label);
         EmitSome(0, 3, depth);
         Mark(label);
         Emit(Instruction.Create(Code.Mov_r32_imm32, _random.Pick([Register.EAX, Register.EDX]), (uint)_random.Next()));
+    }
+
+    /// <summary>A string instruction writes the immediate.</summary>
+    private void EmitCopyInto(int label)
+    {
+        var count = _random.Between(0, 4);
+        Emit(Instruction.Create(Code.Cld));
+        Emit(Instruction.Create(Code.Lea_r64_m, Register.RSI, At(DataAddress(1))));
+        Emit(Instruction.Create(Code.Lea_r64_m, Register.RDI, new MemoryOperand(Register.RIP, (long)FuzzLayout.Code, 8)), label, 1);
+        Emit(Instruction.Create(Code.Mov_r32_imm32, Register.ECX, count));
+        Emit(_random.Chance(500) ? Instruction.CreateRepMovsb(64) : Instruction.CreateRepStosb(64));
     }
 
     /// <summary>Runs an instruction that is hidden in the immediate of another: bytes 2 to 9 of MOV r64, imm64 without REX.B.</summary>

@@ -46,9 +46,15 @@ public sealed unsafe class WildAddressTests : IDisposable
         NativeMemory.AlignedFree(_canary);
     }
 
-    [Fact]
-    public void NothingOutsideTheWindowIsTouched()
+    /// <summary>In windows of all sizes: 4 GB, 64 GB, 1 TB.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1UL << 33)]
+    [InlineData(1UL << 39)]
+    public void NothingOutsideTheWindowIsTouched(ulong furthestPage)
     {
+        _engine.GrowWindow(furthestPage);
+        _reference.GrowWindow(furthestPage);
         var seed = FuzzTests.Setting("VIVARIUM_SEED", 20261121);
         _output.WriteLine($"seed {seed}");
         var random = new FuzzRandom(seed);
@@ -91,8 +97,8 @@ public sealed unsafe class WildAddressTests : IDisposable
             3 => (ulong)_canary + (ulong)random.Below(CanarySize) - window,
             4 => (ulong)Marshal.UnsafeAddrOfPinnedArrayElement(_managedCanary, random.Below(CanarySize)) - window,
             5 => (ulong)_neighbour.Memory.WindowBase + FuzzLayout.Data + (ulong)random.Below((int)FuzzLayout.DataSize) - window,
-            6 => FuzzLayout.WindowEnd + slack,
-            7 => FuzzLayout.WindowEnd + (1UL << 31) + slack,
+            6 => _engine.Memory.WindowSize + slack,
+            7 => _engine.Memory.WindowSize + (1UL << 31) + slack,
             8 => slack - (1UL << 31),
             9 => (1UL << 47) + slack,
             10 => slack,
