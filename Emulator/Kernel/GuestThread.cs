@@ -18,6 +18,9 @@ public enum ThreadState : byte
     /// <summary>Ready, in a stopped process.</summary>
     Stopped,
 
+    /// <summary>Stands still for its tracer.</summary>
+    Traced,
+
     Dead,
 }
 

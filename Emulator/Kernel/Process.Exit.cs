@@ -17,6 +17,7 @@ public sealed partial class Process
         }
         Retire(thread);
         _threads.Remove(thread);
+        EndTracing(thread, WaitStatus.OfExit(code));
         World.Observer?.OnEnd(thread, WaitStatus.OfExit(code));
     }
 
@@ -34,7 +35,11 @@ public sealed partial class Process
         GuestThread[] ended = [.. _threads];
         _threads.Clear();
         foreach (GuestThread thread in ended)
+        {
+            EndTracing(thread, status);
             World.Observer?.OnEnd(thread, status);
+        }
+        LetTraceesGo();
         RealTimer?.Cancel();
         DropPosixTimers();
         _processorTimers.Clear();
@@ -121,8 +126,11 @@ public sealed partial class Process
     {
         foreach (GuestThread thread in _threads)
         {
-            if (!ReferenceEquals(thread, survivor))
-                Retire(thread);
+            if (ReferenceEquals(thread, survivor))
+                continue;
+            Retire(thread);
+            if (thread.Tracee is { } tracee)
+                World.Untrace(tracee);
         }
         _threads.Clear();
         _threads.Add(survivor);

@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Kernel.Tracing;
 
 namespace Vivarium.Emulator.Kernel;
 
@@ -170,7 +171,11 @@ public sealed partial class World
         Current = thread;
         while (budget > (_ready.Count == 0 ? 0 : reserve) && thread.State == ThreadState.Ready && !IsOver)
         {
-            if (thread.InCall && thread.Interruption is null)
+            if (thread.Tracee is { MustStop: true } wanted)
+            {
+                StopOnDemand(wanted);
+            }
+            else if (thread.InCall && thread.Interruption is null && !StopAtEntry(thread))
             {
                 ContinueCall(thread);
                 RunDeferred();
@@ -202,7 +207,7 @@ public sealed partial class World
         Process process = thread.Process;
         long slice = process.HasProcessorTimers ? Math.Min(budget, process.TimeToProcessorTimer(thread)) : budget;
         long before = slice;
-        EngineExit exit = _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
+        EngineExit exit = thread.Tracee is { Mode: TraceMode.Step } ? StepOne(thread, ref slice) : _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
         long retired = before - slice;
         budget -= retired;
         Instructions += (ulong)Math.Max(0, retired);
@@ -263,7 +268,9 @@ public sealed partial class World
         switch (result.Outcome)
         {
             case CallOutcome.Blocked:
-                thread.Park();
+                // An event of the call may have stopped it for its tracer: then it runs again after that.
+                if (thread.State == ThreadState.Ready)
+                    thread.Park();
                 break;
             case CallOutcome.Interrupted:
                 thread.Interruption = result.Restart;
@@ -288,5 +295,6 @@ public sealed partial class World
         thread.InCall = false;
         thread.Interruption = null;
         thread.Call.State = null;
+        StopAtExit(thread);
     }
 }

@@ -89,6 +89,7 @@ public sealed partial class World
         {
             Discard(target, Signal.Stops);
             target.Continue();
+            TellContinued(target);
         }
         else if (Signal.Stops.Contains(signal))
         {
@@ -106,6 +107,9 @@ public sealed partial class World
 
     private static bool IsDropped(Process process, GuestThread? thread, int signal)
     {
+        // Tracers see all signals.
+        if (process.IsTraced)
+            return false;
         bool isBlocked = thread?.Blocked.Contains(signal) ?? AllBlock(process, signal);
         return !isBlocked && IsIgnored(process.Actions[signal], signal);
     }
@@ -126,7 +130,9 @@ public sealed partial class World
     /// <summary>Acts on every deliverable signal of a thread; handlers nest, the last one set up runs first, as on Linux.</summary>
     private void DeliverSignals(GuestThread thread)
     {
-        while (thread.State == ThreadState.Ready && TakeSignal(thread, out SignalInfo info))
+        if (StopAtInterruption(thread))
+            return;
+        while (thread.State == ThreadState.Ready && TakeForDelivery(thread, out SignalInfo info))
         {
             SignalAction action = thread.Process.Actions[info.Signal];
             if (IsIgnored(action, info.Signal))
@@ -141,7 +147,7 @@ public sealed partial class World
             }
             Handle(thread, info, action);
         }
-        if (!thread.IsAlive)
+        if (!thread.IsAlive || thread.State == ThreadState.Traced)
             return;
         // No handler ran: the interrupted call goes on as if nothing had been, unless it is one that never does (signal(7)).
         if (thread.InCall && thread.Interruption == RestartKind.Never)
@@ -188,6 +194,9 @@ public sealed partial class World
     {
         switch (Signal.DefaultOf(signal))
         {
+            case DefaultAction.Stop when thread.Tracee is { } tracee:
+                StopForGroup(tracee, signal);
+                break;
             case DefaultAction.Stop:
                 // Nobody could continue an orphaned group: terminals do not stop it (setpgid(2)).
                 if (signal == Signal.Stop || !IsOrphaned(thread.Process.Group, null))

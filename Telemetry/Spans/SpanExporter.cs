@@ -20,6 +20,7 @@ public sealed class SpanExporter : IDisposable
 
     private readonly ActivitySource _source = new(SourceName);
     private readonly TracerProvider _provider;
+    private volatile bool _hasFailed;
 
     public SpanExporter(string version)
     {
@@ -60,7 +61,7 @@ public sealed class SpanExporter : IDisposable
     }
 
     /// <summary>Waits until everything is sent; false when it could not be within <paramref name="milliseconds"/>.</summary>
-    public bool Flush(int milliseconds) => _provider.ForceFlush(milliseconds);
+    public bool Flush(int milliseconds) => _provider.ForceFlush(milliseconds) && !_hasFailed;
 
     public void Dispose()
     {
@@ -68,8 +69,10 @@ public sealed class SpanExporter : IDisposable
         _source.Dispose();
     }
 
-    private static void Configure(OtlpExporterOptions options)
+    private void Configure(OtlpExporterOptions options)
     {
+        // The library drops what it cannot send, and says so to nobody.
+        options.HttpClientFactory = () => new HttpClient(new Watch(() => _hasFailed = true)) { Timeout = TimeSpan.FromMilliseconds(options.TimeoutMilliseconds) };
         if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_PROTOCOL") is { Length: > 0 })
             return;
         string? endpoint = Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT");
@@ -127,6 +130,42 @@ public sealed class SpanExporter : IDisposable
         Activity.Current = null;
         return _source.StartActivity(name, ActivityKind.Internal, parent, startTime: Time(start))
             ?? throw new InvalidOperationException("the tracer provider does not listen");
+    }
+
+    /// <summary>Tells when a request fails or is refused.</summary>
+    private sealed class Watch(Action failed) : DelegatingHandler(new HttpClientHandler())
+    {
+        protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            bool isSent = false;
+            try
+            {
+                HttpResponseMessage response = base.Send(request, cancellationToken);
+                isSent = response.IsSuccessStatusCode;
+                return response;
+            }
+            finally
+            {
+                if (!isSent)
+                    failed();
+            }
+        }
+
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            bool isSent = false;
+            try
+            {
+                HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+                isSent = response.IsSuccessStatusCode;
+                return response;
+            }
+            finally
+            {
+                if (!isSent)
+                    failed();
+            }
+        }
     }
 
     private static DateTimeOffset Time(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);

@@ -48,7 +48,10 @@ public static class ProcessCalls
             argv.Add([]);
         if (dirfd != Fcntl.AtCurrentDirectory && (name.Length == 0 || name[0] != (byte)'/'))
             name = [.. System.Text.Encoding.ASCII.GetBytes($"/dev/fd/{dirfd}"), .. name.Length == 0 ? [] : (byte[])[(byte)'/', .. name]];
+        int formerId = call.Thread.Id;
         error = ProgramLoader.Execute(call.Thread, file, name, argv, envp, out _);
+        if (error == Errno.None)
+            call.World.TellExecute(call.Thread, formerId);
         return error == Errno.None ? CallResult.NoReturn : error;
     }
 
@@ -91,9 +94,11 @@ public static class ProcessCalls
         // The most negative number has no opposite.
         if (pid == int.MinValue)
             return Errno.ESRCH;
+        if (TraceWaits.Wait4(call, pid, status, options, usage) is { } traced)
+            return traced;
         CallResult? none = Find(call, child => Matches(call, child, pid), options | Exited, out Process? found);
         if (none is { } result)
-            return result;
+            return TraceWaits.OrWait(call, pid, options, result);
         WaitStatus change = found!.Reported!.Value;
         if (!status.IsNull && !call.Memory.TryWrite(status, EncodeStatus(change)))
             return Errno.EFAULT;
@@ -134,6 +139,8 @@ public static class ProcessCalls
             default:
                 return Errno.EINVAL;
         }
+        if (TraceWaits.Waitid(call, pid, information, options) is { } traced)
+            return traced;
         // Group 1 is a group here, not wait4's "any child".
         CallResult? none = Find(call, child => kind == OneGroup && id != 0 ? child.Group == id : Matches(call, child, pid), options, out Process? found);
         if (isNonBlocking && none is { Outcome: CallOutcome.Blocked })
@@ -141,7 +148,7 @@ public static class ProcessCalls
         if (none is { Outcome: CallOutcome.Value } && !information.IsNull)
             return call.Memory.TryWrite(information, default(SigInfo)) ? CallResult.Ok() : Errno.EFAULT;
         if (none is { } result)
-            return result;
+            return TraceWaits.OrWait(call, pid, options, result);
         WaitStatus change = found!.Reported!.Value;
         var info = new SignalInfo(Signal.Child, CodeOf(change))
         {
@@ -206,7 +213,7 @@ public static class ProcessCalls
     }
 
     /// <summary>The status word of wait(2), as its macros take it apart.</summary>
-    private static int EncodeStatus(WaitStatus status) => status.Change switch
+    internal static int EncodeStatus(WaitStatus status) => status.Change switch
     {
         ChildChange.Exited => status.Value << 8,
         ChildChange.Killed => status.Value | (status.DumpedCore ? 0x80 : 0),

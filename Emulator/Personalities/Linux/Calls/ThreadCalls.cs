@@ -2,6 +2,7 @@ using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Futexes;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Kernel.Tracing;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.X64;
 
@@ -17,6 +18,7 @@ public static class ThreadCalls
     private const ulong SignalHandlers = 0x800;
     private const ulong ProcessDescriptor = 0x1000;
     private const ulong Vfork_ = 0x4000;
+    private const ulong Untraced = 0x800000;
     private const ulong ParentProcess = 0x8000;
     private const ulong Detached = 0x400000;
     private const ulong ThreadOfProcess = 0x10000;
@@ -108,6 +110,8 @@ public static class ThreadCalls
             call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), (int)ProcessDescriptorCalls.Install(call, thread!.Process, 0).Value);
         NamespaceCalls.Enter(thread!, flags & NamespaceCalls.All);
         Complete(call, thread!, arguments);
+        if ((flags & Untraced) == 0)
+            call.World.FollowNew(call.Thread, thread!, (flags & Vfork_) != 0 ? TraceEvent.Vfork : arguments.ExitSignal == Signal.Child ? TraceEvent.Fork : TraceEvent.Clone);
         if ((flags & Vfork_) == 0)
             return CallResult.Ok(thread!.Id);
         thread!.Process.HoldsParent = true;

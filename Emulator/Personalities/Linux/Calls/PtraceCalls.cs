@@ -1,0 +1,243 @@
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Kernel.Tracing;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+using Vivarium.Emulator.Personalities.Linux.X64;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>ptrace(2), as debuggers and strace use it.</summary>
+public static class PtraceCalls
+{
+    private const int TraceMe = 0, PeekText = 1, PeekData = 2, PeekUser = 3, PokeText = 4, PokeData = 5, PokeUser = 6, Continue = 7, Kill = 8, SingleStep = 9;
+    private const int GetRegisters = 12, SetRegisters = 13, GetFloats = 14, SetFloats = 15, Attach = 16, Detach = 17, SystemCall = 24;
+    private const int SetOptions = 0x4200, GetMessage = 0x4201, GetSignal = 0x4202, SetSignal = 0x4203, GetSet = 0x4204, SetSet = 0x4205, Seize = 0x4206, Interrupt = 0x4207;
+    private const int Listen = 0x4208, GetMask = 0x420A, SetMask = 0x420B, GetCallInformation = 0x420E;
+
+    private const int GeneralSet = 1, FloatSet = 2;
+    private const uint KnownOptions = 0x003000FF;
+    private const uint Architecture = 0xC000003E;
+
+    public static CallResult Ptrace(CallContext call, int request, int pid, GuestAddress address, GuestAddress data)
+    {
+        if (request == TraceMe)
+            return call.Process.Parent is { } parent ? call.World.Trace(call.Thread, parent, isSeized: false, TraceOptions.None) : Errno.EPERM;
+        if (call.World.FindThread(pid) is not { } thread)
+            return Errno.ESRCH;
+        if (request is Attach or Seize)
+            return Begin(call, thread, request == Seize, address, data);
+        if (thread.Tracee is not { } tracee || tracee.Tracer != call.Process)
+            return Errno.ESRCH;
+        switch (request)
+        {
+            case Interrupt:
+                return InterruptTracee(call, tracee);
+            case Kill:
+                thread.Process.Exit(WaitStatus.OfSignal(Signal.Kill, dumpedCore: false));
+                return 0;
+        }
+        return tracee.Stop is { } stop ? Control(call, tracee, stop, request, address, data) : Errno.ESRCH;
+    }
+
+    private static Errno Begin(CallContext call, GuestThread thread, bool isSeized, GuestAddress address, GuestAddress data)
+    {
+        if (isSeized && (!address.IsNull || (data.Value & ~(ulong)KnownOptions) != 0))
+            return Errno.EIO;
+        Credentials own = call.Thread.Credentials, other = thread.Credentials;
+        bool isSame = own.User == other.User && own.User == other.EffectiveUser && own.Group == other.Group && own.Group == other.EffectiveGroup;
+        if (!isSame && !own.Has(Capability.Trace))
+            return Errno.EPERM;
+        Errno error = call.World.Trace(thread, call.Process, isSeized, isSeized ? (TraceOptions)(uint)data.Value : TraceOptions.None);
+        if (error != Errno.None || isSeized)
+            return error;
+        if (thread.Process.IsStopped)
+            call.World.StopForGroup(thread.Tracee!);
+        else
+            call.World.Send(thread, new SignalInfo(Signal.Stop) { SenderProcess = call.Process.Id });
+        return Errno.None;
+    }
+
+    private static Errno InterruptTracee(CallContext call, Tracee tracee)
+    {
+        if (!tracee.IsSeized)
+            return Errno.EIO;
+        call.World.Interrupt(tracee);
+        return Errno.None;
+    }
+
+    private static CallResult Control(CallContext call, Tracee tracee, in TraceStop stop, int request, GuestAddress address, GuestAddress data)
+    {
+        GuestThread thread = tracee.Thread;
+        switch (request)
+        {
+            case PeekText or PeekData:
+                return thread.Process.Memory.TryPeek(address, out ulong word) ? Give(call, data, word) : Errno.EIO;
+            case PokeText or PokeData:
+                return thread.Process.Memory.TryPoke(address, BitConverter.GetBytes(data.Value)) ? 0 : Errno.EIO;
+            case PeekUser:
+                return PeekRegister(call, tracee, address, data);
+            case PokeUser:
+                return PokeRegister(tracee, address, data.Value);
+            case GetRegisters:
+                return call.Memory.TryWrite(data, TraceRegisters.Of(tracee)) ? 0 : Errno.EFAULT;
+            case SetRegisters:
+                if (!call.Memory.TryRead(data, out TraceRegisters registers))
+                    return Errno.EFAULT;
+                registers.ApplyTo(tracee);
+                return 0;
+            case GetFloats or SetFloats:
+                return Floats(call, thread, data, FxImage.Length, request == SetFloats);
+            case GetSet or SetSet:
+                return RegisterSet(call, tracee, (int)address.Value, data, request == SetSet);
+            case Continue or SingleStep or SystemCall or Detach:
+                return Resume(call, tracee, stop, request, data.Value);
+            case SetOptions:
+                if ((data.Value & ~(ulong)KnownOptions) != 0)
+                    return Errno.EINVAL;
+                tracee.Options = (TraceOptions)(uint)data.Value;
+                return 0;
+            case GetMessage:
+                return Give(call, data, tracee.Message);
+            case GetSignal:
+                return stop.Kind == TraceStopKind.Group && !tracee.IsSeized ? Errno.EINVAL : call.Memory.TryWrite(data, SigInfo.Of(stop.Info)) ? 0 : Errno.EFAULT;
+            case SetSignal:
+                if (!call.Memory.TryRead(data, out SigInfo given))
+                    return Errno.EFAULT;
+                tracee.ReplaceSignal(given.ToSignal(stop.Info.Signal));
+                return 0;
+            case Listen:
+                return call.World.Listen(tracee) ? 0 : Errno.EIO;
+            case GetMask when address.Value == sizeof(ulong):
+                return Give(call, data, (thread.SavedMask ?? thread.Blocked).Bits);
+            case SetMask when address.Value == sizeof(ulong):
+                if (!call.Memory.TryRead(data, out ulong mask))
+                    return Errno.EFAULT;
+                thread.Blocked = new SignalSet(mask) & ~Signal.Unstoppable;
+                return 0;
+            case GetMask or SetMask:
+                return Errno.EINVAL;
+            case GetCallInformation:
+                return CallInformation(call, tracee, stop, address.Value, data);
+            default:
+                return Errno.EIO;
+        }
+    }
+
+    private static CallResult Give(CallContext call, GuestAddress at, ulong value) => call.Memory.TryWrite(at, value) ? 0 : Errno.EFAULT;
+
+    private static CallResult Resume(CallContext call, Tracee tracee, in TraceStop stop, int request, ulong signal)
+    {
+        if (signal > Signal.Last)
+            return Errno.EIO;
+        if (signal != 0 && stop.Kind == TraceStopKind.Signal)
+        {
+            bool isSame = (int)signal == stop.Info.Signal;
+            tracee.Injected = isSame ? stop.Info : new SignalInfo((int)signal) { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User };
+        }
+        else if (signal != 0 && stop.Kind is TraceStopKind.CallEntry or TraceStopKind.CallExit)
+        {
+            call.World.Send(tracee.Thread, new SignalInfo((int)signal) { SenderProcess = call.Process.Id });
+        }
+        tracee.Mode = request switch { SystemCall => TraceMode.Calls, SingleStep => TraceMode.Step, _ => TraceMode.Continue };
+        call.World.Resume(tracee, ends: request == Detach);
+        return 0;
+    }
+
+    private static CallResult PeekRegister(CallContext call, Tracee tracee, GuestAddress offset, GuestAddress data)
+    {
+        if (offset.Value % sizeof(ulong) != 0 || offset.Value >= UserAreaSize)
+            return Errno.EIO;
+        TraceRegisters registers = TraceRegisters.Of(tracee);
+        ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(MemoryMarshal.AsBytes(new ReadOnlySpan<TraceRegisters>(in registers)));
+        int index = (int)(offset.Value / sizeof(ulong));
+        // Debug registers are there and empty: nothing is watched by the processor.
+        return Give(call, data, index < words.Length ? words[index] : 0);
+    }
+
+    /// <summary>sizeof(struct user); the debug registers begin at 848.</summary>
+    private const ulong UserAreaSize = 912, DebugRegisters = 848, DebugControl = DebugRegisters + 56;
+
+    private static CallResult PokeRegister(Tracee tracee, GuestAddress offset, ulong value)
+    {
+        if (offset.Value % sizeof(ulong) != 0 || offset.Value >= UserAreaSize)
+            return Errno.EIO;
+        TraceRegisters registers = TraceRegisters.Of(tracee);
+        Span<ulong> words = MemoryMarshal.Cast<byte, ulong>(MemoryMarshal.AsBytes(new Span<TraceRegisters>(ref registers)));
+        int index = (int)(offset.Value / sizeof(ulong));
+        if (index >= words.Length)
+            return offset.Value == DebugControl && (value & 0xFF) != 0 ? Errno.ENOSPC : offset.Value >= DebugRegisters ? 0 : Errno.EIO;
+        words[index] = value;
+        registers.ApplyTo(tracee);
+        return 0;
+    }
+
+    /// <summary>Registers as notes of core files lay them out; there is no XSAVE area, as CPUID says.</summary>
+    private static CallResult RegisterSet(CallContext call, Tracee tracee, int set, GuestAddress vector, bool writes)
+    {
+        if (!call.Memory.TryRead(vector, out ulong at) || !call.Memory.TryRead(vector + 8, out ulong room))
+            return Errno.EFAULT;
+        if (set is not (GeneralSet or FloatSet))
+            return Errno.EINVAL;
+        int size = (int)Math.Min(room, set == GeneralSet ? (ulong)Marshal.SizeOf<TraceRegisters>() : FxImage.Length);
+        CallResult result = set == GeneralSet ? General(call, tracee, new GuestAddress(at), size, writes) : Floats(call, tracee.Thread, new GuestAddress(at), size, writes);
+        return result.Outcome == CallOutcome.Value && !call.Memory.TryWrite(vector + 8, (ulong)size) ? Errno.EFAULT : result;
+    }
+
+    private static CallResult General(CallContext call, Tracee tracee, GuestAddress at, int size, bool writes)
+    {
+        TraceRegisters registers = TraceRegisters.Of(tracee);
+        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<TraceRegisters>(ref registers))[..size];
+        if (!writes)
+            return call.Memory.TryWrite(at, bytes) ? 0 : Errno.EFAULT;
+        if (!call.Memory.TryRead(at, bytes))
+            return Errno.EFAULT;
+        registers.ApplyTo(tracee);
+        return 0;
+    }
+
+    private static CallResult Floats(CallContext call, GuestThread thread, GuestAddress at, int size, bool writes)
+    {
+        Span<byte> image = stackalloc byte[FxImage.Length];
+        image.Clear();
+        FxImage.Write(thread.Cpu.State, image);
+        if (!writes)
+            return call.Memory.TryWrite(at, image[..size]) ? 0 : Errno.EFAULT;
+        if (!call.Memory.TryRead(at, image[..size]))
+            return Errno.EFAULT;
+        return FxImage.TryRead(ref thread.Cpu.State, image) ? 0 : Errno.EINVAL;
+    }
+
+    /// <summary>struct ptrace_syscall_info, cut to what the caller has room for; returns its whole size.</summary>
+    private static CallResult CallInformation(CallContext call, Tracee tracee, in TraceStop stop, ulong room, GuestAddress data)
+    {
+        const int head = 24, entrySize = head + 56, exitSize = head + 9;
+        const byte entry = 1, exit = 2;
+        Span<byte> bytes = stackalloc byte[entrySize];
+        bytes.Clear();
+        GuestThread thread = tracee.Thread;
+        MemoryMarshal.Write(bytes[4..], Architecture);
+        MemoryMarshal.Write(bytes[8..], thread.Cpu.State.Pc);
+        MemoryMarshal.Write(bytes[16..], thread.Cpu.State.Registers[X64Registers.Rsp]);
+        int size = head;
+        if (stop.Kind == TraceStopKind.CallEntry)
+        {
+            bytes[0] = entry;
+            MemoryMarshal.Write(bytes[head..], (ulong)thread.Call.Number);
+            for (int i = 0; i < 6; i++)
+                MemoryMarshal.Write(bytes[(head + 8 + (8 * i))..], thread.Call.Arguments[i]);
+            size = entrySize;
+        }
+        else if (stop.Kind == TraceStopKind.CallExit)
+        {
+            bytes[0] = exit;
+            long value = (long)thread.Cpu.State.Registers[X64Registers.Rax];
+            MemoryMarshal.Write(bytes[head..], value);
+            bytes[head + 8] = value is < 0 and >= -4095 ? (byte)1 : (byte)0;
+            size = exitSize;
+        }
+        return call.Memory.TryWrite(data, bytes[..(int)Math.Min(room, (ulong)size)]) ? size : Errno.EFAULT;
+    }
+}
