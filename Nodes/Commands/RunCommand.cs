@@ -99,7 +99,7 @@ internal static class RunCommand
     private static void ExportSpans(JobId id, JobSpec spec, JobResult result, JobTrace trace)
     {
         const int Patience = 5000;
-        using var exporter = new SpanExporter(HelpText.Version);
+        using var exporter = new SpanExporter(HelpText.Version, SpanTransport.Watched);
         exporter.Export(id, spec, result, trace);
         if (!exporter.Flush(Patience))
             Console.Error.WriteLine("viv: --trace: spans could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT");

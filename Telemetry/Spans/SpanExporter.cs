@@ -22,8 +22,13 @@ public sealed class SpanExporter : IDisposable
     private readonly TracerProvider _provider;
     private volatile bool _hasFailed;
 
-    public SpanExporter(string version)
+    private readonly Action<OtlpExporterOptions, Action>? _transport;
+
+    /// <param name="version">Vivarium's, for the service's resource.</param>
+    /// <param name="transport">Gives the exporter a transport that calls the action when something could not be sent; the library's own drops it silently.</param>
+    public SpanExporter(string version, Action<OtlpExporterOptions, Action>? transport = null)
     {
+        _transport = transport;
         _provider = Sdk.CreateTracerProviderBuilder()
             .ConfigureResource(resource => resource.AddService("vivarium", serviceVersion: version))
             .SetSampler(new AlwaysOnSampler())
@@ -71,8 +76,7 @@ public sealed class SpanExporter : IDisposable
 
     private void Configure(OtlpExporterOptions options)
     {
-        // The library drops what it cannot send, and says so to nobody.
-        options.HttpClientFactory = () => new HttpClient(new Watch(() => _hasFailed = true)) { Timeout = TimeSpan.FromMilliseconds(options.TimeoutMilliseconds) };
+        _transport?.Invoke(options, () => _hasFailed = true);
         if (Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_PROTOCOL") is { Length: > 0 })
             return;
         string? endpoint = Environment.GetEnvironmentVariable("OTEL_EXPORTER_OTLP_ENDPOINT");
@@ -130,42 +134,6 @@ public sealed class SpanExporter : IDisposable
         Activity.Current = null;
         return _source.StartActivity(name, ActivityKind.Internal, parent, startTime: Time(start))
             ?? throw new InvalidOperationException("the tracer provider does not listen");
-    }
-
-    /// <summary>Tells when a request fails or is refused.</summary>
-    private sealed class Watch(Action failed) : DelegatingHandler(new HttpClientHandler())
-    {
-        protected override HttpResponseMessage Send(HttpRequestMessage request, CancellationToken cancellationToken)
-        {
-            bool isSent = false;
-            try
-            {
-                HttpResponseMessage response = base.Send(request, cancellationToken);
-                isSent = response.IsSuccessStatusCode;
-                return response;
-            }
-            finally
-            {
-                if (!isSent)
-                    failed();
-            }
-        }
-
-        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
-        {
-            bool isSent = false;
-            try
-            {
-                HttpResponseMessage response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
-                isSent = response.IsSuccessStatusCode;
-                return response;
-            }
-            finally
-            {
-                if (!isSent)
-                    failed();
-            }
-        }
     }
 
     private static DateTimeOffset Time(long nanoseconds) => DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
