@@ -267,6 +267,8 @@ static void wait_for_signals(void)
     note(SIGWINCH);
     note(SIGINT);
     noted(SIGUSR1);
+    // Outlives its session, but not for ever: it holds the output open.
+    alarm(2);
     for (;;)
         pause();
 }
