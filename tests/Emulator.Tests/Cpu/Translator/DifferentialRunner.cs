@@ -89,12 +89,22 @@ internal sealed class DifferentialRunner : IDisposable
         return _expected.Difference(_actual, flags) is { } difference ? $"silicon against interpreter: {difference}\ninterpreter {_expected}silicon {_actual}" : null;
     }
 
-    /// <summary>Ended where no instruction was, or has overwritten its end: what it ran then was not made for silicon.</summary>
+    /// <summary>
+    /// Ended where no instruction was, or has overwritten code other than the immediates that it is meant to: what it ran then was
+    /// not made for silicon.
+    /// </summary>
     private static bool HasStrayed(FuzzProgram program, Outcome outcome)
     {
-        const byte Breakpoint = 0xCC;
-        var end = program.Entry + (ulong)program.Code.Length;
-        return (program.StepAt(outcome.State.Pc) is null && outcome.State.Pc != end) || outcome.Code[end - program.Place - 1] != Breakpoint;
+        if (program.StepAt(outcome.State.Pc) is null && outcome.State.Pc != program.Entry + (ulong)program.Code.Length)
+            return true;
+        for (var at = 0; ; at++)
+        {
+            at += outcome.Code.AsSpan(at).CommonPrefixLength(program.Image.AsSpan(at));
+            if (at == program.Image.Length)
+                return false;
+            if (!program.MayChange(program.Place + (ulong)at))
+                return true;
+        }
     }
 
     /// <summary>TF would trap, AC make unaligned accesses fault: POPF only of a constant.</summary>

@@ -86,6 +86,18 @@ internal sealed class FuzzProgram(List<Step> steps)
     /// <summary>The step that begins at an address.</summary>
     public Step? StepAt(ulong pc) => Array.IndexOf(Addresses, pc) is >= 0 and var index ? Steps[index] : null;
 
+    /// <summary>True for the immediates, in bytes 1 to 4 of an instruction, that another step writes.</summary>
+    public bool MayChange(ulong address)
+    {
+        foreach (var step in Steps)
+        {
+            if (step is { Target: >= 0, Offset: > 0 } && step.Instruction.Op0Kind != OpKind.NearBranch64 && address - Addresses[_indexOfId[step.Target]] is >= 1 and <= 4)
+                return true;
+        }
+
+        return false;
+    }
+
     /// <summary>The first step that reads flags which are undefined before it, or -1.</summary>
     public int FirstUndefinedRead()
     {
