@@ -207,6 +207,8 @@ public sealed partial class World
         Process process = thread.Process;
         long slice = process.HasProcessorTimers ? Math.Min(budget, process.TimeToProcessorTimer(thread)) : budget;
         long before = slice;
+        if (thread.Tracee is { } tracee)
+            tracee.LeftCall = -1;
         EngineExit exit = thread.Tracee is { Mode: TraceMode.Step } ? StepOne(thread, ref slice) : _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
         long retired = before - slice;
         budget -= retired;

@@ -104,6 +104,9 @@ public sealed class Tracee(GuestThread thread, Process tracer, bool isSeized)
     /// <summary>The signal to go on with after a stop for one; null when there was none.</summary>
     public SignalInfo? Injected { get; set; }
 
+    /// <summary>The call it has just come out of, until it runs on; -1 = none.</summary>
+    public int LeftCall { get; internal set; } = -1;
+
     /// <summary>The call under way was shown at its entry.</summary>
     internal bool IsInsideCall { get; set; }
 

@@ -57,6 +57,7 @@ public sealed partial class World
         if (thread.Tracee is not { } tracee)
             return;
         bool wasShown = tracee.IsInsideCall;
+        tracee.LeftCall = thread.Call.Number;
         tracee.IsInsideCall = false;
         if (tracee.Mode == TraceMode.Calls && wasShown)
             tracee.StandStill(CallStop(TraceStopKind.CallExit, tracee));

@@ -77,14 +77,27 @@ public static class ProcessCalls
 
     public static CallResult Exit(CallContext call, int status)
     {
+        if (TellsTracer(call, status))
+            return call.Wait();
         call.Process.ExitThread(call.Thread, status);
         return CallResult.NoReturn;
     }
 
     public static CallResult ExitGroup(CallContext call, int status)
     {
+        if (TellsTracer(call, status))
+            return call.Wait();
         call.Process.Exit(WaitStatus.OfExit(status));
         return CallResult.NoReturn;
+    }
+
+    /// <summary>A tracer may look at a thread once more before it ends (PTRACE_O_TRACEEXIT); then the call is run again.</summary>
+    private static bool TellsTracer(CallContext call, int status)
+    {
+        if (call.State is not null || call.Thread.Tracee is null)
+            return false;
+        call.State = call.Thread;
+        return call.World.TellTracer(call.Thread, Kernel.Tracing.TraceEvent.Exit, Kernel.Tracing.TraceOptions.Exit, (ulong)(status & 0xFF) << 8);
     }
 
     public static CallResult Wait4(CallContext call, int pid, GuestAddress status, uint options, GuestAddress usage)

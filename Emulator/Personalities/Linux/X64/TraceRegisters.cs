@@ -25,7 +25,6 @@ internal struct TraceRegisters
     {
         GuestThread thread = tracee.Thread;
         ref CpuState state = ref thread.Cpu.State;
-        bool isInCall = thread.InCall || tracee.Stop?.Kind == TraceStopKind.CallExit || tracee.Stop?.Kind == TraceStopKind.Event;
         bool isPending = thread.InCall;
         return new TraceRegisters
         {
@@ -34,7 +33,7 @@ internal struct TraceRegisters
             R9 = state.Registers[9], R8 = state.Registers[8], Rcx = state.Registers[X64Registers.Rcx], Rdx = state.Registers[X64Registers.Rdx],
             Rsi = state.Registers[X64Registers.Rsi], Rdi = state.Registers[X64Registers.Rdi], Rsp = state.Registers[X64Registers.Rsp],
             Rax = !isPending ? state.Registers[X64Registers.Rax] : tracee.Stop?.Kind == TraceStopKind.CallEntry ? AtEntry : Interrupted,
-            OriginalRax = isInCall ? (ulong)thread.Call.Number : NoCall,
+            OriginalRax = thread.InCall ? (ulong)thread.Call.Number : tracee.LeftCall >= 0 ? (ulong)tracee.LeftCall : NoCall,
             Rip = state.Pc, Cs = CodeSegment, Ss = StackSegment, Flags = state.Flags | AlwaysSet, FsBase = state.FsBase, GsBase = state.GsBase,
         };
     }
