@@ -44,6 +44,7 @@ public sealed partial class Process
         DropPosixTimers();
         _processorTimers.Clear();
         Pending.Clear();
+        DropAsyncContexts();
         Files.Leave();
         FileContext.Leave();
         _memory.Leave();

@@ -224,6 +224,7 @@ public sealed partial class Process
     /// <summary>Takes the new program's memory in place of the old.</summary>
     internal void ReplaceMemory(AddressSpace memory)
     {
+        DropAsyncContexts();
         _memory.Leave();
         _memory = new SharedMemory(memory);
     }

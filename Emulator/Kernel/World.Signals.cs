@@ -16,9 +16,12 @@ public sealed partial class World
             return true;
         if (IsDropped(target, null, info.Signal))
             return true;
+        bool isKnown = info.Signal < Signal.FirstRealTime && target.Pending.Set.Contains(info.Signal);
         if (!target.Pending.Add(info, target.Credentials.User, target.SoftLimit(Resource.PendingSignals)))
             return false;
-        SignalSource.Pulse(Readiness.In);
+        // A standard signal that is pending already is no news (__send_signal_locked in kernel/signal.c).
+        if (!isKnown)
+            SignalSource.Pulse(Readiness.In);
         foreach (GuestThread thread in target.Threads)
         {
             if (!thread.Blocked.Contains(info.Signal) || thread.WaitsForSignals.Contains(info.Signal))
@@ -43,9 +46,11 @@ public sealed partial class World
     {
         if (!target.IsAlive || !Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
             return true;
+        bool isKnown = info.Signal < Signal.FirstRealTime && target.Pending.Set.Contains(info.Signal);
         if (!target.Pending.Add(info, target.Credentials.User, target.Process.SoftLimit(Resource.PendingSignals)))
             return false;
-        SignalSource.Pulse(Readiness.In);
+        if (!isKnown)
+            SignalSource.Pulse(Readiness.In);
         if (!target.Blocked.Contains(info.Signal) || target.WaitsForSignals.Contains(info.Signal))
             target.Wake();
         return true;

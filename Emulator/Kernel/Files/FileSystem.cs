@@ -42,6 +42,9 @@ public abstract class FileSystem
     /// <summary>Time of the world, for file times.</summary>
     public IClock Clock { get; }
 
+    /// <summary>At how many places it is mounted, over all trees of mounts; the top of a tree counts nowhere.</summary>
+    internal int Places { get; set; }
+
     /// <summary>All watches of its inodes, the oldest first.</summary>
     public List<FileWatch> Watches { get; } = [];
 

@@ -64,6 +64,16 @@ public sealed partial class Process
     /// <summary>Root, working directory and creation mask; shared by processes made with CLONE_FS.</summary>
     public FileContext FileContext { get; set; } = null!;
 
+    /// <summary>Queues of asynchronous requests, by the address that names them; they go with the address space.</summary>
+    public SortedDictionary<ulong, AsyncContext> AsyncContexts { get; } = [];
+
+    internal void DropAsyncContexts()
+    {
+        foreach (AsyncContext context in AsyncContexts.Values)
+            context.Drop();
+        AsyncContexts.Clear();
+    }
+
     /// <summary>Gives the process descriptors of its own when it shares them with another.</summary>
     public void UnshareFiles()
     {

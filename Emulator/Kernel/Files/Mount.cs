@@ -63,12 +63,14 @@ public sealed class Mount
         MountPoint = point;
         parent._children.Add(this);
         point.MountCount++;
+        FileSystem.Places++;
     }
 
     internal void Detach()
     {
         Parent!._children.Remove(this);
         MountPoint!.MountCount--;
+        FileSystem.Places--;
         Parent = null;
         MountPoint = null;
     }

@@ -23,7 +23,7 @@ public sealed partial class Vfs
         if (mount.Holders != 0 && !lazy)
             return Errno.EBUSY;
         mount.Detach();
-        if (mount.FileSystem.Watches.Count > 0 && mount.Holders == 0 && !IsMounted(mount.FileSystem))
+        if (mount.FileSystem.Watches.Count > 0 && mount.Holders == 0 && mount.FileSystem.Places == 0)
             NoteEnd(mount.FileSystem);
         return Errno.None;
     }
@@ -36,16 +36,6 @@ public sealed partial class Vfs
         foreach (Mount child in mount.Children)
             Release(child);
         mount.FileSystem.Release();
-    }
-
-    private bool IsMounted(FileSystem fileSystem)
-    {
-        foreach (Mount mount in Mounts())
-        {
-            if (ReferenceEquals(mount.FileSystem, fileSystem))
-                return true;
-        }
-        return false;
     }
 
     /// <summary>The file system is gone, and with it the watches of its files.</summary>

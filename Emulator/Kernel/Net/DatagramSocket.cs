@@ -18,8 +18,6 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
     {
         (one._peer, two._peer) = (two, one);
         one.Remote = two.Remote = UnixPath.Unnamed;
-        one.Closed += () => two.Source.Pulse();
-        two.Closed += () => one.Source.Pulse();
     }
 
     private bool IsClosed { get; set; }
@@ -71,8 +69,8 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
             return pending;
         if (WriteShut)
             return Errno.EPIPE;
-        if (to is null && Remote is null)
-            return IsInternet ? Errno.EDESTADDRREQ : Errno.ENOTCONN;
+        if (IsInternet && to is null && Remote is null)
+            return Errno.EDESTADDRREQ;
         if (IsInternet)
             return SendInternet(bytes, (InternetAddress)(to ?? Remote!), ancillary.Packet);
         return bytes.Length > SendBuffer.LongestMessage ? Errno.EMSGSIZE : SendUnix(call, bytes, to, ancillary);
@@ -91,6 +89,8 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
 
     private IoResult DeliverUnix(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
+        if (to is null && Remote is null)
+            return Errno.ENOTCONN;
         DatagramSocket? target = _peer;
         if (to is not null)
         {
