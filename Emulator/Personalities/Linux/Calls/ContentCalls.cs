@@ -14,6 +14,8 @@ public static class ContentCalls
         if (length < 0)
             return Errno.EINVAL;
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, path, 0, out PathEntry entry);
+        if (error == Errno.None)
+            error = FileTransfer.LimitGrowth(call, entry.Inode, length);
         return error != Errno.None ? error : Vfs.Truncate(call.Thread.FileCredentials, entry, length);
     }
 
@@ -26,7 +28,8 @@ public static class ContentCalls
             return error;
         if (file.Inode.Kind != FileKind.Regular || !file.CanWrite)
             return Errno.EINVAL;
-        return Vfs.Resize(call.Thread.FileCredentials, file.Inode, file.Path, (long)length);
+        error = FileTransfer.LimitGrowth(call, file.Inode, (long)length);
+        return error != Errno.None ? error : Vfs.Resize(call.Thread.FileCredentials, file.Inode, file.Path, (long)length);
     }
 
     public static CallResult Fallocate(CallContext call, int fd, int mode, long offset, long length)

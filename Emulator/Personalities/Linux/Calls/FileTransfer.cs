@@ -330,6 +330,15 @@ internal static class FileTransfer
         return Errno.None;
     }
 
+    /// <summary>The same for a file that a call makes longer (truncate(2), fallocate(2)): nothing is cut, it fails.</summary>
+    internal static Errno LimitGrowth(CallContext call, Inode inode, long size)
+    {
+        if (inode.Kind != FileKind.Regular || size <= inode.Status.Size || (ulong)size <= call.Process.SoftLimit(Resource.FileSize))
+            return Errno.None;
+        call.World.Send(call.Thread, new SignalInfo(Signal.FileSize));
+        return Errno.EFBIG;
+    }
+
     private static bool IsUserRange(GuestAddress address, ulong count) =>
         count <= UserEnd && address.Value <= UserEnd - Math.Min(count, UserEnd);
 }
