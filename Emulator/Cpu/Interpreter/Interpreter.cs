@@ -121,15 +121,9 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         int length = memory.Fetch(pc, code, out fault);
         if (length == 0)
             return null;
-        Block? block = _singles.Find(pc, code[..length]);
+        Block? block = X86BlockBuilder.FindOrLower(_singles, pc, code[..length], instructions: 1);
         if (block is null)
-        {
-            block = X86BlockBuilder.Lower(pc, code[..length], instructions: 1);
-            if (block is null)
-                memory.Fetch(pc + (ulong)length, code[..1], out fault);
-            else
-                _singles.Add(block);
-        }
+            memory.Fetch(pc + (ulong)length, code[..1], out fault);
         return block;
     }
 
@@ -140,17 +134,12 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         if (length == 0)
             return null;
         code = code[..length];
-        Block? block = cache.Find(pc, code);
+        Block? block = X86BlockBuilder.FindOrLower(cache, pc, code);
         if (block is null)
         {
-            block = X86BlockBuilder.Lower(pc, code);
-            if (block is null)
-            {
-                // The first instruction continues on a page that cannot be fetched.
-                memory.Fetch(pc + (ulong)length, code[..1], out fault);
-                return null;
-            }
-            cache.Add(block);
+            // The first instruction continues on a page that cannot be fetched.
+            memory.Fetch(pc + (ulong)length, code[..1], out fault);
+            return null;
         }
         map.Add(block);
         return block;

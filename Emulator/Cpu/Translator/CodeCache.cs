@@ -177,13 +177,15 @@ internal sealed unsafe class CodeCache
     /// </summary>
     public void Evict(int generation)
     {
+        Worker[] workers;
         lock (_lock)
         {
             if (Generation != generation || _isEvicting)
                 return;
             _isEvicting = true;
+            workers = [.. _workers];
         }
-        foreach (Worker worker in _workers.ToArray())
+        foreach (Worker worker in workers)
         {
             while (worker.IsInside)
                 Thread.Yield();

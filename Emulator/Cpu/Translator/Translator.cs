@@ -221,14 +221,8 @@ public sealed unsafe class Translator : IEngine
         bool isOwn = code.IsOwn(domain);
         if (!isOwn && (ulong)length > domain.End - pc)
             length = (int)(domain.End - pc);
-        Block? block = _blocks.Find(pc, bytes[..length]);
-        if (block is null)
-        {
-            block = X86BlockBuilder.Lower(pc, bytes[..length]);
-            if (block is null)
-                return null;
-            _blocks.Add(block);
-        }
+        if (X86BlockBuilder.FindOrLower(_blocks, pc, bytes[..length]) is not { } block)
+            return null;
         Translation? translation = _cache.Translate(domain, block);
         if (translation is null)
             _cache.Evict(code.Generation);

@@ -18,6 +18,18 @@ internal sealed class X86BlockBuilder
     /// <summary>The block at an address; null when its first instruction is cut off by the end of <paramref name="code"/>.</summary>
     public static Block? Lower(ulong pc, ReadOnlySpan<byte> code, int instructions = MostInstructions) => new X86BlockBuilder().Build(pc, code, instructions);
 
+    /// <summary>The block at an address from a cache, lowered and kept there when it is not in it; null as <see cref="Lower"/>.</summary>
+    public static Block? FindOrLower(BlockCache cache, ulong pc, ReadOnlySpan<byte> code, int instructions = MostInstructions)
+    {
+        Block? block = cache.Find(pc, code);
+        if (block is not null)
+            return block;
+        block = Lower(pc, code, instructions);
+        if (block is not null)
+            cache.Add(block);
+        return block;
+    }
+
     private Block? Build(ulong pc, ReadOnlySpan<byte> code, int instructions)
     {
         byte[] bytes = code.ToArray();
