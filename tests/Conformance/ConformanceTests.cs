@@ -19,7 +19,7 @@ public sealed class ConformanceTests
         (CaseFile file, ConformanceCase @case) = ConformanceCase.All[name];
         using var scratch = new Scratch(@case);
         List<string> commandLine = @case.CommandLine(file);
-        // The test host ignores SIGPIPE, and what it starts would inherit that.
+        // The test host ignores SIGPIPE, its caller perhaps others, and what it starts would inherit that.
         Outcome native = await scratch.Run(["/usr/bin/env", "--default-signal", .. commandLine]);
         scratch.Fill();
         string before = scratch.Inventory();
