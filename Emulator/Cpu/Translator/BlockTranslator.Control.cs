@@ -38,7 +38,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Jcc: within a block a way out of it; at its end also a way on, or back.</summary>
     private void EmitBranch(in MicroOp op, int at)
     {
-        bool isEnd = at + 1 == _ops.Length;
+        bool isEnd = at + 1 == _opCount;
         if (!isEnd)
         {
             BranchTo(op.C, (ulong)op.Immediate);
@@ -129,10 +129,9 @@ internal sealed unsafe partial class BlockTranslator
     /// Writes a stub for each jump out of the block; until it is linked the jump goes there. Its inner jump, to the next
     /// instruction at first, is where it can be sent to the jump table instead.
     /// </summary>
-    private Link[] EmitExits()
+    private void EmitExits(int firstLink)
     {
-        var links = new Link[_exits.Count];
-        for (int i = 0; i < links.Length; i++)
+        for (int i = 0; i < _exits.Count; i++)
         {
             PendingExit exit = _exits[i];
             int displacementAt = exit.DisplacementAt;
@@ -150,11 +149,10 @@ internal sealed unsafe partial class BlockTranslator
             _asm.Byte(0xE9);
             int leave = _asm.Offset;
             _asm.Int32(0);
-            links[i] = new Link(exit.Target, displacementAt, stub, leave);
+            _links[firstLink + i] = new Link { DisplacementAt = displacementAt, StubAt = stub, LeaveAt = leave, Next = LinkTable.None, Previous = LinkTable.None };
             _asm.Store(Operand.Memory(HostRegister.Rsp, Frame.Pc), RegisterMap.Scratch, 3);
-            _asm.Move(RegisterMap.Scratch, (int)ExitKind.Link | (_links.Add(links[i]) << 8));
+            _asm.Move(RegisterMap.Scratch, (int)ExitKind.Link | ((firstLink + i) << 8));
             _asm.Jump(_gate.Exit);
         }
-        return links;
     }
 }

@@ -32,11 +32,10 @@ internal sealed unsafe partial class BlockTranslator
             _slots[i] = _hosts[i] == HostRegister.None ? RegisterMap.Slot(i) : default;
         }
         _exchanges.Clear();
-        if (Array.Exists(_ops, static op => op.Code == OpCode.String))
+        if (!CountUses())
             return;
-        CountUses();
         int gain = IsLoop ? LoopGain : StraightGain;
-        for (byte inFrame = 12; inFrame < RegisterMap.Count; inFrame++)
+        for (byte inFrame = RegisterMap.FirstInFrame; inFrame < RegisterMap.Count; inFrame++)
         {
             if (_uses[inFrame] < gain || LeastUsed() is not { } least || _uses[inFrame] - _uses[least] < gain)
                 continue;
@@ -57,11 +56,14 @@ internal sealed unsafe partial class BlockTranslator
         return least;
     }
 
-    /// <summary>Counts operands; for some micro-ops these are other numbers, which only makes the choice less good.</summary>
-    private void CountUses()
+    /// <summary>
+    /// Counts operands; for some micro-ops these are other numbers, which only makes the choice less good. False when there are string
+    /// instructions, which want registers in their places.
+    /// </summary>
+    private bool CountUses()
     {
         Array.Clear(_uses);
-        foreach (ref MicroOp op in _ops.AsSpan())
+        foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
             if (op.Code >= OpCode.VectorLoad)
             {
@@ -70,6 +72,8 @@ internal sealed unsafe partial class BlockTranslator
                     _uses[op.A]++;
                 continue;
             }
+            if (op.Code == OpCode.String)
+                return false;
             _uses[op.A]++;
             if (op.B != op.A)
                 _uses[op.B]++;
@@ -77,6 +81,15 @@ internal sealed unsafe partial class BlockTranslator
                 _uses[op.Destination]++;
         }
         // A missing operand is register 0, which is not exchanged.
+        return true;
+    }
+
+    private uint PackExchanges()
+    {
+        uint packed = 0;
+        foreach ((byte inFrame, byte inRegister) in _exchanges)
+            packed |= (uint)inRegister << (8 * (inFrame - RegisterMap.FirstInFrame));
+        return packed;
     }
 
     /// <summary>At the entry and at each exit: swaps the registers that the block wants with those it does not.</summary>

@@ -29,7 +29,7 @@ internal sealed unsafe partial class BlockTranslator
             Probe(HostRegister.Rsi);
         _asm.Emit(0x0FAE, 1, Operand.Of(RegisterMap.Scratch), wide: true, prefix: 0xF3); // RDGSBASE
         CodeStart start = _starts[^1];
-        _starts.Add(start with { Offset = _asm.Offset, IsRebased = true });
+        _starts.Add(start with { Offset = _asm.Offset, Rebasing = isMove ? Rebasing.Both : Rebasing.Destination });
         MovePointers(isMove, 0);
         EmitRepeated(isMove, op.Size);
         _asm.Emit(0xF6 + 1, 2, Operand.Of(RegisterMap.Scratch), wide: true); // NOT, which leaves the flags alone

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Cpu.Ops;
 
@@ -18,9 +19,12 @@ internal sealed unsafe partial class BlockTranslator
     private readonly List<CodeStart> _starts = [];
     private readonly List<PendingExit> _exits = [];
 
-    private Block _block = null!;
+    private LoweredBlock _block = null!;
+
+    /// <summary>The block's, of which the first <see cref="_opCount"/> are.</summary>
     private MicroOp[] _ops = [];
     private FlagMask[] _live = [];
+    private int _opCount;
 
     /// <summary>Where the present instruction's micro-ops end.</summary>
     private int _end;
@@ -30,17 +34,19 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>A jump out of the block: the displacement of its instruction, its target, and whether registers are where the next block wants them.</summary>
     private readonly record struct PendingExit(int DisplacementAt, ulong Target, bool IsExchanged);
 
-    /// <summary>The most bytes a block's code can take.</summary>
-    public static int SizeLimit(Block block) => 4096 + (Math.Max(block.Ops.Length, MostUnrolled * 8) * 160);
+    /// <summary>What no block's <see cref="SizeLimit"/> exceeds by much.</summary>
+    public const int LargestBlock = 128 << 10;
 
-    /// <summary>Translates a block into a place of <see cref="SizeLimit"/> bytes.</summary>
-    public Translation Translate(Block block, byte* place, nint runOffset)
+    /// <summary>The most bytes that a block's code and its fault map can take.</summary>
+    public static int SizeLimit(LoweredBlock block) => 6144 + (Math.Max(block.OpCount, MostUnrolled * 8) * 160);
+
+    /// <summary>Translates a block into a place of <see cref="SizeLimit"/> bytes, and tells how many it took.</summary>
+    public Translation Translate(CodeDomain domain, LoweredBlock block, byte* place, nint runOffset, out int length)
     {
-        _block = block;
-        _ops = block.Ops;
+        (_block, _ops, _opCount) = (block, block.Ops, block.OpCount);
         _starts.Clear();
         _exits.Clear();
-        _live = FlagLiveness(_ops);
+        FindLiveFlags();
         ForgetChecks();
         ChooseRegisters();
         _asm.Begin(place, runOffset);
@@ -50,23 +56,25 @@ internal sealed unsafe partial class BlockTranslator
         if (NeedsPoll())
             Probe(RegisterMap.Budget);
         int done = EmitBlock();
-        Link[] links = EmitExits();
-        var translation = new Translation(block, entry, _asm.Offset, [.. _starts], done, links, [.. _exchanges]);
-        foreach (Link link in links)
-            link.Owner = translation;
+        int firstLink = _links.Take(_exits.Count);
+        EmitExits(firstLink);
+        length = (int)(FaultMap.Write(place + _asm.Offset, _block.Instructions.AsSpan(0, _block.InstructionCount), _block.End, CollectionsMarshal.AsSpan(_starts)) - place);
+        var translation = new Translation(block.Pc, block.Length, entry, _asm.Offset, done, PackExchanges()) { Domain = domain, FirstLink = firstLink, LinkCount = _exits.Count };
+        for (int i = 0; i < _exits.Count; i++)
+            _links[firstLink + i].Owner = translation;
         return translation;
     }
 
     /// <summary>Emits the block, several times over when it is a small loop; returns how many of its instructions have host code.</summary>
     private int EmitBlock()
     {
-        int copies = IsLoop ? Math.Clamp(MostUnrolled / _block.Instructions.Length, 1, MostCopies) : 1;
+        int copies = IsLoop ? Math.Clamp(MostUnrolled / _block.InstructionCount, 1, MostCopies) : 1;
         for (int copy = 1; ; copy++)
         {
             _isLastCopy = copy == copies;
             int done = EmitInstructions();
-            if (_isLastCopy || done < _block.Instructions.Length)
-                return copy == 1 ? done : _block.Instructions.Length;
+            if (_isLastCopy || done < _block.InstructionCount)
+                return copy == 1 ? done : _block.InstructionCount;
         }
     }
 
@@ -79,18 +87,18 @@ internal sealed unsafe partial class BlockTranslator
     private bool _isLastCopy;
 
     /// <summary>True for a block that ends with a jump to its beginning.</summary>
-    private bool IsLoop => _ops.Length > 0 && _ops[^1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
+    private bool IsLoop => _opCount > 0 && _ops[_opCount - 1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
 
     /// <summary>Emits instructions up to the first that has no translation; returns how many.</summary>
     private int EmitInstructions()
     {
         InstructionStart[] instructions = _block.Instructions;
         BeginSegment(0);
-        for (int i = 0; i < instructions.Length; i++)
+        for (int i = 0; i < _block.InstructionCount; i++)
         {
             int start = _asm.Offset, exits = _exits.Count;
             _starts.Add(new CodeStart(start, i, _segmentEnd));
-            _end = i + 1 < instructions.Length ? instructions[i + 1].Op : _ops.Length;
+            _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[RegisterMap.StackPointer], _stackTouched);
             // A fault at the check must find the jump not begun.
@@ -107,17 +115,17 @@ internal sealed unsafe partial class BlockTranslator
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
                 return i;
             }
-            if (i + 1 == _segmentEnd && i + 1 < instructions.Length)
+            if (i + 1 == _segmentEnd && i + 1 < _block.InstructionCount)
                 BeginSegment(i + 1);
         }
-        if (_ops.Length == 0 || !IsControl(_ops[^1].Code))
+        if (_opCount == 0 || !IsControl(_ops[_opCount - 1].Code))
         {
             // Behind the last instruction, which has run when the check faults.
-            _starts.Add(new CodeStart(_asm.Offset, instructions.Length, instructions.Length));
+            _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, _block.InstructionCount));
             SettleStackPointer();
             ExitTo(_block.End);
         }
-        return instructions.Length;
+        return _block.InstructionCount;
     }
 
     private static bool IsControl(OpCode code) => code is >= OpCode.Jump and < OpCode.VectorLoad;
@@ -179,7 +187,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>A block that may be part of a loop looks at the budget: one that jumps back, or to a place that is not known.</summary>
     private bool NeedsPoll()
     {
-        foreach (ref MicroOp op in _ops.AsSpan())
+        foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
             if (op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfNotZero && (ulong)op.Immediate < _block.End))
                 return true;
@@ -191,9 +199,9 @@ internal sealed unsafe partial class BlockTranslator
     {
         InstructionStart[] instructions = _block.Instructions;
         int end = first;
-        while (end < instructions.Length)
+        while (end < _block.InstructionCount)
         {
-            int nextOp = ++end < instructions.Length ? instructions[end].Op : _ops.Length;
+            int nextOp = ++end < _block.InstructionCount ? instructions[end].Op : _opCount;
             if (nextOp > 0 && _ops[nextOp - 1].Code == OpCode.Branch)
                 break;
         }
@@ -224,16 +232,16 @@ internal sealed unsafe partial class BlockTranslator
     // ---- flags -----------------------------------------------------------------------------------------------------
 
     /// <summary>The flags that something reads behind each micro-op; a possible fault or exit reads all.</summary>
-    private static FlagMask[] FlagLiveness(MicroOp[] ops)
+    private void FindLiveFlags()
     {
-        var live = new FlagMask[ops.Length];
+        if (_live.Length < _opCount)
+            _live = new FlagMask[_ops.Length];
         FlagMask now = FlagMask.All;
-        for (int i = ops.Length - 1; i >= 0; i--)
+        for (int i = _opCount - 1; i >= 0; i--)
         {
-            live[i] = now;
-            now = FlagUse.LiveBefore(ops[i], now);
+            _live[i] = now;
+            now = FlagUse.LiveBefore(_ops[i], now);
         }
-        return live;
     }
 
     private bool MustKeepFlags(int at) => _ops[at].Flags == FlagMask.None && _live[at] != FlagMask.None;

@@ -8,30 +8,27 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// All translations of this process, for all worlds (design decision 4): host code, the images it was made of, and the direct
 /// jumps between blocks. Thread-safe; host code is only written under the lock, and jumps are patched with one store.
 /// </summary>
-internal sealed unsafe class CodeCache
+internal sealed unsafe partial class CodeCache
 {
     private readonly Lock _lock = new();
     private readonly CodeStore _store;
     private readonly BlockTranslator _translator;
-    private readonly int _firstCode;
     private readonly LinkTable _links = new();
     private readonly Dictionary<AddressSpace.FixedCode, CodeDomain> _images = [];
 
-    /// <summary>All translations in the order of their addresses.</summary>
-    private readonly List<Translation> _byAddress = [];
-
     public CodeCache(int size)
     {
-        _store = new CodeStore(size);
+        // A region holds the largest block at least.
+        int regions = Math.Clamp(size / (2 * BlockTranslator.LargestBlock), 1, MostRegions);
+        _store = new CodeStore(size, Gate.Size, regions);
+        _regions = new Region[regions];
+        for (int i = 0; i < regions; i++)
+            _regions[i] = new Region();
         Gate = new Gate(_store);
-        _firstCode = _store.Used;
         _translator = new BlockTranslator(Gate, _links);
     }
 
     public Gate Gate { get; }
-
-    /// <summary>Counts evictions.</summary>
-    public int Generation { get; private set; }
 
     public long Blocks { get; private set; }
 
@@ -50,19 +47,18 @@ internal sealed unsafe class CodeCache
     }
 
     /// <summary>The translation of a block in a domain, made now unless another world just did; null when there is no room.</summary>
-    public Translation? Translate(CodeDomain domain, Block block)
+    public Translation? Translate(CodeDomain domain, LoweredBlock block)
     {
         lock (_lock)
         {
             if (domain.Find(block.Pc) is { } found)
                 return found;
-            byte* place = _store.Reserve(BlockTranslator.SizeLimit(block));
+            byte* place = Reserve(BlockTranslator.SizeLimit(block));
             if (place is null)
                 return null;
-            Translation translation = _translator.Translate(block, place, _store.RunOffset);
-            translation.Domain = domain;
-            _store.Commit(translation.Length);
-            _byAddress.Add(translation);
+            Translation translation = _translator.Translate(domain, block, place, _store.RunOffset, out int length);
+            _store.Commit(length);
+            _regions[_store.Region].Translations.Add(translation);
             Blocks++;
             Bytes += translation.Length;
             domain.Add(translation);
@@ -77,7 +73,7 @@ internal sealed unsafe class CodeCache
     {
         lock (_lock)
         {
-            Link link = _links.Get(number);
+            ref Link link = ref _links[number];
             if (link.Owner.Domain != to.Domain)
             {
                 Patch(link.Owner.Entry + link.LeaveAt, Gate.Lookup);
@@ -85,26 +81,42 @@ internal sealed unsafe class CodeCache
             }
             if (link.Linked == to)
                 return;
-            link.Linked = to;
+            if (link.Linked is not null)
+                _links.Disconnect(number);
             ChainedJumps++;
-            to.Incoming.Add(link);
+            _links.Connect(number, to);
             Patch(link.Owner.Entry + link.DisplacementAt, to.Entry);
         }
     }
 
-    /// <summary>Takes a block out of the jumps of others.</summary>
-    public void Unlink(Translation translation)
+    /// <summary>Forgets blocks whose guest code changes: nothing finds them any more, and no other block jumps to them.</summary>
+    public void Drop(List<Translation> translations)
     {
         lock (_lock)
         {
-            foreach (Link link in translation.Incoming)
+            foreach (Translation translation in translations)
             {
-                link.Linked = null;
-                Patch(link.Owner.Entry + link.DisplacementAt, link.Owner.Entry + link.StubAt);
+                if (translation.IsEvicted)
+                    continue;
+                translation.Domain.Remove(translation);
+                Unlink(translation);
             }
-            translation.Incoming.Clear();
-            foreach (Link link in translation.Links)
-                link.Linked?.Incoming.Remove(link);
+        }
+    }
+
+    /// <summary>Takes a block out of the jumps of others.</summary>
+    private void Unlink(Translation translation)
+    {
+        while (translation.Incoming != LinkTable.None)
+        {
+            ref Link link = ref _links[translation.Incoming];
+            Patch(link.Owner.Entry + link.DisplacementAt, link.Owner.Entry + link.StubAt);
+            _links.Disconnect(translation.Incoming);
+        }
+        for (int number = translation.FirstLink; number < translation.FirstLink + translation.LinkCount; number++)
+        {
+            if (_links[number].Linked is not null)
+                _links.Disconnect(number);
         }
     }
 
@@ -113,91 +125,17 @@ internal sealed unsafe class CodeCache
     {
         lock (_lock)
         {
-            int low = 0, high = _byAddress.Count - 1;
+            List<Translation> translations = _regions[_store.RegionOf(address)].Translations;
+            int low = 0, high = translations.Count - 1;
             while (low < high)
             {
                 int middle = (low + high + 1) / 2;
-                if (_byAddress[middle].Entry <= address)
+                if (translations[middle].Entry <= address)
                     low = middle;
                 else
                     high = middle - 1;
             }
-            return _byAddress[low];
-        }
-    }
-
-    // ---- eviction --------------------------------------------------------------------------------------------------
-
-    /// <summary>A thread that runs translated code.</summary>
-    internal sealed class Worker
-    {
-        private int _isInside;
-
-        public bool IsInside => Volatile.Read(ref _isInside) != 0;
-
-        /// <summary>A full fence: whoever evicts afterwards sees it, or is seen.</summary>
-        public void Enter() => Interlocked.Exchange(ref _isInside, 1);
-
-        public void Leave() => Volatile.Write(ref _isInside, 0);
-    }
-
-    [ThreadStatic]
-    private static Worker? _current;
-
-    private readonly List<Worker> _workers = [];
-    private volatile bool _isEvicting;
-
-    /// <summary>From now until <see cref="Leave"/> no translation goes away.</summary>
-    public Worker Enter()
-    {
-        Worker worker = _current ?? Register();
-        while (true)
-        {
-            worker.Enter();
-            if (!_isEvicting)
-                return worker;
-            worker.Leave();
-            Thread.Yield();
-        }
-    }
-
-    public static void Leave(Worker worker) => worker.Leave();
-
-    private Worker Register()
-    {
-        _current = new Worker();
-        lock (_lock)
-            _workers.Add(_current);
-        return _current;
-    }
-
-    /// <summary>
-    /// Forgets everything, once no thread is inside: the store is full, and what is still needed is translated again in less time
-    /// than keeping books about it would take. The calling thread must not be inside.
-    /// </summary>
-    public void Evict(int generation)
-    {
-        Worker[] workers;
-        lock (_lock)
-        {
-            if (Generation != generation || _isEvicting)
-                return;
-            _isEvicting = true;
-            workers = [.. _workers];
-        }
-        foreach (Worker worker in workers)
-        {
-            while (worker.IsInside)
-                Thread.Yield();
-        }
-        lock (_lock)
-        {
-            _images.Clear();
-            _byAddress.Clear();
-            _links.Clear();
-            _store.Reset(_firstCode);
-            Generation++;
-            _isEvicting = false;
+            return translations[low];
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
@@ -6,23 +5,88 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// <summary>
 /// Translations that hold together: whoever may run one of them may run all, so that they jump to each other directly. One for
 /// each mapped image of fixed code, shared by all address spaces that map it at the same place; one for the rest of each space.
+/// Found without a lock: a reader that a change overtakes misses a translation at worst, and looks again under the code
+/// cache's lock, under which all changes are made.
 /// </summary>
-internal sealed class CodeDomain
+internal sealed class CodeDomain(AddressSpace.FixedCode code)
 {
-    private readonly ConcurrentDictionary<ulong, Translation> _translations = new();
+    private const int FirstSize = 16;
 
-    public CodeDomain(AddressSpace.FixedCode code) => Code = code;
+    /// <summary>By hash of the address; the next place when one is taken. At most half full.</summary>
+    private Translation?[] _slots = [];
 
     /// <summary>The image; nothing for a space's own domain.</summary>
-    public AddressSpace.FixedCode Code { get; }
+    public AddressSpace.FixedCode Code { get; } = code;
 
     public ulong Start => Code.Start;
 
     public ulong End => Code.End;
 
-    public Translation? Find(ulong pc) => _translations.GetValueOrDefault(pc);
+    public int Count { get; private set; }
 
-    public void Add(Translation translation) => _translations[translation.Block.Pc] = translation;
+    public Translation? Find(ulong pc)
+    {
+        Translation?[] slots = Volatile.Read(ref _slots);
+        int mask = slots.Length - 1;
+        // An overtaken reader may go round more than once, but not without end.
+        for (int at = Hash(pc), tries = 0; tries < slots.Length && slots[at & mask] is { } found; at++, tries++)
+        {
+            if (found.Pc == pc)
+                return found;
+        }
+        return null;
+    }
 
-    public void Remove(Translation translation) => _translations.TryRemove(new KeyValuePair<ulong, Translation>(translation.Block.Pc, translation));
+    /// <summary>Adds a translation of an address that has none.</summary>
+    public void Add(Translation translation)
+    {
+        if (2 * (Count + 1) > _slots.Length)
+            Grow();
+        Put(_slots, translation);
+        Count++;
+    }
+
+    public void Remove(Translation translation)
+    {
+        int mask = _slots.Length - 1, at = Hash(translation.Pc);
+        for (int tries = 0; ; at++, tries++)
+        {
+            if (tries > mask || _slots[at & mask] is not { } found)
+                return;
+            if (found == translation)
+                break;
+        }
+        Count--;
+        // What comes behind closes the gap, unless it would come before its first place.
+        for (int next = at + 1; _slots[next & mask] is { } moved; next++)
+        {
+            if (((next - Hash(moved.Pc)) & mask) < ((next - at) & mask))
+                continue;
+            Volatile.Write(ref _slots[at & mask], moved);
+            at = next;
+        }
+        Volatile.Write(ref _slots[at & mask], null);
+    }
+
+    private void Grow()
+    {
+        var slots = new Translation?[Math.Max(FirstSize, 2 * _slots.Length)];
+        foreach (Translation? translation in _slots)
+        {
+            if (translation is not null)
+                Put(slots, translation);
+        }
+        Volatile.Write(ref _slots, slots);
+    }
+
+    private static void Put(Translation?[] slots, Translation translation)
+    {
+        int mask = slots.Length - 1, at = Hash(translation.Pc);
+        while (slots[at & mask] is not null)
+            at++;
+        Volatile.Write(ref slots[at & mask], translation);
+    }
+
+    /// <summary>Fibonacci hashing (Knuth, TAOCP 6.4).</summary>
+    private static int Hash(ulong pc) => (int)((pc * 0x9E3779B97F4A7C15) >> 40);
 }

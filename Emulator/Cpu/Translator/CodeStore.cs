@@ -4,24 +4,32 @@ using Vivarium.Emulator.Memory.Host;
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
-/// Memory for host code: one memory file mapped twice, so that no address is both writable and executable. Handed out from the
-/// front, under <see cref="CodeCache"/>'s lock. All stores lie in one reserved range, by which the signal handler knows host code.
+/// Memory for host code: one memory file mapped twice, so that no address is both writable and executable. It is divided into
+/// regions, filled one after the other and emptied as a whole (<see cref="CodeCache"/> has the lock). All stores lie in one reserved
+/// range, by which the signal handler knows host code.
 /// </summary>
 internal sealed unsafe class CodeStore
 {
     private const long RangeSize = 1L << 30;
+    private const int Alignment = 16;
+
     private static readonly Lock RangeLock = new();
     private static readonly nint Range = Reserve();
     private static nint _nextPlace = Range;
 
     private readonly byte* _writable;
     private readonly nint _executable;
-    private readonly int _size;
+    private readonly int _firstRegion;
     private int _used;
 
-    public CodeStore(int size)
+    /// <param name="size">Bytes of host code.</param>
+    /// <param name="head">Bytes in front of the regions, which stay.</param>
+    /// <param name="regions">Into how many regions the rest is divided.</param>
+    public CodeStore(int size, int head, int regions)
     {
-        _size = size;
+        _firstRegion = head;
+        RegionSize = (size - head) / regions & ~(Alignment - 1);
+        Regions = regions;
         int file = HostMemory.NewFile("translations");
         if (file < 0 || LibC.Truncate(file, size) != 0)
             throw new InvalidOperationException("no memory file for translations");
@@ -36,18 +44,32 @@ internal sealed unsafe class CodeStore
     /// <summary>Sends faults in host code of all stores to a gate's exit; those of other gates are the same code.</summary>
     public static void RedirectFaults(nint exit) => FaultHandler.RedirectCode(Range, (nint)RangeSize, exit);
 
-    public int Used => _used;
+    public int Regions { get; }
+
+    public int RegionSize { get; }
 
     public nint RunOffset => _executable - (nint)_writable;
 
-    /// <summary>The writable place of the next code, or null when fewer than <paramref name="length"/> bytes are left.</summary>
-    public byte* Reserve(int length) => _size - _used >= length ? _writable + _used : null;
+    /// <summary>The writable view of the head.</summary>
+    public byte* Head => _writable;
+
+    /// <summary>Where a region's host code begins.</summary>
+    public nint StartOf(int region) => _executable + _firstRegion + (region * RegionSize);
+
+    /// <summary>The region of an address behind the head.</summary>
+    public int RegionOf(nint address) => (int)((address - _executable - _firstRegion) / RegionSize);
+
+    /// <summary>The region that is being filled.</summary>
+    public int Region { get; private set; }
+
+    /// <summary>Goes on with a region, from its beginning.</summary>
+    public void Begin(int region) => (Region, _used) = (region, 0);
+
+    /// <summary>The writable place of the next code, or null when fewer than <paramref name="length"/> bytes are left in the region.</summary>
+    public byte* Reserve(int length) => RegionSize - _used >= length ? _writable + _firstRegion + (Region * RegionSize) + _used : null;
 
     /// <summary>Takes the bytes that were written.</summary>
-    public void Commit(int length) => _used += (length + 15) & ~15;
-
-    /// <summary>Gives back all behind an offset.</summary>
-    public void Reset(int used) => _used = used;
+    public void Commit(int length) => _used += (length + Alignment - 1) & ~(Alignment - 1);
 
     /// <summary>The writable view of an executable address.</summary>
     public byte* Writable(nint address) => _writable + (address - _executable);

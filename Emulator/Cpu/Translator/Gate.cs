@@ -32,10 +32,12 @@ internal sealed unsafe class Gate
 
     private readonly Assembler _asm = new();
 
+    /// <summary>Bytes that its code takes at most.</summary>
+    public const int Size = 4096;
+
     public Gate(CodeStore store)
     {
-        const int room = 4096;
-        _asm.Begin(store.Reserve(room), store.RunOffset);
+        _asm.Begin(store.Head, store.RunOffset);
         EmitExit();
         Align();
         EmitMisses();
@@ -46,7 +48,6 @@ internal sealed unsafe class Gate
         Align();
         Enter = (delegate* unmanaged<CpuState*, GateContext*, nint, long>)_asm.RunAddress;
         EmitEnter();
-        store.Commit(_asm.Offset);
         CodeStore.RedirectFaults(FaultExit);
     }
 

@@ -53,6 +53,16 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
         _remembered = 0;
     }
 
+    /// <summary>Forgets host code in a range of addresses.</summary>
+    public void RemoveBetween(nint start, nint end)
+    {
+        for (int i = 0; i < _size; i++)
+        {
+            if (_entries[i].Code >= start && _entries[i].Code < end)
+                _entries[i] = new Entry { NegatedPc = 1, Code = emptyEntry };
+        }
+    }
+
     private void Resize(int size)
     {
         NativeMemory.Free(_entries);

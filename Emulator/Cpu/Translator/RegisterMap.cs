@@ -10,6 +10,9 @@ internal static class RegisterMap
     public const int Count = 16;
     public const byte StackPointer = 4;
 
+    /// <summary>From here on they are in the frame.</summary>
+    public const byte FirstInFrame = 12;
+
     /// <summary>Holds a temporary of the instruction, or an address.</summary>
     public const HostRegister Scratch = HostRegister.R15;
 
@@ -24,7 +27,7 @@ internal static class RegisterMap
     public static HostRegister Host(int guest) => (HostRegister)Pinned[guest];
 
     /// <summary>The frame slot of a guest register without one.</summary>
-    public static Operand Slot(int guest) => Operand.Memory(HostRegister.Rsp, Frame.Registers + (8 * (guest - 12)));
+    public static Operand Slot(int guest) => Operand.Memory(HostRegister.Rsp, Frame.Registers + (8 * (guest - FirstInFrame)));
 
     /// <summary>Guest vectors 0..14 keep their host register; 15 is in the frame.</summary>
     public const int PinnedVectors = 15;

@@ -1,4 +1,3 @@
-using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
@@ -26,7 +25,7 @@ internal sealed class SpaceCode : IDisposable
 
     public JumpTable Jumps { get; }
 
-    /// <summary>The cache's when this was filled: after an eviction nothing here is good any more.</summary>
+    /// <summary>The cache's when this was looked through last: after an eviction some of it may be gone.</summary>
     public int Generation { get; private set; }
 
     public static SpaceCode Of(AddressSpace memory, CodeCache cache)
@@ -34,14 +33,14 @@ internal sealed class SpaceCode : IDisposable
         if (memory.EngineData is not SpaceCode code)
             memory.EngineData = code = new SpaceCode(memory, cache);
         if (code.Generation != cache.Generation)
-            code.Reset();
+            code.ForgetEvicted();
         return code;
     }
 
     /// <summary>The translation at an address, if it was noted and nothing noted since has its place.</summary>
-    public Translation? Recent(ulong pc) => _recent[(int)pc & (_recent.Length - 1)] is { } found && found.Block.Pc == pc ? found : null;
+    public Translation? Recent(ulong pc) => _recent[(int)pc & (_recent.Length - 1)] is { } found && found.Pc == pc ? found : null;
 
-    public void Note(Translation translation) => _recent[(int)translation.Block.Pc & (_recent.Length - 1)] = translation;
+    public void Note(Translation translation) => _recent[(int)translation.Pc & (_recent.Length - 1)] = translation;
 
     /// <summary>The domain that an address belongs to.</summary>
     public CodeDomain DomainOf(ulong pc)
@@ -61,9 +60,8 @@ internal sealed class SpaceCode : IDisposable
     /// <summary>Takes note of a translation that is in no image: its pages are watched from now on.</summary>
     public void Watch(Translation translation)
     {
-        Block block = translation.Block;
-        _memory.WatchCode(block.Pc, block.Code.Length);
-        for (ulong page = block.Pc / GuestAddress.PageSize; page <= (block.End - 1) / GuestAddress.PageSize; page++)
+        _memory.WatchCode(translation.Pc, translation.GuestLength);
+        for (ulong page = translation.Pc / GuestAddress.PageSize; page <= (translation.End - 1) / GuestAddress.PageSize; page++)
         {
             if (!_byPage.TryGetValue(page, out List<Translation>? list))
                 _byPage.Add(page, list = []);
@@ -79,17 +77,18 @@ internal sealed class SpaceCode : IDisposable
         Jumps.Dispose();
     }
 
-    private void Reset()
+    private void ForgetEvicted()
     {
+        int since = Generation;
         Generation = _cache.Generation;
-        Jumps.Clear();
+        _cache.RemoveEvicted(Jumps, since);
         Array.Clear(_recent);
-        foreach (List<Translation> list in _byPage.Values)
+        foreach ((ulong page, List<Translation> list) in _byPage)
         {
-            foreach (Translation translation in list)
-                _own.Remove(translation);
+            list.RemoveAll(static translation => translation.IsEvicted);
+            if (list.Count == 0)
+                _byPage.Remove(page);
         }
-        _byPage.Clear();
         for (int i = 0; i < _images.Count; i++)
             _images[i] = _cache.ImageOf(_images[i].Code);
     }
@@ -103,11 +102,7 @@ internal sealed class SpaceCode : IDisposable
             {
                 if (!_byPage.Remove(page, out List<Translation>? list))
                     continue;
-                foreach (Translation translation in list)
-                {
-                    _own.Remove(translation);
-                    _cache.Unlink(translation);
-                }
+                _cache.Drop(list);
                 any = true;
             }
         }

@@ -1,5 +1,3 @@
-using Vivarium.Emulator.Cpu.Blocks;
-
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>Why translated code came back; in the low byte of what <see cref="Gate"/> returns.</summary>
@@ -19,70 +17,40 @@ internal enum ExitKind : byte
     Fault,
 }
 
-/// <summary>
-/// Where the host code of an instruction begins, and up to which instruction the budget is paid there. Rebased code holds host
-/// addresses in place of the guest's in RSI and RDI.
-/// </summary>
-internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo, bool IsRebased = false);
-
-/// <summary>A block's host code.</summary>
-internal sealed class Translation(Block block, nint entry, int length, CodeStart[] starts, int translated, Link[] links, (byte InFrame, byte InRegister)[] exchanges)
+/// <summary>A block's host code. Small, since there are many: all that only a fault asks for is in the <see cref="FaultMap"/> behind the code.</summary>
+internal sealed class Translation(ulong pc, int guestLength, nint entry, int length, int translated, uint exchanges)
 {
-    public Block Block { get; } = block;
+    /// <summary>The guest address.</summary>
+    public ulong Pc { get; } = pc;
+
+    public ulong End => Pc + (ulong)GuestLength;
+
+    /// <summary>Bytes of guest code.</summary>
+    public int GuestLength { get; } = guestLength;
 
     /// <summary>What it may jump to directly.</summary>
-    public CodeDomain Domain { get; set; } = null!;
+    public required CodeDomain Domain { get; init; }
 
     /// <summary>Where to enter it.</summary>
     public nint Entry { get; } = entry;
 
-    /// <summary>Bytes of host code, exits included.</summary>
+    /// <summary>Bytes of host code, exits included; its fault map comes behind.</summary>
     public int Length { get; } = length;
 
     /// <summary>How many of the block's instructions have host code; the next one is the interpreter's.</summary>
     public int Translated { get; } = translated;
 
-    /// <summary>The jumps out of it.</summary>
-    public Link[] Links { get; } = links;
+    /// <summary>The numbers of the jumps out of it, one after the other from this on.</summary>
+    public int FirstLink { get; set; }
 
-    /// <summary>The linked jumps into it.</summary>
-    public List<Link> Incoming { get; } = [];
+    public int LinkCount { get; set; }
 
-    /// <summary>The pairs of guest registers that stand for each other in the block's code.</summary>
-    public ReadOnlySpan<(byte InFrame, byte InRegister)> Exchanges => exchanges;
+    /// <summary>The first of the linked jumps into it (<see cref="LinkTable.None"/>): each knows the next.</summary>
+    public int Incoming { get; set; } = LinkTable.None;
 
-    /// <summary>The instruction whose host code an address is in; null before the first, at the budget's probe.</summary>
-    public CodeStart? At(nint address)
-    {
-        int offset = (int)(address - Entry);
-        if (offset < starts[0].Offset)
-            return null;
-        int low = 0, high = starts.Length - 1;
-        while (low < high)
-        {
-            int middle = (low + high + 1) / 2;
-            if (starts[middle].Offset <= offset)
-                low = middle;
-            else
-                high = middle - 1;
-        }
-        return starts[low];
-    }
-}
+    /// <summary>Its code is no more.</summary>
+    public bool IsEvicted { get; set; }
 
-/// <summary>A jump out of a block: from its place in the host code to its stub, or to the block it was linked to.</summary>
-internal sealed class Link(ulong target, int displacementAt, int stubAt, int leaveAt)
-{
-    public ulong Target { get; } = target;
-
-    /// <summary>Offsets from the owner's entry.</summary>
-    public int DisplacementAt { get; } = displacementAt;
-    public int StubAt { get; } = stubAt;
-
-    /// <summary>The displacement of the jump by which the stub leaves.</summary>
-    public int LeaveAt { get; } = leaveAt;
-
-    public Translation Owner { get; set; } = null!;
-
-    public Translation? Linked { get; set; }
+    /// <summary>The guest register in whose host register each of those in the frame is while the block runs; 0 for its own place. A byte each.</summary>
+    public uint Exchanges { get; } = exchanges;
 }

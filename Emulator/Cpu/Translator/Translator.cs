@@ -1,5 +1,4 @@
 using Vivarium.Emulator.Cpu.Blocks;
-using Vivarium.Emulator.Cpu.Ops;
 using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Memory;
 
@@ -14,9 +13,6 @@ public sealed unsafe class Translator : IEngine
     /// <summary>Room for about a million blocks.</summary>
     private const int StoreSize = 256 << 20;
 
-    /// <summary>Longest run of guest bytes looked at for one block.</summary>
-    private const int FetchLength = 1024;
-
     /// <summary>A budget must fit beside the window's size.</summary>
     private const long MostBudget = 1 << 22;
 
@@ -26,15 +22,13 @@ public sealed unsafe class Translator : IEngine
     private const int Rdi = 7;
     private const int R11 = 11;
 
-    private readonly BlockCache _blocks;
     private readonly Interpreter.Interpreter _interpreter;
     private readonly CodeCache _cache;
 
-    /// <param name="blocks">Lowered blocks, shared with other engines.</param>
+    /// <param name="blocks">The interpreter's lowered blocks, shared with other engines.</param>
     /// <param name="storeSize">Bytes of host code that are kept.</param>
     public Translator(BlockCache blocks, int storeSize = StoreSize)
     {
-        _blocks = blocks;
         _cache = new CodeCache(storeSize);
         _interpreter = new Interpreter.Interpreter(blocks);
     }
@@ -164,30 +158,33 @@ public sealed unsafe class Translator : IEngine
     {
         nint address = (nint)state.Pc;
         Translation block = _cache.At(address);
-        foreach ((byte inFrame, byte inRegister) in block.Exchanges)
-            (state.Registers[inFrame], state.Registers[inRegister]) = (state.Registers[inRegister], state.Registers[inFrame]);
-        if (block.At(address) is not { } start)
-        {
-            state.Pc = block.Block.Pc;
+        FaultMap.Place place = FaultMap.Find(block, address);
+        ExchangeBack(ref state, block.Exchanges);
+        Rebase(ref state, window, place.Rebasing);
+        state.Pc = place.Pc;
+        if (!place.IsInstruction)
             return ExitKind.Link;
-        }
-        if (start.Instruction == block.Block.Instructions.Length)
-        {
-            state.Pc = block.Block.End;
-            return ExitKind.Link;
-        }
-        if (start.IsRebased)
-            Rebase(ref state, window, block.Block, start.Instruction);
-        state.Pc = block.Block.Instructions[start.Instruction].Pc;
-        unused = start.PaidTo - start.Instruction;
+        unused = place.Unused;
         return ExitKind.Interpret;
     }
 
-    /// <summary>A string instruction was interrupted while its pointers were the host's.</summary>
-    private static void Rebase(ref CpuState state, nint window, Block block, int instruction)
+    /// <summary>Puts guest registers that stood for each other in a block into their own places.</summary>
+    private static void ExchangeBack(ref CpuState state, uint exchanges)
     {
-        state.Registers[Rdi] -= (ulong)window;
-        if ((StringOperation)block.Ops[block.Instructions[instruction].Op].Immediate == StringOperation.Move)
+        for (int inFrame = RegisterMap.FirstInFrame; exchanges != 0; inFrame++, exchanges >>= 8)
+        {
+            int inRegister = (byte)exchanges;
+            if (inRegister != 0)
+                (state.Registers[inFrame], state.Registers[inRegister]) = (state.Registers[inRegister], state.Registers[inFrame]);
+        }
+    }
+
+    /// <summary>A string instruction was interrupted while its pointers were the host's.</summary>
+    private static void Rebase(ref CpuState state, nint window, Rebasing rebasing)
+    {
+        if (rebasing != Rebasing.None)
+            state.Registers[Rdi] -= (ulong)window;
+        if (rebasing == Rebasing.Both)
             state.Registers[Rsi] -= (ulong)window;
     }
 
@@ -213,15 +210,9 @@ public sealed unsafe class Translator : IEngine
 
     private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc)
     {
-        Span<byte> bytes = stackalloc byte[FetchLength];
-        int length = memory.Fetch(pc, bytes, out _);
-        if (length == 0)
-            return null;
         // A block of an image must not depend on what lies behind it.
         bool isOwn = code.IsOwn(domain);
-        if (!isOwn && (ulong)length > domain.End - pc)
-            length = (int)(domain.End - pc);
-        if (X86BlockBuilder.FindOrLower(_blocks, pc, bytes[..length]) is not { } block)
+        if (X86BlockBuilder.Lower(memory, pc, isOwn ? ulong.MaxValue : domain.End) is not { } block)
             return null;
         Translation? translation = _cache.Translate(domain, block);
         if (translation is null)

@@ -1,59 +1,81 @@
 using Iced.Intel;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Cpu.Ops;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.X86;
 
-/// <summary>Decodes a run of x86-64 instructions and lowers them to one block.</summary>
+/// <summary>Decodes a run of x86-64 instructions and lowers them to one block. Each thread has one, whose buffers serve all its blocks.</summary>
 internal sealed class X86BlockBuilder
 {
-    private const int MostInstructions = 64;
-
     /// <summary>Conditional jumps forward within a block: the way on is likely enough, and one block costs less than two.</summary>
     private const int MostSideExits = 4;
 
-    private readonly X86Emitter _emitter = new();
-    private readonly List<InstructionStart> _starts = [];
+    [ThreadStatic]
+    private static X86BlockBuilder? _ofThread;
 
-    /// <summary>The block at an address; null when its first instruction is cut off by the end of <paramref name="code"/>.</summary>
-    public static Block? Lower(ulong pc, ReadOnlySpan<byte> code, int instructions = MostInstructions) => new X86BlockBuilder().Build(pc, code, instructions);
+    private readonly CodeBuffer _code = new();
+    private readonly LoweredBlock _block = new();
+    private readonly X86Emitter _emitter;
+    private readonly Decoder _decoder;
 
-    /// <summary>The block at an address from a cache, lowered and kept there when it is not in it; null as <see cref="Lower"/>.</summary>
-    public static Block? FindOrLower(BlockCache cache, ulong pc, ReadOnlySpan<byte> code, int instructions = MostInstructions)
+    private X86BlockBuilder()
+    {
+        _emitter = new X86Emitter(_block);
+        _decoder = Decoder.Create(64, _code);
+    }
+
+    private static X86BlockBuilder OfThread => _ofThread ??= new X86BlockBuilder();
+
+    /// <summary>The block at an address from a cache, lowered and kept there when it is not in it; null when its first instruction is cut off by the end of <paramref name="code"/>.</summary>
+    public static Block? FindOrLower(BlockCache cache, ulong pc, ReadOnlySpan<byte> code, int instructions = LoweredBlock.MostInstructions)
     {
         Block? block = cache.Find(pc, code);
         if (block is not null)
             return block;
-        block = Lower(pc, code, instructions);
-        if (block is not null)
-            cache.Add(block);
+        X86BlockBuilder builder = OfThread;
+        builder._code.Begin(code);
+        if (!builder.TryBuild(pc, instructions))
+            return null;
+        block = builder._block.ToBlock(builder._code.Bytes);
+        cache.Add(block);
         return block;
     }
 
-    private Block? Build(ulong pc, ReadOnlySpan<byte> code, int instructions)
+    /// <summary>
+    /// The block at an address, of code before <paramref name="end"/>; null when not all of its first instruction can be fetched. Good
+    /// until the thread lowers another.
+    /// </summary>
+    public static LoweredBlock? Lower(AddressSpace memory, ulong pc, ulong end)
     {
-        byte[] bytes = code.ToArray();
-        Decoder decoder = Decoder.Create(64, bytes, pc);
-        int length = 0;
+        X86BlockBuilder builder = OfThread;
+        builder._code.Begin(memory, pc, end);
+        bool isBuilt = builder.TryBuild(pc, LoweredBlock.MostInstructions);
+        builder._code.End();
+        return isBuilt ? builder._block : null;
+    }
+
+    private bool TryBuild(ulong pc, int instructions)
+    {
+        _block.Begin(pc);
+        _decoder.IP = pc;
         bool isOpen = true;
         int sideExits = 0;
-        while (isOpen && _starts.Count < instructions)
+        while (isOpen && _block.InstructionCount < instructions)
         {
-            decoder.Decode(out Instruction instruction);
-            if (instruction.IsInvalid && decoder.LastError == DecoderError.NoMoreBytes)
+            _decoder.Decode(out Instruction instruction);
+            if (instruction.IsInvalid && _decoder.LastError == DecoderError.NoMoreBytes)
                 break;
-            _starts.Add(new InstructionStart(_emitter.Count, instruction.IP));
+            int first = _block.OpCount;
+            _block.BeginInstruction(instruction.IP);
             isOpen = LowerOne(instruction) || IsSideExit(instruction, ref sideExits);
             // Hints too: every instruction has a micro-op.
-            if (_emitter.Count == _starts[^1].Op)
+            if (_block.OpCount == first)
                 _emitter.Emit(new MicroOp { Code = OpCode.Nop });
-            length = (int)(instruction.NextIP - pc);
+            _block.EndInstruction(instruction.NextIP);
         }
-        if (_starts.Count == 0)
-            return null;
-        MicroOp[] ops = _emitter.Take();
-        FlagUse.RemoveDead(ops);
-        return new Block(pc, bytes[..length], ops, [.. _starts]);
+        FlagUse.RemoveDead(_block.Ops.AsSpan(0, _block.OpCount));
+        return _block.InstructionCount > 0;
     }
 
     private static bool IsSideExit(in Instruction instruction, ref int sideExits) =>

@@ -1,28 +1,24 @@
 using Iced.Intel;
+using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Cpu.Ops;
 
 namespace Vivarium.Emulator.Cpu.X86;
 
 /// <summary>Collects a block's micro-ops; knows x86's registers and addresses.</summary>
-internal sealed class X86Emitter : IX86Emitter
+internal sealed class X86Emitter(LoweredBlock block) : IX86Emitter
 {
     public const byte Rsp = 4;
     private const byte FirstTemporary = 64;
 
-    private readonly List<MicroOp> _ops = [];
     private byte _next;
-
-    public int Count => _ops.Count;
 
     /// <summary>Starts an instruction: its temporaries are fresh.</summary>
     public void Begin() => _next = FirstTemporary;
 
-    public MicroOp[] Take() => [.. _ops];
-
-    public void Emit(in MicroOp op) => _ops.Add(op);
+    public void Emit(in MicroOp op) => block.Add(op);
 
     public void Emit(OpCode code, int size, byte destination, byte a, byte b = 0, FlagMask flags = FlagMask.None, long immediate = 0, byte c = 0) =>
-        _ops.Add(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Flags = flags, Immediate = immediate });
+        block.Add(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Flags = flags, Immediate = immediate });
 
     public byte IntegerTemporary() => _next++;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Cpu.Blocks;
+using Vivarium.Emulator.Cpu.Interpreter;
 using Vivarium.Emulator.Memory;
 using Xunit;
 
@@ -30,6 +31,36 @@ public sealed class EvictionTests
         for (int i = 0; i < sums.Length; i++)
             Assert.Equal((ulong)(Rounds * Blocks * (i + 1)), sums[i]);
         Assert.True(translator.Statistics.Evictions > 0);
+    }
+
+    /// <summary>Jumps of all kinds into regions that are emptied and filled again, by two worlds that take turns in emptying them.</summary>
+    [Theory]
+    [InlineData(1, 512 << 10)]
+    [InlineData(2, 1 << 20)]
+    [InlineData(3, 1 << 20)]
+    [InlineData(4, 2 << 20)]
+    public void Random_jumps_through_a_tiny_store_end_as_in_the_interpreter(ulong seed, int storeSize)
+    {
+        const int blocks = 40_000;
+        var translator = new Emulator.Cpu.Translator.Translator(new BlockCache(), storeSize);
+        var interpreter = new Interpreter(new BlockCache());
+        var results = new (CpuState State, byte[] Code)[2];
+        var threads = new Thread[results.Length];
+        for (int i = 0; i < threads.Length; i++)
+        {
+            int number = i;
+            threads[i] = new Thread(() => results[number] = RandomJumps.Run(translator, (10 * seed) + (ulong)number, blocks));
+            threads[i].Start();
+        }
+        for (int i = 0; i < threads.Length; i++)
+        {
+            threads[i].Join();
+            (CpuState state, byte[] code) = RandomJumps.Run(interpreter, (10 * seed) + (ulong)i, blocks);
+            Assert.Equal(((ReadOnlySpan<ulong>)state.Registers)[..16], ((ReadOnlySpan<ulong>)results[i].State.Registers)[..16]);
+            Assert.Equal(state.Flags, results[i].State.Flags);
+            Assert.Equal(code, results[i].Code);
+        }
+        Assert.True(translator.Statistics.Evictions > 3, $"{translator.Statistics}");
     }
 
     /// <summary>Runs through many blocks that each add to RAX and jump to the next, again and again in short turns.</summary>

@@ -1,0 +1,48 @@
+using Vivarium.Emulator.Cpu.Ops;
+
+namespace Vivarium.Emulator.Cpu.Blocks;
+
+/// <summary>A block that was just lowered, in arrays that the next one will use: they are longer than what is in them.</summary>
+internal sealed class LoweredBlock
+{
+    public ulong Pc { get; private set; }
+
+    /// <summary>Guest bytes.</summary>
+    public int Length { get; private set; }
+
+    public ulong End => Pc + (ulong)Length;
+
+    public MicroOp[] Ops { get; private set; } = new MicroOp[256];
+
+    public int OpCount { get; private set; }
+
+    public InstructionStart[] Instructions { get; } = new InstructionStart[MostInstructions];
+
+    public int InstructionCount { get; private set; }
+
+    /// <summary>The most instructions of a block.</summary>
+    public const int MostInstructions = 64;
+
+    public void Begin(ulong pc) => (Pc, Length, OpCount, InstructionCount) = (pc, 0, 0, 0);
+
+    public void Add(in MicroOp op)
+    {
+        if (OpCount == Ops.Length)
+        {
+            MicroOp[] longer = new MicroOp[2 * OpCount];
+            Ops.CopyTo(longer, 0);
+            Ops = longer;
+        }
+        Ops[OpCount++] = op;
+    }
+
+    /// <summary>The next micro-op is the first of an instruction.</summary>
+    public void BeginInstruction(ulong pc) => Instructions[InstructionCount++] = new InstructionStart(OpCount, pc);
+
+    /// <summary>The instruction is complete; the next one is at an address.</summary>
+    public void EndInstruction(ulong next) => Length = (int)(next - Pc);
+
+    /// <summary>A copy to keep.</summary>
+    public Block ToBlock(ReadOnlySpan<byte> code) =>
+        new(Pc, code[..Length].ToArray(), Ops.AsSpan(0, OpCount).ToArray(), Instructions.AsSpan(0, InstructionCount).ToArray());
+}
