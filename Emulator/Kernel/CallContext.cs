@@ -95,6 +95,18 @@ public sealed class CallContext(GuestThread thread)
     /// <summary>The thread's turn ends with this call.</summary>
     public void Yield() => Thread.Yields = true;
 
+    /// <summary>The caller's space of process ids.</summary>
+    public PidSpace Pids => Process.Space;
+
+    /// <summary>A process by its number in the caller's space.</summary>
+    public Process? FindProcess(int number) => Pids.FindProcess(number);
+
+    /// <summary>A live thread by its number in the caller's space.</summary>
+    public GuestThread? FindThread(int number) => Pids.FindThread(number);
+
+    /// <summary>The caller's own number as it sees itself.</summary>
+    public int ProcessNumber => Pids.Inside(Process.Id);
+
     /// <summary>Stands for <see cref="FixedFile"/> where a descriptor is asked for; no table has it.</summary>
     public const int FixedDescriptor = int.MinValue + 1;
 

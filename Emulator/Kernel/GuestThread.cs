@@ -46,6 +46,9 @@ public sealed partial class GuestThread
 
     public int Id { get; internal set; }
 
+    /// <summary>Its id as it sees it itself (gettid(2)).</summary>
+    public int Number => Process.Space.Inside(Id);
+
     public Process Process { get; }
 
     public GuestCpu Cpu { get; }

@@ -40,6 +40,11 @@ public interface IPersonality
     /// <summary>Writes arguments, environment and auxiliary vector to a new program's stack and sets its first registers. E2BIG, ENOMEM.</summary>
     Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout);
 
+    /// <summary>A thread's process has other clocks since boot (<see cref="TimeSpace"/>): what reads them without a call follows.</summary>
+    void OnTimeChanged(GuestThread thread)
+    {
+    }
+
     /// <summary>A thread's turn ended in the middle of its program.</summary>
     void OnPreempted(GuestThread thread)
     {

@@ -21,6 +21,9 @@ public class Namespace
 
     public NamespaceInode Inode { get; }
 
+    /// <summary>The space that this one is nested in; null for kinds that do not nest, and at the top.</summary>
+    public virtual Namespace? Above => null;
+
     public string Description => $"{Kind}:[{Inode.Status.Inode}]";
 }
 
@@ -80,8 +83,13 @@ public sealed record Namespaces
 
     public required Namespace Groups { get; init; }
 
-    /// <summary>In the order that /proc/PID/ns lists them.</summary>
-    public IReadOnlyList<Namespace> All => [Groups, Ipc, Mounts, Network.Space, Users, Uts];
+    /// <summary>The space that its children begin in; its own is <see cref="Process.Space"/>, which never changes.</summary>
+    public required PidSpace Processes { get; init; }
+
+    public required TimeSpace Time { get; init; }
+
+    /// <summary>The space of clocks that children, and the thread itself with its next program, enter.</summary>
+    public required TimeSpace TimeOfChildren { get; init; }
 
     /// <summary>True when the user name space is that of <paramref name="owner"/> or above it: its privileges count there.</summary>
     public bool Rules(UserSpace? owner)
@@ -97,6 +105,7 @@ public sealed record Namespaces
     internal static Namespaces MakeFirst(World world)
     {
         var users = new UserSpace(world, null, 0, 0);
+        var clocks = new TimeSpace(world, users) { IsFrozen = true };
         return new Namespaces
         {
             Users = users,
@@ -105,6 +114,9 @@ public sealed record Namespaces
             Mounts = new MountSpace(world, users),
             Ipc = new Namespace(world, "ipc", users),
             Groups = new Namespace(world, "cgroup", users),
+            Processes = new PidSpace(world, users, null),
+            Time = clocks,
+            TimeOfChildren = clocks,
         };
     }
 }

@@ -27,22 +27,26 @@ public sealed partial class Process
 {
     /// <summary>
     /// Makes a thread or a process that goes on where <paramref name="maker"/> is. It is queued, and first runs at its turn; the caller
-    /// sets its registers. ENOMEM when memory cannot be copied, EAGAIN past the limit of processes.
+    /// sets its registers. ENOMEM when memory cannot be copied or the space of ids has ended, EAGAIN past the limit of processes.
     /// </summary>
-    public Errno Clone(GuestThread maker, CloneShares shares, int exitSignal, out GuestThread? thread)
+    public Errno Clone(GuestThread maker, CloneShares shares, int exitSignal, PidSpace space, out GuestThread? thread)
     {
         thread = null;
+        if (space.IsOver)
+            return Errno.ENOMEM;
         if (!World.HasRoomForThread || !HasRoomForUser(maker))
             return Errno.EAGAIN;
         Process process = this;
         if ((shares & CloneShares.Process) == 0)
         {
-            Errno error = MakeProcess(shares, exitSignal, out Process? child);
+            Errno error = MakeProcess(shares, exitSignal, space, out Process? child);
             if (error != Errno.None)
                 return error;
             process = child!;
         }
-        int id = ReferenceEquals(process, this) ? World.NextId() : process.Id;
+        int id = process.Id;
+        if (ReferenceEquals(process, this))
+            Space.Add(id = World.NextId());
         thread = new GuestThread(process, id, maker.Cpu.Clone())
         {
             Blocked = maker.Blocked,
@@ -84,7 +88,7 @@ public sealed partial class Process
         return count < limit;
     }
 
-    private Errno MakeProcess(CloneShares shares, int exitSignal, out Process? child)
+    private Errno MakeProcess(CloneShares shares, int exitSignal, PidSpace space, out Process? child)
     {
         child = null;
         SharedMemory memory;
@@ -102,6 +106,7 @@ public sealed partial class Process
         child = new Process(
             World,
             World.NextId(),
+            space,
             parent,
             memory,
             (shares & CloneShares.Files) != 0 ? Files.Share() : Files.Copy(),
@@ -120,6 +125,9 @@ public sealed partial class Process
             Dumpable = Dumpable,
         };
         child.WatchProcessorLimit();
+        space.Add(child.Id);
+        child.IsShielded = !space.IsFirst && space.Init is null;
+        space.Begin(child);
         parent?.AddChild(child);
         World.Add(child);
         return Errno.None;

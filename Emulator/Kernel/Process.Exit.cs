@@ -40,6 +40,8 @@ public sealed partial class Process
             World.Observer?.OnEnd(thread, status);
         }
         LetTraceesGo();
+        if (ReferenceEquals(Space.Init, this))
+            Space.End();
         RealTimer?.Cancel();
         DropPosixTimers();
         _processorTimers.Clear();
@@ -135,6 +137,8 @@ public sealed partial class Process
         }
         _threads.Clear();
         _threads.Add(survivor);
+        if (survivor.Id != Id)
+            Space.Release(survivor.Id);
         survivor.Id = Id;
     }
 
@@ -158,6 +162,8 @@ public sealed partial class Process
     private void Retire(GuestThread thread)
     {
         World.CountThread(-1);
+        if (thread.Id != Id)
+            Space.Release(thread.Id);
         bool wasReady = thread.State == ThreadState.Ready;
         thread.LeaveSources();
         (thread.Call.State as IAbandonable)?.Abandon();
@@ -169,12 +175,20 @@ public sealed partial class Process
             World.Forget(thread);
     }
 
-    /// <summary>Children go to the nearest subreaper above, or to nobody: then they leave no zombie.</summary>
+    /// <summary>Children go to the nearest subreaper above in the same space of ids, or to the space's first process; without one, they leave no zombie.</summary>
+    private Process? FindHeir()
+    {
+        for (Process? candidate = Parent; candidate is not null && candidate.Space == Space; candidate = candidate.Parent)
+        {
+            if (candidate is { IsSubreaper: true, IsZombie: false })
+                return candidate;
+        }
+        return Space.Init is { IsZombie: false } init ? init : null;
+    }
+
     private void Disown()
     {
-        Process? heir = Parent;
-        while (heir is { } candidate && (!candidate.IsSubreaper || candidate.IsZombie))
-            heir = candidate.Parent;
+        Process? heir = FindHeir();
         Process[] orphans = [.. _children];
         _children.Clear();
         foreach (Process child in orphans)
@@ -221,7 +235,7 @@ public sealed partial class Process
     private SignalInfo ChildInfo(int signal, WaitStatus status) => new(signal, Code: 1 + (int)CodeOf(status))
     {
         IsChild = true,
-        SenderProcess = Id,
+        SenderProcess = Parent!.Space.Inside(Id),
         SenderUser = Credentials.User,
         Value = (ulong)status.Value,
     };

@@ -24,6 +24,9 @@ public sealed class PosixTimer
 
     public bool IsRealtime { get; }
 
+    /// <summary>Absolute times are on the clock that counts time asleep too.</summary>
+    public bool IsBootTime { get; init; }
+
     public bool IsOnProcessorTime { get; }
 
     /// <summary>The user whose queue of signals it counts in.</summary>
@@ -62,13 +65,13 @@ public sealed partial class Process
     private int _nextTimer;
 
     /// <summary>Makes a timer, whose signal the user pays for at once; null past the limit (EAGAIN).</summary>
-    public PosixTimer? AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime, ITimeBase? clock = null)
+    public PosixTimer? AddPosixTimer(GuestThread? thread, int signal, ulong? value, bool isRealtime, bool isBootTime, ITimeBase? clock = null)
     {
         uint payer = Credentials.User;
         if (!World.SignalQuota.TryCharge(payer, SoftLimit(Resource.PendingSignals)))
             return null;
         int id = _nextTimer++;
-        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime, clock ?? World.TimeBase) { Payer = payer };
+        var timer = new PosixTimer(this, thread, id, signal, value ?? (ulong)id, isRealtime, clock ?? World.TimeBase) { Payer = payer, IsBootTime = isBootTime };
         _posixTimers.Add(timer);
         return timer;
     }

@@ -59,10 +59,11 @@ public sealed partial class Process
     private readonly List<Process> _children = [];
     private SharedMemory _memory;
 
-    internal Process(World world, int id, Process? parent, SharedMemory memory, FileTable files, FileContext context, SignalActions actions)
+    internal Process(World world, int id, PidSpace space, Process? parent, SharedMemory memory, FileTable files, FileContext context, SignalActions actions)
     {
         World = world;
         Id = id;
+        Space = space;
         Parent = parent;
         _memory = memory;
         Files = files;
@@ -75,6 +76,12 @@ public sealed partial class Process
     public World World { get; }
 
     public int Id { get; }
+
+    /// <summary>Where it has a number of its own, as in all spaces above.</summary>
+    public PidSpace Space { get; }
+
+    /// <summary>The first process of a space: what is sent from inside, and would end or stop it, is lost (pid_namespaces(7)).</summary>
+    public bool IsShielded { get; internal set; }
 
     /// <summary>Null when the parent is gone.</summary>
     public Process? Parent { get; private set; }

@@ -31,6 +31,8 @@ public sealed class UserSpace : Namespace
 
     public UserSpace? Parent { get; }
 
+    public override Namespace? Above => Parent;
+
     public UserSpace First => Parent?.First ?? this;
 
     public uint Creator { get; }

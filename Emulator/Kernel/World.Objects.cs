@@ -1,6 +1,7 @@
 using Vivarium.Emulator.Kernel.Files.Proc;
 using Vivarium.Emulator.Kernel.Net;
 using Vivarium.Emulator.Kernel.Net.Devices;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
 
@@ -32,8 +33,19 @@ public sealed partial class World
     /// <summary>Packets on their way into the world's networks.</summary>
     public PacketBacklog Packets { get; } = new();
 
-    /// <summary>Where programs read clocks without a call; null until one was started.</summary>
-    public ClockPage? ClockPage { get; set; }
+    private readonly List<ClockPage> _clockPages = [];
+
+    /// <summary>Where programs in a space of clocks read them without a call.</summary>
+    public ClockPage ClockPageOf(TimeSpace space, ReadOnlySpan<byte> code)
+    {
+        if (space.Page is { } known)
+            return known;
+        // The first is the world's own; those that guests ask for are theirs to pay.
+        MemoryAccountant payer = space == FirstNamespaces.Time ? new MemoryAccountant(ulong.MaxValue) : Accountant;
+        var page = new ClockPage(Clock, payer, code, space);
+        _clockPages.Add(page);
+        return space.Page = page;
+    }
 
     private Ipc.IpcObjects? _ipc;
 

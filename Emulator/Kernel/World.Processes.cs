@@ -78,7 +78,11 @@ public sealed partial class World
         ProcessStarted?.Invoke(process);
     }
 
-    internal void Remove(Process process) => _processes.Remove(process.Id);
+    internal void Remove(Process process)
+    {
+        _processes.Remove(process.Id);
+        process.Space.Release(process.Id);
+    }
 
     /// <summary>A thread was made (1) or retired (-1).</summary>
     internal void CountThread(int change) => _liveThreads += change;
@@ -98,7 +102,7 @@ public sealed partial class World
     public GuestThread CreateFirst(FileContext context, Credentials credentials, Architecture architecture)
     {
         int id = NextId();
-        First = new Process(this, id, null, new SharedMemory(new AddressSpace(Accountant)), new FileTable(), context, new SignalActions())
+        First = new Process(this, id, FirstNamespaces.Processes, null, new SharedMemory(new AddressSpace(Accountant)), new FileTable(), context, new SignalActions())
         {
             Group = id,
             Session = OutsideSession,

@@ -74,7 +74,8 @@ public sealed partial class World
     /// <summary>Runs threads for about <paramref name="quantum"/> instructions.</summary>
     public WorldState Run(long quantum)
     {
-        ClockPage?.Refresh();
+        foreach (ClockPage page in _clockPages)
+            page.Refresh();
         while (quantum > 0 && !IsOver)
         {
             RunPosted();

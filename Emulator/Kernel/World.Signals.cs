@@ -12,12 +12,12 @@ public sealed partial class World
     /// <summary>Sends to a process: any thread that does not block it takes it. False when its queue is full.</summary>
     public bool Send(Process target, in SignalInfo info)
     {
-        if (target.IsZombie || !Prepare(target, info.Signal))
+        if (target.IsZombie || IsWarded(target, info.Signal) || !Prepare(target, info.Signal))
             return true;
         if (IsDropped(target, null, info.Signal))
             return true;
         bool isKnown = info.Signal < Signal.FirstRealTime && target.Pending.Set.Contains(info.Signal);
-        if (!target.Pending.Add(info, target.Credentials.User, target.SoftLimit(Resource.PendingSignals)))
+        if (!target.Pending.Add(AsSeenBy(target, info), target.Credentials.User, target.SoftLimit(Resource.PendingSignals)))
             return false;
         // A standard signal that is pending already is no news (__send_signal_locked in kernel/signal.c).
         if (!isKnown)
@@ -44,10 +44,10 @@ public sealed partial class World
     /// <summary>Sends to one thread.</summary>
     public bool Send(GuestThread target, in SignalInfo info)
     {
-        if (!target.IsAlive || !Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
+        if (!target.IsAlive || IsWarded(target.Process, info.Signal) || !Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
             return true;
         bool isKnown = info.Signal < Signal.FirstRealTime && target.Pending.Set.Contains(info.Signal);
-        if (!target.Pending.Add(info, target.Credentials.User, target.Process.SoftLimit(Resource.PendingSignals)))
+        if (!target.Pending.Add(AsSeenBy(target.Process, info), target.Credentials.User, target.Process.SoftLimit(Resource.PendingSignals)))
             return false;
         if (!isKnown)
             SignalSource.Pulse(Readiness.In);
@@ -74,6 +74,8 @@ public sealed partial class World
     public void ForceSignal(GuestThread thread, in SignalInfo info)
     {
         ref SignalAction action = ref thread.Process.Actions[info.Signal];
+        if (action.Handler == SignalAction.Default)
+            thread.Process.IsShielded = false;
         if (thread.Blocked.Contains(info.Signal) || action.Handler == SignalAction.Ignore)
         {
             action = default;
@@ -110,13 +112,25 @@ public sealed partial class World
             thread.Pending.Remove(signals);
     }
 
+    /// <summary>SIGKILL and SIGSTOP reach the first process of a space of ids from outside of it alone (pid_namespaces(7)).</summary>
+    private bool IsWarded(Process target, int signal) =>
+        target.IsShielded && Signal.Unstoppable.Contains(signal) && Current is { } sender && target.Space.Contains(sender.Process);
+
+    /// <summary>Who cannot be seen from the receiver's space of ids is told as 0.</summary>
+    private SignalInfo AsSeenBy(Process target, in SignalInfo info) =>
+        target.Space.IsFirst || info.SenderProcess == 0 || info.IsChild || Current is not { } sender || target.Space.Contains(sender.Process)
+            ? info
+            : info with { SenderProcess = 0 };
+
     private static bool IsDropped(Process process, GuestThread? thread, int signal)
     {
         // Tracers see all signals.
         if (process.IsTraced)
             return false;
         bool isBlocked = thread?.Blocked.Contains(signal) ?? AllBlock(process, signal);
-        return !isBlocked && IsIgnored(process.Actions[signal], signal);
+        SignalAction action = process.Actions[signal];
+        bool isLost = process.IsShielded && action.Handler == SignalAction.Default && !Signal.Unstoppable.Contains(signal);
+        return !isBlocked && (isLost || IsIgnored(action, signal));
     }
 
     private static bool AllBlock(Process process, int signal)
@@ -145,6 +159,8 @@ public sealed partial class World
             Observer?.OnSignal(thread, info);
             if (!action.IsHandled)
             {
+                if (thread.Process.IsShielded && !Signal.Unstoppable.Contains(info.Signal))
+                    continue;
                 TakeDefaultAction(thread, info.Signal);
                 if (!thread.IsAlive || thread.Process.IsStopped)
                     return;

@@ -49,6 +49,7 @@ public static class ProgramLoader
         Process process = thread.Process;
         process.KeepOnly(thread);
         process.ReplaceMemory(memory);
+        thread.EnterTime();
         process.Executable = file;
         process.Layout = layout;
         process.HasExecuted = true;

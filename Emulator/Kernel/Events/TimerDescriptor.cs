@@ -21,6 +21,9 @@ public sealed class TimerDescriptor : OpenFile
     /// <summary>Absolute times are on the real-time clock.</summary>
     public bool IsRealtime { get; }
 
+    /// <summary>Absolute times are on the clock that counts time asleep too.</summary>
+    public bool IsBootTime { get; init; }
+
     public override Inode Inode => _inode;
 
     public override bool IgnoresSeek => true;

@@ -5,6 +5,12 @@ namespace Vivarium.Emulator.Kernel.Files;
 /// </summary>
 public delegate Errno NodeOpener(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file);
 
+/// <summary>What a file system is to be made of: who asks, what for (a device, often just a word), and the type's own options.</summary>
+public readonly record struct FileSystemRequest(CallContext Call, string Source, string Options);
+
+/// <summary>Makes a file system of some type.</summary>
+public delegate Errno FileSystemMaker(in FileSystemRequest request, out FileSystem? made);
+
 /// <summary>
 /// The tree of a world: its mounts, and the operations on names with the checks and the order of errors that the manual pages of
 /// the calls give. Cut by verb: opening, changing names, changing attributes, mounting.
@@ -33,7 +39,7 @@ public sealed partial class Vfs
     public NodeOpener? FifoOpener { get; set; }
 
     /// <summary>File systems that mount(2) can make, by type name.</summary>
-    public Dictionary<string, Func<FileSystem>> FileSystemTypes { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, FileSystemMaker> FileSystemTypes { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Holds regular files without a name (memfd_create).</summary>
     public FileSystem? UnnamedFiles { get; set; }

@@ -52,17 +52,17 @@ public sealed record WorldTree
         MemoryFileSystem root = new(Clock, lower.Status.Device, NewContent, lower) { Accountant = Accountant };
         Vfs vfs = new(root, "overlay");
         vfs.UnnamedFiles = NewTemporary(vfs);
-        vfs.FileSystemTypes["tmpfs"] = () => NewTemporary(vfs);
-        vfs.FileSystemTypes["ramfs"] = () => NewTemporary(vfs);
-        vfs.FileSystemTypes["proc"] = () => NewProc(vfs);
-        vfs.FileSystemTypes["sysfs"] = () => NewSystem(vfs);
-        vfs.FileSystemTypes["cgroup2"] = () => NewGroups(vfs);
+        vfs.FileSystemTypes["tmpfs"] = Making(_ => NewTemporary(vfs));
+        vfs.FileSystemTypes["ramfs"] = Making(_ => NewTemporary(vfs));
+        vfs.FileSystemTypes["proc"] = Making(call => NewProc(vfs, Processes.In(call.Thread.Namespaces.Processes)));
+        vfs.FileSystemTypes["sysfs"] = Making(_ => NewSystem(vfs));
+        vfs.FileSystemTypes["cgroup2"] = Making(_ => NewGroups(vfs));
         MemoryDevices.Register(vfs.Devices, Random);
         TerminalDevices.Register(vfs.Devices);
         vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
         vfs.FifoOpener = Fifo.Open;
         MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
-        problem = Attach(vfs, "/proc", NewProc(vfs), "proc", readOnly: false)
+        problem = Attach(vfs, "/proc", NewProc(vfs, Processes), "proc", readOnly: false)
             ?? Attach(vfs, "/sys", settings, "sysfs", readOnly: false)
             ?? Attach(vfs, "/dev", devices, "udev", readOnly: false);
         if (problem is not null)
@@ -76,7 +76,7 @@ public sealed record WorldTree
         MemoryFileSystem shared = NewTemporary(vfs);
         PseudoTerminalFileSystem? terminals = NewTerminals?.Invoke(vfs.NewDevice());
         if (NewTerminals is { } newTerminals)
-            vfs.FileSystemTypes["devpts"] = () => newTerminals(vfs.NewDevice());
+            vfs.FileSystemTypes["devpts"] = Making(_ => newTerminals(vfs.NewDevice()));
         devices.FirstEntered = () =>
         {
             AddDevices(devices.Root);
@@ -101,7 +101,14 @@ public sealed record WorldTree
 
     private MemoryFileSystem NewTemporary(Vfs vfs) => new(Clock, vfs.NewDevice(), NewContent) { Accountant = Accountant, Capacity = Math.Min(TemporaryCapacity, Accountant.Limit) };
 
-    private ProcFileSystem NewProc(Vfs vfs) => new(Clock, vfs.NewDevice(), Processes, System, Random);
+    private ProcFileSystem NewProc(Vfs vfs, IProcessSource processes) => new(Clock, vfs.NewDevice(), processes, System, Random);
+
+    /// <summary>A type without options.</summary>
+    private static FileSystemMaker Making(Func<CallContext, FileSystem> make) => (in FileSystemRequest request, out FileSystem? made) =>
+    {
+        made = make(request.Call);
+        return Errno.None;
+    };
 
     private Inode? OpenRoot(out string? problem)
     {

@@ -167,7 +167,7 @@ public sealed class Tracee(GuestThread thread, Process tracer, bool isSeized)
         if (!Tracer.Actions[Signal.Child].NoChildStops)
         {
             int code = Stop is null ? 1 : 4;
-            Tracer.World.Send(Tracer, new SignalInfo(Signal.Child, code) { IsChild = true, SenderProcess = Id, SenderUser = Thread.Credentials.User, Value = (ulong)(uint)((Stop?.Code ?? 0) & 0x7F) });
+            Tracer.World.Send(Tracer, new SignalInfo(Signal.Child, code) { IsChild = true, SenderProcess = Tracer.Space.Inside(Id), SenderUser = Thread.Credentials.User, Value = (ulong)(uint)((Stop?.Code ?? 0) & 0x7F) });
         }
         Tracer.ChildSource.Pulse();
     }

@@ -209,7 +209,7 @@ public sealed partial class World
             StopOnDemand(made.Tracee!);
         else
             made.Pending.Add(new SignalInfo(Signal.Stop), made.Credentials.User, ulong.MaxValue);
-        TellTracer(maker, what, option, (ulong)made.Id);
+        TellTracer(maker, what, option, (ulong)tracee.Tracer.Space.Inside(made.Id));
     }
 
     /// <summary>A program was started: its tracer gets an event, or as of old a SIGTRAP.</summary>
@@ -218,8 +218,8 @@ public sealed partial class World
         if (thread.Tracee is not { } tracee)
             return;
         tracee.BecomeMain(thread.Id);
-        if (!TellTracer(thread, TraceEvent.Execute, TraceOptions.Execute, (ulong)formerId) && !tracee.IsSeized)
-            Send(thread, new SignalInfo(Signal.Trap) { SenderProcess = thread.Process.Id });
+        if (!TellTracer(thread, TraceEvent.Execute, TraceOptions.Execute, (ulong)tracee.Tracer.Space.Inside(formerId)) && !tracee.IsSeized)
+            Send(thread, new SignalInfo(Signal.Trap) { SenderProcess = thread.Process.Space.Inside(thread.Process.Id) });
     }
 }
 

@@ -51,6 +51,8 @@ public sealed class LinuxPersonality : IPersonality
 
     public void OnPreempted(GuestThread thread) => RestartableSequences.Interrupt(thread);
 
+    public void OnTimeChanged(GuestThread thread) => X64InitialStack.ReplaceVdso(thread);
+
     public void Encode(GuestThread thread, in CallResult result) =>
         thread.Cpu.State.Registers[X64Registers.Rax] = unchecked((ulong)(result.Outcome == CallOutcome.Error ? -(long)result.Error : result.Value));
 

@@ -47,7 +47,7 @@ internal static class RobustFutexes
             Wake(thread, address);
             return;
         }
-        if ((word & OwnerMask) != (uint)thread.Id)
+        if ((word & OwnerMask) != (uint)thread.Number)
             return;
         memory.TryWrite(address, (word & Waiters) | OwnerDied);
         if ((word & Waiters) != 0 && !isPriorityInheriting)

@@ -30,8 +30,9 @@ public sealed class ProcFileSystem : GeneratedFileSystem
     {
         _bootId = RandomId();
         AddSystem(root);
-        root.Add("self", new ProcLink(this, static call => call is null ? null : Ascii(call.Process.Id)));
-        root.Add("thread-self", new ProcLink(this, static call => call is null ? null : Encoding.ASCII.GetBytes($"{call.Process.Id}/task/{call.Thread.Id}")));
+        root.Add("self", new ProcLink(this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Ascii(own) : null));
+        root.Add("thread-self", new ProcLink(
+            this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Encoding.ASCII.GetBytes($"{own}/task/{_processes.NumberOf(call.Thread.Id)}") : null));
         root.Add("mounts", new ProcLink(this, static _ => "self/mounts"u8.ToArray()));
         root.Add("net", new ProcLink(this, static _ => "self/net"u8.ToArray()));
         root.Add("sys", Settings());
@@ -91,9 +92,12 @@ public sealed class ProcFileSystem : GeneratedFileSystem
 
     private string UptimeText()
     {
-        decimal seconds = Clock.Monotonic / 1_000_000_000m;
+        decimal seconds = (Clock.Monotonic + BootOffset) / 1_000_000_000m;
         return string.Create(CultureInfo.InvariantCulture, $"{seconds:F2} {0m:F2}\n");
     }
+
+    /// <summary>The reader's: whoever reads sees its own clocks.</summary>
+    private long BootOffset => _processes.Current?.Time.BootOffset ?? 0;
 
     private string LoadText() => string.Create(
         CultureInfo.InvariantCulture, $"0.00 0.00 0.00 {_system.RunningThreads()}/{_processes.ProcessIds.Count} {_system.LastProcessId()}\n");
@@ -105,7 +109,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
         text.Append(CultureInfo.InvariantCulture, $"cpu  {ticks * _system.Processors} 0 0 0 0 0 0 0 0 0\n");
         for (int i = 0; i < _system.Processors; i++)
             text.Append(CultureInfo.InvariantCulture, $"cpu{i} {ticks} 0 0 0 0 0 0 0 0 0\n");
-        long bootTime = (Clock.Realtime - Clock.Monotonic) / 1_000_000_000;
+        long bootTime = (Clock.Realtime - Clock.Monotonic - BootOffset) / 1_000_000_000;
         return text.Append(CultureInfo.InvariantCulture,
             $"intr 0\nctxt 0\nbtime {bootTime}\nprocesses {_system.LastProcessId()}\nprocs_running {_system.RunningThreads()}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n").ToString();
     }

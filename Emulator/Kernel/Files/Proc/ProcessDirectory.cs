@@ -56,6 +56,9 @@ internal static class ProcessDirectory
             .Add("setgroups", new ProcText(
                 owner, _ => view()?.Namespaces is { } spaces ? spaces.Users.AllowsSetGroups ? "allow\n"u8.ToArray() : "deny\n"u8.ToArray() : null,
                 text => view()?.Namespaces?.Users.SetSetGroups(Encoding.ASCII.GetString(text)) ?? Errno.ESRCH, 0x1A4, user, group))
+            .Add("timens_offsets", new ProcText(
+                owner, _ => view()?.Namespaces is { } spaces ? Encoding.ASCII.GetBytes(TimeOffsets.Text(spaces.TimeOfChildren)) : null,
+                text => view()?.SetTimeOffsets(Encoding.ASCII.GetString(text)) ?? Errno.ESRCH, 0x1A4, user, group))
             .Add("wchan", Text(static (_, _) => "0"))
             .Add("schedstat", Text(static (_, about) => $"{about.UserTime + about.SystemTime} 0 0\n"))
             .Add("loginuid", Text(static (_, _) => "4294967295"))
@@ -86,9 +89,14 @@ internal static class ProcessDirectory
     private static ProcDirectory Spaces(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group)
     {
         ProcDirectory directory = new(owner, user, group, OwnerSearch | 0x49);
-        foreach ((string name, int index) in ((string, int)[])[("cgroup", 0), ("ipc", 1), ("mnt", 2), ("net", 3), ("user", 4), ("uts", 5)])
+        // In the order of ns_entries in fs/proc/namespaces.c. A space that no process is in yet has no name.
+        foreach ((string name, Func<IProcessView, Namespaces, Namespace?> find) in ((string, Func<IProcessView, Namespaces, Namespace?>)[])
+            [("net", static (_, spaces) => spaces.Network.Space), ("uts", static (_, spaces) => spaces.Uts), ("ipc", static (_, spaces) => spaces.Ipc),
+             ("pid", static (process, _) => process.Space), ("pid_for_children", static (_, spaces) => spaces.Processes is { IsFirst: false, Init: null } ? null : spaces.Processes),
+             ("user", static (_, spaces) => spaces.Users), ("mnt", static (_, spaces) => spaces.Mounts), ("cgroup", static (_, spaces) => spaces.Groups),
+             ("time", static (_, spaces) => spaces.Time), ("time_for_children", static (_, spaces) => spaces.TimeOfChildren)])
         {
-            Namespace? Find() => view()?.Namespaces?.All[index];
+            Namespace? Find() => view() is { Namespaces: { } spaces } process ? find(process, spaces) : null;
             directory.Add(name, new ProcLink(
                 owner,
                 _ => Find() is { } space ? Encoding.ASCII.GetBytes(space.Description) : null,

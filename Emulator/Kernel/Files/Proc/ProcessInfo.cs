@@ -9,6 +9,18 @@ public sealed record ProcessInfo
 
     public int Parent { get; init; }
 
+    /// <summary>The process that traces it; 0 for none.</summary>
+    public int Tracer { get; init; }
+
+    /// <summary>Its numbers in the reader's space of ids and those below it, down to its own; its process's, group's and session's.</summary>
+    public IReadOnlyList<int> Numbers { get; init; } = [];
+
+    public IReadOnlyList<int> ProcessNumbers { get; init; } = [];
+
+    public IReadOnlyList<int> GroupNumbers { get; init; } = [];
+
+    public IReadOnlyList<int> SessionNumbers { get; init; } = [];
+
     public int Group { get; init; }
 
     public int Session { get; init; }
@@ -91,13 +103,19 @@ public sealed record ProcessInfo
     public IReadOnlyList<(ulong Soft, ulong Hard)> Limits { get; init; } = [];
 }
 
-/// <summary>The processes of a world, as /proc shows them. Ids come in ascending order.</summary>
+/// <summary>The processes of a world, as a /proc shows them. Ids are numbers of the space that it was mounted for, and come in ascending order.</summary>
 public interface IProcessSource
 {
     IReadOnlyList<int> ProcessIds { get; }
 
     /// <summary>Null when the process is gone.</summary>
     IProcessView? Find(int id);
+
+    /// <summary>The number of a process or thread in the space; 0 when it has none.</summary>
+    int NumberOf(int id) => id;
+
+    /// <summary>The processes that another space of ids shows.</summary>
+    IProcessSource In(PidSpace space) => this;
 
     /// <summary>The name spaces of who reads or writes now; null when nobody does.</summary>
     Namespaces? Current => null;
@@ -123,8 +141,14 @@ public interface IProcessView
     /// <summary>The name spaces it is in; null when it is gone.</summary>
     Namespaces? Namespaces { get; }
 
+    /// <summary>Its space of ids.</summary>
+    PidSpace Space { get; }
+
     /// <summary>Writes uid_map or gid_map of its user name space, for the thread whose turn it is.</summary>
     Errno SetUserMap(bool ofGroups, string text);
+
+    /// <summary>Writes timens_offsets of the space its children enter.</summary>
+    Errno SetTimeOffsets(string text);
 
     PathEntry? Executable { get; }
 

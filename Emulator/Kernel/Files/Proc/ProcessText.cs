@@ -48,15 +48,15 @@ internal static class ProcessText
         Line($"Ngid:\t0");
         Line($"Pid:\t{info.Id}");
         Line($"PPid:\t{info.Parent}");
-        Line($"TracerPid:\t0");
+        Line($"TracerPid:\t{info.Tracer}");
         Line($"Uid:\t{info.User.Real}\t{info.User.Effective}\t{info.User.Saved}\t{info.User.FileSystem}");
         Line($"Gid:\t{info.GroupIds.Real}\t{info.GroupIds.Effective}\t{info.GroupIds.Saved}\t{info.GroupIds.FileSystem}");
         Line($"FDSize:\t{Math.Max(64, process.Files?.End ?? 0)}");
         Line($"Groups:\t{string.Join(' ', info.Groups)} ");
-        Line($"NStgid:\t{process.Info.Id}");
-        Line($"NSpid:\t{info.Id}");
-        Line($"NSpgid:\t{info.Group}");
-        Line($"NSsid:\t{info.Session}");
+        Line($"NStgid:\t{string.Join('\t', info.ProcessNumbers)}");
+        Line($"NSpid:\t{string.Join('\t', info.Numbers)}");
+        Line($"NSpgid:\t{string.Join('\t', info.GroupNumbers)}");
+        Line($"NSsid:\t{string.Join('\t', info.SessionNumbers)}");
         if (process.Memory is { } memory)
             AppendMemory(text, memory);
         Line($"Threads:\t{process.ThreadIds.Count}");

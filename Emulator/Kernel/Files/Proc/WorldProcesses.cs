@@ -3,29 +3,36 @@ using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files.Proc;
 
-/// <summary>A world's processes, as /proc shows them.</summary>
-public sealed class WorldProcesses(World world) : IProcessSource
+/// <summary>A world's processes, as /proc shows them: all, or those that have a number in <paramref name="space"/>.</summary>
+public sealed class WorldProcesses(World world, PidSpace? space = null) : IProcessSource
 {
     public IReadOnlyList<int> ProcessIds
     {
         get
         {
-            IReadOnlyList<Process> processes = world.Processes();
-            int[] ids = new int[processes.Count];
-            for (int i = 0; i < ids.Length; i++)
-                ids[i] = processes[i].Id;
+            List<int> ids = [];
+            foreach (Process process in world.Processes())
+            {
+                if (NumberOf(process.Id) is not 0 and var number)
+                    ids.Add(number);
+            }
+            if (space is not null)
+                ids.Sort();
             return ids;
         }
     }
 
     public Namespaces? Current => world.Current?.Namespaces;
 
-    public IProcessView? Find(int id) => world.FindProcess(id) is { } process ? new View(process) : null;
+    public int NumberOf(int id) => space?.Inside(id) ?? id;
 
-    private sealed class View(Process process) : IProcessView
+    public IProcessSource In(PidSpace other) => new WorldProcesses(world, other);
+
+    public IProcessView? Find(int id) => (space is null ? world.FindProcess(id) : space.FindProcess(id)) is { } process ? new View(process, space ?? world.FirstNamespaces.Processes) : null;
+
+    private sealed class View(Process process, PidSpace space) : IProcessView
     {
-
-        public ProcessInfo Info => Describe(process.IsZombie ? null : process.MainThread) with { Id = process.Id };
+        public ProcessInfo Info => Describe(process.IsZombie ? null : process.MainThread) with { Id = space.Inside(process.Id), Numbers = [.. space.NumbersFrom(process.Space, process.Id)] };
 
         public IReadOnlyList<int> ThreadIds
         {
@@ -33,7 +40,7 @@ public sealed class WorldProcesses(World world) : IProcessSource
             {
                 int[] ids = new int[process.Threads.Count];
                 for (int i = 0; i < ids.Length; i++)
-                    ids[i] = process.Threads[i].Id;
+                    ids[i] = space.Inside(process.Threads[i].Id);
                 Array.Sort(ids);
                 return ids;
             }
@@ -47,15 +54,21 @@ public sealed class WorldProcesses(World world) : IProcessSource
 
         public Namespaces? Namespaces => process.IsZombie ? null : process.MainThread.Namespaces;
 
+        public PidSpace Space => process.Space;
+
         public Errno SetUserMap(bool ofGroups, string text) => process.IsZombie || process.World.Current is not { } writer
             ? Errno.ESRCH
             : process.MainThread.Namespaces.Users.SetMap(ofGroups, text, writer.Credentials, writer.Namespaces.Users);
+
+        public Errno SetTimeOffsets(string text) => process.IsZombie || process.World.Current is not { } writer
+            ? Errno.ESRCH
+            : TimeOffsets.Set(process.MainThread.Namespaces.TimeOfChildren, text, process.World.Clock, writer);
 
         public PathEntry? Executable => process.IsZombie ? null : process.Executable;
 
         public byte[] AuxiliaryVector => process.Layout.AuxiliaryVector;
 
-        public ProcessInfo? Thread(int id) => process.FindThread(id) is { } thread ? Describe(thread) : null;
+        public ProcessInfo? Thread(int id) => process.FindThread(space.Outside(id)) is { } thread ? Describe(thread) : null;
 
         public void SetName(ReadOnlySpan<byte> name)
         {
@@ -73,15 +86,20 @@ public sealed class WorldProcesses(World world) : IProcessSource
             ProgramLayout layout = process.Layout;
             return new ProcessInfo
             {
-                Id = thread?.Id ?? process.Id,
-                Parent = process.ParentId,
-                Group = process.Group,
-                Session = process.Session,
+                Id = space.Inside(thread?.Id ?? process.Id),
+                Parent = ReferenceEquals(space.Init, process) ? 0 : space.Inside(process.ParentId),
+                Tracer = thread?.Tracee is { } tracee ? space.Inside(tracee.Tracer.Id) : 0,
+                Group = space.Inside(process.Group),
+                Session = space.Inside(process.Session),
+                Numbers = [.. space.NumbersFrom(process.Space, thread?.Id ?? process.Id)],
+                ProcessNumbers = [.. space.NumbersFrom(process.Space, process.Id)],
+                GroupNumbers = [.. space.NumbersFrom(process.Space, process.Group)],
+                SessionNumbers = [.. space.NumbersFrom(process.Space, process.Session)],
                 Terminal = process.Terminal?.Device ?? 0,
-                TerminalGroup = process.Terminal?.ForegroundGroup ?? -1,
+                TerminalGroup = process.Terminal is { } terminal ? space.Inside(terminal.ForegroundGroup) : -1,
                 Name = thread?.Name ?? process.LastName,
                 State = StateOf(thread),
-                StartTime = thread?.StartTime ?? process.StartTime,
+                StartTime = (thread?.StartTime ?? process.StartTime) + (process.World.Current?.Namespaces.Time.BootOffset ?? 0),
                 User = (credentials.User, credentials.EffectiveUser, credentials.SavedUser, credentials.FileUser),
                 GroupIds = (credentials.Group, credentials.EffectiveGroup, credentials.SavedGroup, credentials.FileGroup),
                 Groups = credentials.Groups,

@@ -21,7 +21,7 @@ public static class CapabilityCalls
             return Errno.EFAULT;
         if (pid < 0)
             return Errno.EINVAL;
-        if ((pid == 0 ? call.Thread : call.World.FindThread(pid)) is not { } thread)
+        if ((pid == 0 ? call.Thread : call.FindThread(pid)) is not { } thread)
             return Errno.ESRCH;
         Credentials who = thread.Credentials;
         Span<uint> words = stackalloc uint[6];
@@ -41,7 +41,7 @@ public static class CapabilityCalls
             return error;
         if (!call.Memory.TryRead(header + 4, out int pid))
             return Errno.EFAULT;
-        if (pid != 0 && pid != call.Thread.Id)
+        if (pid != 0 && pid != call.Thread.Number)
             return Errno.EPERM;
         Span<uint> words = stackalloc uint[6];
         words.Clear();

@@ -71,13 +71,13 @@ internal static class ControlMessages
         int process = MemoryMarshal.Read<int>(data);
         (uint user, uint group) = (MemoryMarshal.Read<uint>(data[4..]), MemoryMarshal.Read<uint>(data[8..]));
         Kernel.Credentials own = call.Thread.Credentials;
-        bool isTrue = process == call.Process.Id && (user == own.User || user == own.EffectiveUser || user == own.SavedUser)
+        bool isTrue = process == call.ProcessNumber && (user == own.User || user == own.EffectiveUser || user == own.SavedUser)
             && (group == own.Group || group == own.EffectiveGroup || group == own.SavedGroup);
         if (!isTrue && !own.IsPrivileged)
             return Errno.EPERM;
-        if (process != call.Process.Id && call.World.FindProcess(process) is null)
+        if (call.FindProcess(process) is not { } sender)
             return Errno.ESRCH;
-        ancillary = ancillary with { SenderProcess = process, SenderUser = user, SenderGroup = group };
+        ancillary = ancillary with { SenderProcess = sender.Id, SenderUser = user, SenderGroup = group };
         return Errno.None;
     }
 
@@ -108,7 +108,7 @@ internal static class ControlMessages
         }
         if (socket.PassCredentials)
         {
-            Span<int> identity = [ancillary.SenderProcess, (int)ancillary.SenderUser, (int)ancillary.SenderGroup];
+            Span<int> identity = [call.Pids.Inside(ancillary.SenderProcess), (int)ancillary.SenderUser, (int)ancillary.SenderGroup];
             fits &= Put(call, address, room, Credentials, MemoryMarshal.AsBytes(identity), ref used);
         }
         if (ancillary.Files.Length == 0)

@@ -136,6 +136,7 @@ public static class DescriptorCalls
         Kernel.Net.Socket socket when InterfaceCalls.Control(call, socket, request, new GuestAddress(argument)) is { } result => result,
         TerminalEnd end => TerminalCalls.Control(call, end, request, argument),
         Kernel.Net.Devices.TunnelFile tunnel => TunnelCalls.Control(call, tunnel, request, new GuestAddress(argument)),
+        NamespaceFile space => NamespaceFileCalls.Control(call, space, request, argument),
         _ => file.Control(call, request, argument),
     };
 }

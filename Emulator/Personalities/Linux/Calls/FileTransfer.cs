@@ -290,7 +290,7 @@ internal static class FileTransfer
         if (error == Errno.EINTR)
             return call.Wait();
         if (error == Errno.EPIPE)
-            call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
+            call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.ProcessNumber });
         return done != 0 ? done : error;
     }
 

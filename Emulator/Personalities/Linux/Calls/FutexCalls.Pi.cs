@@ -44,7 +44,7 @@ public static partial class FutexCalls
         owner = null;
         if (!call.Memory.TryRead(address, out uint word))
             return Errno.EFAULT;
-        uint holder = word & OwnerMask, self = (uint)call.Thread.Id;
+        uint holder = word & OwnerMask, self = (uint)call.Pids.Inside(call.Thread.Id);
         if (holder == self)
             return Errno.EDEADLK;
         if (holder == 0)
@@ -52,7 +52,7 @@ public static partial class FutexCalls
             uint waiters = call.World.PiLocks.HasWaiters(key) ? WaitersBit : 0;
             return call.Memory.TryWrite(address, self | waiters | (word & OwnerDiedBit)) ? CallResult.Ok() : Errno.EFAULT;
         }
-        GuestThread? found = call.World.FindThread((int)holder);
+        GuestThread? found = call.FindThread((int)holder);
         if (found is null)
             return Errno.ESRCH;
         if (!call.Memory.TryWrite(address, word | WaitersBit))
@@ -65,10 +65,10 @@ public static partial class FutexCalls
     {
         if (!call.Memory.TryRead(address, out uint word))
             return Errno.EFAULT;
-        if ((word & OwnerMask) != (uint)call.Thread.Id)
+        if ((word & OwnerMask) != (uint)call.Pids.Inside(call.Thread.Id))
             return Errno.EPERM;
         // The next owner unlocks in the kernel as well, whether somebody else waits or not.
-        uint owner = call.World.PiLocks.HandOver(key) is { } next ? (uint)next.Thread.Id | WaitersBit : 0;
+        uint owner = call.World.PiLocks.HandOver(key) is { } next ? (uint)next.Thread.Number | WaitersBit : 0;
         return call.Memory.TryWrite(address, owner) ? CallResult.Ok() : Errno.EFAULT;
     }
 
@@ -76,6 +76,6 @@ public static partial class FutexCalls
     internal static void HandOverAll(GuestThread thread)
     {
         while (thread.Process.World.PiLocks.HandOverOneOf(thread) is { } next)
-            next.Thread.Process.Memory.TryWrite(next.Address, (uint)next.Thread.Id | WaitersBit | OwnerDiedBit);
+            next.Thread.Process.Memory.TryWrite(next.Address, (uint)next.Thread.Number | WaitersBit | OwnerDiedBit);
     }
 }

@@ -105,7 +105,7 @@ public static partial class FutexCalls
         if (isRelative)
             call.SetTimeout(nanoseconds);
         else
-            call.SetDeadline((operation & RealTimeFlag) != 0 ? call.World.MonotonicOf(nanoseconds) : nanoseconds);
+            call.SetDeadline((operation & RealTimeFlag) != 0 ? call.World.MonotonicOf(nanoseconds) : nanoseconds - call.ClockOffset());
         return Errno.None;
     }
 

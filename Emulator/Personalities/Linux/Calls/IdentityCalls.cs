@@ -6,17 +6,17 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>Ids of processes, groups and sessions (credentials(7)).</summary>
 public static class IdentityCalls
 {
-    public static CallResult Getpid(CallContext call) => CallResult.Ok(call.Process.Id);
+    public static CallResult Getpid(CallContext call) => CallResult.Ok(call.ProcessNumber);
 
-    public static CallResult Getppid(CallContext call) => CallResult.Ok(call.Process.ParentId);
+    public static CallResult Getppid(CallContext call) => CallResult.Ok(call.Pids.Inside(call.Process.ParentId));
 
-    public static CallResult Getpgrp(CallContext call) => CallResult.Ok(call.Process.Group);
+    public static CallResult Getpgrp(CallContext call) => CallResult.Ok(call.Pids.Inside(call.Process.Group));
 
     public static CallResult Getpgid(CallContext call, int pid) =>
-        Find(call, pid) is { } process ? CallResult.Ok(process.Group) : Errno.ESRCH;
+        Find(call, pid) is { } process ? CallResult.Ok(call.Pids.Inside(process.Group)) : Errno.ESRCH;
 
     public static CallResult Getsid(CallContext call, int pid) =>
-        Find(call, pid) is { } process ? CallResult.Ok(process.Session) : Errno.ESRCH;
+        Find(call, pid) is { } process ? CallResult.Ok(call.Pids.Inside(process.Session)) : Errno.ESRCH;
 
     public static CallResult Setsid(CallContext call)
     {
@@ -28,7 +28,7 @@ public static class IdentityCalls
         }
         process.Session = process.Group = process.Id;
         process.Terminal = null;
-        return CallResult.Ok(process.Id);
+        return CallResult.Ok(call.ProcessNumber);
     }
 
     public static CallResult Setpgid(CallContext call, int pid, int group)
@@ -44,8 +44,7 @@ public static class IdentityCalls
             return Errno.EPERM;
         if (isChild && target.HasExecuted)
             return Errno.EACCES;
-        if (group == 0)
-            group = target.Id;
+        group = group == 0 ? target.Id : call.Pids.Outside(group);
         if (group != target.Id && !HasGroup(call, group))
             return Errno.EPERM;
         target.Group = group;
@@ -62,5 +61,5 @@ public static class IdentityCalls
         return false;
     }
 
-    private static Process? Find(CallContext call, int pid) => pid == 0 ? call.Process : call.World.FindProcess(pid);
+    private static Process? Find(CallContext call, int pid) => pid == 0 ? call.Process : call.FindProcess(pid);
 }

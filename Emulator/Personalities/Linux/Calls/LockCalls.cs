@@ -136,7 +136,7 @@ public static class LockCalls
             request.Whence = 0;
             request.Start = held.Start;
             request.Length = held.End == long.MaxValue ? 0 : held.End - held.Start + 1;
-            request.ProcessId = held.ProcessId;
+            request.ProcessId = held.ProcessId > 0 ? call.Pids.Inside(held.ProcessId) : held.ProcessId;
         }
         return call.Memory.TryWrite(address, request) ? CallResult.Ok() : Errno.EFAULT;
     }

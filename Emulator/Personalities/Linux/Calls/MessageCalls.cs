@@ -94,7 +94,7 @@ public static class MessageCalls
     private static CallResult Fail(CallContext call, Errno error, int flags, int done)
     {
         if (error == Errno.EPIPE && (flags & NoSignal) == 0)
-            call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.Process.Id });
+            call.World.Send(call.Thread, new SignalInfo(Signal.Pipe) { SenderProcess = call.ProcessNumber });
         call.Progress += done;
         return call.Progress != 0 ? call.Progress : error;
     }

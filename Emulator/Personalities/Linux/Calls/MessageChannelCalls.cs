@@ -126,7 +126,7 @@ public static class MessageChannelCalls
         ReadOnlySpan<long> words =
         [
             channel.SendTime, channel.ReceiveTime, channel.ChangeTime, (long)channel.Bytes, channel.Count, (long)channel.Capacity,
-            (uint)channel.LastSender | (long)channel.LastReceiver << 32,
+            (uint)call.Pids.Inside(channel.LastSender) | (long)call.Pids.Inside(channel.LastReceiver) << 32,
         ];
         MemoryMarshal.AsBytes(words).CopyTo(status[IpcArguments.OwnerSize..]);
         return call.Memory.TryWrite(buffer, status);

@@ -109,11 +109,14 @@ public static class MountCalls
         if (!source.IsNull && (error = call.ReadPath(source, out sourceName)) != Errno.None)
             return error;
         Vfs vfs = call.World.Vfs;
-        if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out Func<FileSystem>? make))
+        if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out FileSystemMaker? make))
             return Errno.ENODEV;
         if (point.Inode.Kind != FileKind.Directory)
             return Errno.ENOTDIR;
-        Mount mount = vfs.MountAt(point, make(), Encoding.Latin1.GetString(sourceName));
+        error = make(new FileSystemRequest(call, Encoding.Latin1.GetString(sourceName), ""), out FileSystem? made);
+        if (error != Errno.None)
+            return error;
+        Mount mount = vfs.MountAt(point, made!, Encoding.Latin1.GetString(sourceName));
         mount.SetFlags((flags & ReadOnly) != 0, (flags & NoSetId) != 0, (flags & NoDevices) != 0, (flags & NoExecute) != 0);
         return 0;
     }

@@ -117,7 +117,7 @@ public static class ProcessCalls
             return Errno.EFAULT;
         if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions, found.SystemTime + found.ChildSystemTime)))
             return Errno.EFAULT;
-        int id = found.Id;
+        int id = call.Pids.Inside(found.Id);
         Consume(found);
         return CallResult.Ok(id);
     }
@@ -143,7 +143,7 @@ public static class ProcessCalls
             case OneDescriptor when id >= 0:
                 if (call.File(id) is not ProcessDescriptor descriptor)
                     return Errno.EBADF;
-                pid = descriptor.Process.Id;
+                pid = call.Pids.Inside(descriptor.Process.Id);
                 isNonBlocking = descriptor.IsNonBlocking;
                 break;
             case OneGroup when id >= 0:
@@ -155,7 +155,7 @@ public static class ProcessCalls
         if (TraceWaits.Waitid(call, pid, information, options) is { } traced)
             return traced;
         // Group 1 is a group here, not wait4's "any child".
-        CallResult? none = Find(call, child => kind == OneGroup && id != 0 ? child.Group == id : Matches(call, child, pid), options, out Process? found);
+        CallResult? none = Find(call, child => kind == OneGroup && id != 0 ? child.Group == call.Pids.Outside(id) : Matches(call, child, pid), options, out Process? found);
         if (isNonBlocking && none is { Outcome: CallOutcome.Blocked })
             return Errno.EAGAIN;
         if (none is { Outcome: CallOutcome.Value } && !information.IsNull)
@@ -165,7 +165,7 @@ public static class ProcessCalls
         WaitStatus change = found!.Reported!.Value;
         var info = new SignalInfo(Signal.Child, CodeOf(change))
         {
-            SenderProcess = found.Id,
+            SenderProcess = call.Pids.Inside(found.Id),
             SenderUser = found.Credentials.User,
             Value = (ulong)change.Value,
         };
@@ -180,10 +180,10 @@ public static class ProcessCalls
 
     private static bool Matches(CallContext call, Process child, int pid) => pid switch
     {
-        > 0 => child.Id == pid,
+        > 0 => child.Id == call.Pids.Outside(pid),
         0 => child.Group == call.Process.Group,
         -1 => true,
-        _ => child.Group == -pid,
+        _ => child.Group == call.Pids.Outside(-pid),
     };
 
     /// <summary>The first child whose change is wanted; else what the call returns now: ECHILD, 0 with WNOHANG, or a wait.</summary>

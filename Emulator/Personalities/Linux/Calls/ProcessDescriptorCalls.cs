@@ -17,8 +17,8 @@ public static class ProcessDescriptorCalls
     {
         if ((flags & ~NonBlocking) != 0 || pid <= 0)
             return Errno.EINVAL;
-        if (call.World.FindProcess(pid) is not { } process)
-            return call.World.FindThread(pid) is null ? Errno.ESRCH : Errno.ENOENT;
+        if (call.FindProcess(pid) is not { } process)
+            return call.FindThread(pid) is null ? Errno.ESRCH : Errno.ENOENT;
         return Install(call, process, flags);
     }
 
@@ -36,7 +36,7 @@ public static class ProcessDescriptorCalls
         if (call.File(pidfd) is not ProcessDescriptor descriptor)
             return Errno.EBADF;
         Process target = descriptor.Process;
-        var info = new SignalInfo(signal) { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User };
+        var info = new SignalInfo(signal) { SenderProcess = call.ProcessNumber, SenderUser = call.Thread.Credentials.User };
         if (!information.IsNull)
         {
             const int sentByThread = -6;
@@ -94,7 +94,7 @@ public static class ProcessDescriptorCalls
         error = ReadVectors(call, remote, remoteCount, out List<(ulong Base, ulong Length)> there);
         if (error != Errno.None)
             return error;
-        if ((call.World.FindProcess(pid) ?? call.World.FindThread(pid)?.Process) is not { IsZombie: false } target)
+        if ((call.FindProcess(pid) ?? call.FindThread(pid)?.Process) is not { IsZombie: false } target)
             return Errno.ESRCH;
         if (!target.MayBeInspectedBy(call.Thread))
             return Errno.EPERM;

@@ -25,7 +25,7 @@ public static class PtraceCalls
     {
         if (request == TraceMe)
             return call.Process.Parent is { } parent ? call.World.Trace(call.Thread, parent, isSeized: false, TraceOptions.None) : Errno.EPERM;
-        if (call.World.FindThread(pid) is not { } thread)
+        if (call.FindThread(pid) is not { } thread)
             return Errno.ESRCH;
         if (request is Attach or Seize)
             return Begin(call, thread, request == Seize, address, data);
@@ -56,7 +56,7 @@ public static class PtraceCalls
         if (thread.Process.IsStopped)
             call.World.StopForGroup(thread.Tracee!);
         else
-            call.World.Send(thread, new SignalInfo(Signal.Stop) { SenderProcess = call.Process.Id });
+            call.World.Send(thread, new SignalInfo(Signal.Stop) { SenderProcess = call.ProcessNumber });
         return Errno.None;
     }
 
@@ -135,11 +135,11 @@ public static class PtraceCalls
         if (signal != 0 && stop.Kind == TraceStopKind.Signal)
         {
             bool isSame = (int)signal == stop.Info.Signal;
-            tracee.Injected = isSame ? stop.Info : new SignalInfo((int)signal) { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User };
+            tracee.Injected = isSame ? stop.Info : new SignalInfo((int)signal) { SenderProcess = call.ProcessNumber, SenderUser = call.Thread.Credentials.User };
         }
         else if (signal != 0 && stop.Kind is TraceStopKind.CallEntry or TraceStopKind.CallExit)
         {
-            call.World.Send(tracee.Thread, new SignalInfo((int)signal) { SenderProcess = call.Process.Id });
+            call.World.Send(tracee.Thread, new SignalInfo((int)signal) { SenderProcess = call.ProcessNumber });
         }
         tracee.Mode = request switch { SystemCall => TraceMode.Calls, SingleStep => TraceMode.Step, _ => TraceMode.Continue };
         call.World.Resume(tracee, ends: request == Detach);

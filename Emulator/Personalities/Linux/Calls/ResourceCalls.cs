@@ -42,7 +42,7 @@ public static class ResourceCalls
     {
         if ((uint)resource >= (uint)call.Process.Limits.Length)
             return Errno.EINVAL;
-        Process? process = pid == 0 ? call.Process : call.World.FindThread(pid)?.Process ?? call.World.FindProcess(pid);
+        Process? process = pid == 0 ? call.Process : call.FindThread(pid)?.Process ?? call.FindProcess(pid);
         if (process is null)
             return Errno.ESRCH;
         if (!MayLimit(call.Thread.Credentials, process))

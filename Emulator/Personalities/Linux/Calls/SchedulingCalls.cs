@@ -348,5 +348,5 @@ public static class SchedulingCalls
         }
     }
 
-    private static GuestThread? Find(CallContext call, int id) => id == 0 ? call.Thread : call.World.FindThread(id);
+    private static GuestThread? Find(CallContext call, int id) => id == 0 ? call.Thread : call.FindThread(id);
 }

@@ -63,7 +63,7 @@ public static class SeccompCalls
             {
                 // All others must have what this thread has, or an older part of it.
                 if (thread.Filter is CallFilter other && !other.IsWithin(older))
-                    return (flags & TellFailure) != 0 ? Errno.ESRCH : CallResult.Ok(thread.Id);
+                    return (flags & TellFailure) != 0 ? Errno.ESRCH : CallResult.Ok(call.Pids.Inside(thread.Id));
             }
         }
         var filter = new CallFilter(program, older);

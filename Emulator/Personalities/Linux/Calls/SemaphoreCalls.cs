@@ -147,7 +147,7 @@ public static class SemaphoreCalls
         switch (command)
         {
             case getProcess:
-                return CallResult.Ok(set.ProcessOf(number));
+                return CallResult.Ok(call.Pids.Inside(set.ProcessOf(number)));
             case getValue:
                 return CallResult.Ok(set[number]);
             case getRising or getZero:

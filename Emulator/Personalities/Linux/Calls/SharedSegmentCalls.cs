@@ -169,7 +169,7 @@ public static class SharedSegmentCalls
         ReadOnlySpan<long> words =
         [
             (long)segment.Size, segment.AttachTime, segment.DetachTime, segment.ChangeTime,
-            (uint)segment.Creator | (long)segment.LastProcess << 32, segment.Attachments,
+            (uint)call.Pids.Inside(segment.Creator) | (long)call.Pids.Inside(segment.LastProcess) << 32, segment.Attachments,
         ];
         MemoryMarshal.AsBytes(words).CopyTo(status[IpcArguments.OwnerSize..]);
         return call.Memory.TryWrite(buffer, status);

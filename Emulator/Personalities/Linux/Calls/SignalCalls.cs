@@ -125,13 +125,13 @@ public static class SignalCalls
             return Errno.ESRCH;
         SignalInfo info = From(call, signal, code: 0);
         if (pid > 0)
-            return call.World.FindProcess(pid) is { } target ? SendTo(call, target, info) : Errno.ESRCH;
-        int group = pid == 0 ? call.Process.Group : -pid;
+            return call.FindProcess(pid) is { } target ? SendTo(call, target, info) : Errno.ESRCH;
+        int group = pid == 0 ? call.Process.Group : call.Pids.Outside(-pid);
         bool found = false, sent = false;
         foreach (Process process in call.World.Processes())
         {
-            // kill(-1) reaches all but the sender and init, which no world has.
-            bool isTarget = pid == -1 ? !ReferenceEquals(process, call.Process) : process.Group == group;
+            // kill(-1) reaches all but the sender and init, which the first space has not.
+            bool isTarget = pid == -1 ? !ReferenceEquals(process, call.Process) && call.Pids.Inside(process.Id) > 1 : process.Group == group && group != 0;
             if (!isTarget)
                 continue;
             found = true;
@@ -149,10 +149,10 @@ public static class SignalCalls
     {
         if (!call.Memory.TryRead(information, out SigInfo raw))
             return Errno.EFAULT;
-        if (call.World.FindProcess(pid) is not { } target)
+        if (call.FindProcess(pid) is not { } target)
             return Errno.ESRCH;
         // Only a process itself may claim to be the kernel or kill(2) (rt_sigqueueinfo(2)).
-        if ((raw.Code >= 0 || raw.Code == SentByTgkill) && target.Id != call.Process.Id)
+        if ((raw.Code >= 0 || raw.Code == SentByTgkill) && !ReferenceEquals(target, call.Process))
             return Errno.EPERM;
         return signal != 0 && !Signal.IsValid(signal) ? Errno.EINVAL : SendTo(call, target, raw.ToSignal(signal));
     }
@@ -163,7 +163,7 @@ public static class SignalCalls
             return Errno.EINVAL;
         if (!call.Memory.TryRead(information, out SigInfo raw))
             return Errno.EFAULT;
-        if ((raw.Code >= 0 || raw.Code == SentByTgkill) && group != call.Process.Id)
+        if ((raw.Code >= 0 || raw.Code == SentByTgkill) && group != call.ProcessNumber)
             return Errno.EPERM;
         return SendToThread(call, group, tid, raw.ToSignal(signal));
     }
@@ -182,7 +182,7 @@ public static class SignalCalls
     {
         if (info.Signal != 0 && !Signal.IsValid(info.Signal))
             return Errno.EINVAL;
-        if (call.World.FindThread(tid) is not { } target || (group is { } wanted && target.Process.Id != wanted))
+        if (call.FindThread(tid) is not { } target || (group is { } wanted && target.Process.Id != call.Pids.Outside(wanted)))
             return Errno.ESRCH;
         if (!call.Thread.Credentials.MaySignal(target.Credentials))
             return Errno.EPERM;
@@ -192,5 +192,5 @@ public static class SignalCalls
     }
 
     private static SignalInfo From(CallContext call, int signal, int code) =>
-        new(signal, code) { SenderProcess = call.Process.Id, SenderUser = call.Thread.Credentials.User };
+        new(signal, code) { SenderProcess = call.ProcessNumber, SenderUser = call.Thread.Credentials.User };
 }

@@ -256,7 +256,7 @@ public static class SocketOptionCalls
         if (length < 0)
             return Errno.EINVAL;
         Span<byte> bytes = stackalloc byte[SocketOptionValues.Largest];
-        error = SocketOptionValues.Encode(socket, level, name, length, bytes, out int whole);
+        error = SocketOptionValues.Encode(call.Pids, socket, level, name, length, bytes, out int whole);
         // What does not fit is told by its length.
         if (error != Errno.None)
             return error == Errno.ERANGE && !call.Memory.TryWrite(lengthAt, whole) ? Errno.EFAULT : error;

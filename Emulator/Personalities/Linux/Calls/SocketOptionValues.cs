@@ -22,11 +22,11 @@ internal static class SocketOptionValues
     public static ReadOnlySpan<byte> CongestionControl => "cubic"u8;
 
     /// <summary>Encodes an option; <paramref name="whole"/> is how long it is. ERANGE when <paramref name="room"/> must be as large and is not.</summary>
-    public static Errno Encode(Socket socket, int level, int name, int room, Span<byte> bytes, out int whole)
+    public static Errno Encode(PidSpace reader, Socket socket, int level, int name, int room, Span<byte> bytes, out int whole)
     {
         bytes.Clear();
         whole = sizeof(int);
-        if (Structure(socket, level, name, room, bytes, ref whole) is { } error)
+        if (Structure(reader, socket, level, name, room, bytes, ref whole) is { } error)
             return error;
         if (!SocketOptions.TryFind(socket, level, name, out SocketOption option) || option.Rule == OptionRule.WriteOnly)
             return SocketOptionCalls.UnknownOption(socket, level);
@@ -48,7 +48,7 @@ internal static class SocketOptionValues
         return Errno.None;
     }
 
-    private static Errno? Structure(Socket socket, int level, int name, int room, Span<byte> bytes, ref int whole)
+    private static Errno? Structure(PidSpace reader, Socket socket, int level, int name, int room, Span<byte> bytes, ref int whole)
     {
         switch (level, name)
         {
@@ -59,7 +59,7 @@ internal static class SocketOptionValues
                 return Errno.None;
             case (SocketOptions.Socket, 17):
                 (int process, uint user, uint group) = socket.PeerCredentials;
-                MemoryMarshal.Write(bytes, process);
+                MemoryMarshal.Write(bytes, reader.Inside(process));
                 MemoryMarshal.Write(bytes[4..], user);
                 MemoryMarshal.Write(bytes[8..], group);
                 whole = 12;

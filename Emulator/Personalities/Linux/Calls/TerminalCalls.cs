@@ -180,9 +180,9 @@ public static class TerminalCalls
                 process.GiveUpTerminal();
                 return 0;
             case GetGroup:
-                return isOwn ? Store(call, new GuestAddress(argument), terminal.ForegroundGroup) : Errno.ENOTTY;
+                return isOwn ? Store(call, new GuestAddress(argument), call.Pids.Inside(terminal.ForegroundGroup)) : Errno.ENOTTY;
             case GetSession:
-                return isOwn && terminal.Session != 0 ? Store(call, new GuestAddress(argument), terminal.Session) : Errno.ENOTTY;
+                return isOwn && terminal.Session != 0 ? Store(call, new GuestAddress(argument), call.Pids.Inside(terminal.Session)) : Errno.ENOTTY;
             default:
                 return ChangeGroup(call, terminal, new GuestAddress(argument));
         }
@@ -195,7 +195,7 @@ public static class TerminalCalls
             return Errno.ENOTTY;
         if (allowed.Outcome != CallOutcome.Value)
             return allowed;
-        return call.Memory.TryRead(address, out int group) ? terminal.SetForegroundGroup(call, group) : Errno.EFAULT;
+        return call.Memory.TryRead(address, out int group) ? group < 0 ? Errno.EINVAL : terminal.SetForegroundGroup(call, call.Pids.Outside(group)) : Errno.EFAULT;
     }
 
     private static CallResult ControlDevice(CallContext call, TerminalEnd end, uint request, GuestAddress address)

@@ -66,7 +66,7 @@ public static class ThreadCalls
         // set_tid and cgroup ask for what only a privileged manager of namespaces may have.
         if (Word(bytes, 8) != 0 || Word(bytes, 9) != 0)
             return Errno.EPERM;
-        if ((stack == 0) != (stackSize == 0) || exitSignal > Signal.Last || (Word(bytes, 0) & SignalMask) != 0)
+        if ((stack == 0) != (stackSize == 0) || exitSignal > Signal.Last || (Word(bytes, 0) & SignalMask & ~NamespaceCalls.NewTime) != 0)
             return Errno.EINVAL;
         return Make(call, new CloneArguments
         {
@@ -84,7 +84,7 @@ public static class ThreadCalls
     {
         // Run again after vfork: the child has let go of us.
         if (call.State is Process child)
-            return child.HoldsParent ? WaitForChild(call, child) : CallResult.Ok(child.Id);
+            return child.HoldsParent ? WaitForChild(call, child) : CallResult.Ok(call.Pids.Inside(child.Id));
         ulong flags = arguments.Flags;
         if (((flags & SignalHandlers) != 0 && (flags & Vm) == 0) || ((flags & ThreadOfProcess) != 0 && (flags & SignalHandlers) == 0))
             return Errno.EINVAL;
@@ -103,17 +103,20 @@ public static class ThreadCalls
             if (!call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), 0))
                 return Errno.EFAULT;
         }
-        error = call.Process.Clone(call.Thread, SharesOf(flags), arguments.ExitSignal, out GuestThread? thread);
+        Namespaces spaces = NamespaceCalls.Make(call.Thread, flags);
+        error = call.Process.Clone(call.Thread, SharesOf(flags), arguments.ExitSignal, spaces.Processes, out GuestThread? thread);
         if (error != Errno.None)
             return error;
         if ((flags & ProcessDescriptor) != 0)
             call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), (int)ProcessDescriptorCalls.Install(call, thread!.Process, 0).Value);
-        NamespaceCalls.Enter(thread!, flags & NamespaceCalls.All);
+        NamespaceCalls.Enter(thread!, spaces, flags & NamespaceCalls.All);
+        if ((flags & Vm) == 0)
+            thread!.EnterTime();
         Complete(call, thread!, arguments);
         if ((flags & Untraced) == 0)
             call.World.FollowNew(call.Thread, thread!, (flags & Vfork_) != 0 ? TraceEvent.Vfork : arguments.ExitSignal == Signal.Child ? TraceEvent.Fork : TraceEvent.Clone);
         if ((flags & Vfork_) == 0)
-            return CallResult.Ok(thread!.Id);
+            return CallResult.Ok(call.Pids.Inside(thread!.Id));
         thread!.Process.HoldsParent = true;
         call.State = thread.Process;
         return WaitForChild(call, thread.Process);
@@ -144,9 +147,9 @@ public static class ThreadCalls
             state.FsBase = arguments.Tls;
         // As on Linux, an id that cannot be written is no error.
         if ((arguments.Flags & ParentSetTid) != 0)
-            call.Memory.TryWrite(new GuestAddress(arguments.ParentTid), thread.Id);
+            call.Memory.TryWrite(new GuestAddress(arguments.ParentTid), call.Pids.Inside(thread.Id));
         if ((arguments.Flags & ChildSetTid) != 0)
-            thread.Process.Memory.TryWrite(new GuestAddress(arguments.ChildTid), thread.Id);
+            thread.Process.Memory.TryWrite(new GuestAddress(arguments.ChildTid), thread.Process.Space.Inside(thread.Id));
         if ((arguments.Flags & ChildClearTid) != 0)
             thread.ClearChildTid = new GuestAddress(arguments.ChildTid);
         if ((arguments.Flags & ClearSignalHandlers) != 0)
@@ -156,7 +159,7 @@ public static class ThreadCalls
     public static CallResult SetTidAddress(CallContext call, GuestAddress address)
     {
         call.Thread.ClearChildTid = address;
-        return CallResult.Ok(call.Thread.Id);
+        return CallResult.Ok(call.Pids.Inside(call.Thread.Id));
     }
 
     public static CallResult SetRobustList(CallContext call, GuestAddress head, ulong length)
@@ -169,7 +172,7 @@ public static class ThreadCalls
 
     public static CallResult GetRobustList(CallContext call, int pid, GuestAddress head, GuestAddress length)
     {
-        GuestThread? thread = pid == 0 ? call.Thread : call.World.FindThread(pid);
+        GuestThread? thread = pid == 0 ? call.Thread : call.FindThread(pid);
         if (thread is null)
             return Errno.ESRCH;
         return call.Memory.TryWrite(length, RobustHeadSize) && call.Memory.TryWrite(head, thread.RobustList.Value) ? CallResult.Ok() : Errno.EFAULT;
@@ -237,7 +240,7 @@ public static class ThreadCalls
         return CallResult.Ok();
     }
 
-    public static CallResult Gettid(CallContext call) => CallResult.Ok(call.Thread.Id);
+    public static CallResult Gettid(CallContext call) => CallResult.Ok(call.Pids.Inside(call.Thread.Id));
 
     private const ulong RobustHeadSize = 24;
 

@@ -89,9 +89,11 @@ public static class TimeCalls
             case 5:
                 return time.Realtime / Tick * Tick;
             case 6:
-                return time.Monotonic / Tick * Tick;
-            case Monotonic or 4 or 7 or 9:
-                return time.Monotonic;
+                return (time.Monotonic + call.ClockOffset()) / Tick * Tick;
+            case Monotonic or 4:
+                return time.Monotonic + call.ClockOffset();
+            case 7 or 9:
+                return time.Monotonic + call.ClockOffset(isBootTime: true);
             case 11:
                 return time.Realtime + (37 * Second);
             default:
@@ -114,8 +116,8 @@ public static class TimeCalls
         int id = ~(clock >> 3);
         bool isUserOnly = (clock & 3) == 1;
         if ((clock & 4) == 0)
-            return (id == 0 ? call.Process : call.World.FindProcess(id)) is { } process ? new ProcessorClock(process, isUserOnly: isUserOnly) : null;
-        GuestThread? thread = id == 0 ? call.Thread : call.World.FindThread(id);
+            return (id == 0 ? call.Process : call.FindProcess(id)) is { } process ? new ProcessorClock(process, isUserOnly: isUserOnly) : null;
+        GuestThread? thread = id == 0 ? call.Thread : call.FindThread(id);
         // Threads of other processes keep theirs to themselves.
         return thread is not null && ReferenceEquals(thread.Process, call.Process) ? new ProcessorClock(call.Process, thread, isUserOnly) : null;
     }

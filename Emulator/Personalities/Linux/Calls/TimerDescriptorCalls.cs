@@ -14,14 +14,14 @@ public static class TimerDescriptorCalls
     private const int CloseOnExec = 0x80000;
     private const int Absolute = 1;
     private const int CancelOnSet = 2;
-    private const int Realtime = 0;
+    private const int Realtime = 0, Boot = 7, BootAlarm = 9;
 
     public static CallResult TimerfdCreate(CallContext call, int clock, int flags)
     {
         if ((flags & ~(NonBlocking | CloseOnExec)) != 0 || clock is not (0 or 1 or 7 or 8 or 9))
             return Errno.EINVAL;
         OpenFlags status = (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
-        return PipeCalls.Install(call, new TimerDescriptor(call.World, clock is 0 or 8, status), (flags & CloseOnExec) != 0);
+        return PipeCalls.Install(call, new TimerDescriptor(call.World, clock is 0 or 8, status) { IsBootTime = clock is Boot or BootAlarm }, (flags & CloseOnExec) != 0);
     }
 
     public static CallResult TimerfdSettime(CallContext call, int fd, int flags, GuestAddress value, GuestAddress old)
@@ -37,7 +37,7 @@ public static class TimerDescriptorCalls
             return Errno.EINVAL;
         if (!old.IsNull && !WriteSetting(call, old, timer.Timer))
             return Errno.EFAULT;
-        timer.Timer.Arm(Deadline(call, first, (flags & Absolute) != 0, timer.IsRealtime), interval);
+        timer.Timer.Arm(Deadline(call, first, (flags & Absolute) != 0, timer.IsRealtime, timer.IsBootTime), interval);
         return 0;
     }
 
@@ -59,12 +59,12 @@ public static class TimerDescriptorCalls
     private static bool WriteSetting(CallContext call, GuestAddress address, IntervalTimer timer) =>
         TimeCalls.WriteTime(call, address, timer.Interval).Error == Errno.None && TimeCalls.WriteTime(call, address + 16, timer.Left).Error == Errno.None;
 
-    private static long? Deadline(CallContext call, long first, bool isAbsolute, bool isRealtime)
+    private static long? Deadline(CallContext call, long first, bool isAbsolute, bool isRealtime, bool isBootTime)
     {
         if (first == 0)
             return null;
         IClock clock = call.World.Clock;
-        long span = !isAbsolute ? first : first - (isRealtime ? clock.Realtime : clock.Monotonic);
+        long span = !isAbsolute ? first : first - (isRealtime ? clock.Realtime : clock.Monotonic + call.ClockOffset(isBootTime));
         return span > long.MaxValue - clock.Monotonic ? long.MaxValue : clock.Monotonic + Math.Max(0, span);
     }
 
@@ -89,7 +89,7 @@ public static class TimerDescriptorCalls
         GuestThread? target = how == toThread ? call.Process.FindThread(thread) : null;
         if (how == toThread && target is null)
             return Errno.EINVAL;
-        if (call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11, processor) is not { } timer)
+        if (call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11, clock is Boot or BootAlarm, processor) is not { } timer)
             return Errno.EAGAIN;
         if (call.Memory.TryWrite(id, timer.Id))
             return 0;
@@ -109,7 +109,7 @@ public static class TimerDescriptorCalls
         if (!old.IsNull && !WriteSetting(call, old, timer.Timer))
             return Errno.EFAULT;
         bool isAbsolute = (flags & Absolute) != 0;
-        timer.Timer.Arm(timer.IsOnProcessorTime ? (first == 0 ? null : isAbsolute ? first : timer.Timer.Now + first) : Deadline(call, first, isAbsolute, timer.IsRealtime), interval);
+        timer.Timer.Arm(timer.IsOnProcessorTime ? (first == 0 ? null : isAbsolute ? first : timer.Timer.Now + first) : Deadline(call, first, isAbsolute, timer.IsRealtime, timer.IsBootTime), interval);
         return 0;
     }
 

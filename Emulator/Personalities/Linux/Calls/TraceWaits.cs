@@ -30,7 +30,7 @@ internal static class TraceWaits
             return null;
         int code = tracee.End is { } end ? end.Change == ChildChange.Exited ? exited : killed : trapped;
         ulong value = tracee.End is { } over ? (ulong)over.Value : (ulong)(uint)tracee.Stop!.Value.Code;
-        var info = new SignalInfo(Signal.Child, code) { SenderProcess = tracee.Id, SenderUser = tracee.Thread.Credentials.User, Value = value };
+        var info = new SignalInfo(Signal.Child, code) { SenderProcess = call.Pids.Inside(tracee.Id), SenderUser = tracee.Thread.Credentials.User, Value = value };
         if (!information.IsNull && !call.Memory.TryWrite(information, SigInfo.Of(info)))
             return Errno.EFAULT;
         if ((options & NoWait) == 0)
@@ -59,10 +59,10 @@ internal static class TraceWaits
 
     private static bool Matches(CallContext call, Tracee tracee, int pid) => pid switch
     {
-        > 0 => tracee.Id == pid,
+        > 0 => tracee.Id == call.Pids.Outside(pid),
         0 => tracee.Thread.Process.Group == call.Process.Group,
         -1 => true,
-        _ => tracee.Thread.Process.Group == -pid,
+        _ => tracee.Thread.Process.Group == call.Pids.Outside(-pid),
     };
 
     /// <summary>A stop: its signal in bits 8 to 15, above them the event.</summary>
@@ -73,6 +73,6 @@ internal static class TraceWaits
         tracee.IsReported = true;
         if (tracee.End is not null)
             call.Process.Tracees.Remove(tracee);
-        return CallResult.Ok(tracee.Id);
+        return CallResult.Ok(call.Pids.Inside(tracee.Id));
     }
 }

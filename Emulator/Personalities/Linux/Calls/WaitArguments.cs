@@ -30,6 +30,13 @@ internal static class WaitArguments
         return error;
     }
 
+    /// <summary>What the caller's CLOCK_MONOTONIC or CLOCK_BOOTTIME is ahead of the world's, in nanoseconds (time_namespaces(7)).</summary>
+    public static long ClockOffset(this CallContext call, bool isBootTime = false)
+    {
+        TimeSpace space = call.Thread.Namespaces.Time;
+        return isBootTime ? space.BootOffset : space.MonotonicOffset;
+    }
+
     /// <summary>Nanoseconds to the deadline, not below 0; null without one.</summary>
     public static long? TimeLeft(this CallContext call) =>
         call.Deadline is { } deadline ? Math.Max(0, deadline - call.World.Clock.Monotonic) : null;

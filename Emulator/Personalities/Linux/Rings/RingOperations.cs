@@ -161,7 +161,7 @@ internal static class RingOperations
             if (error != Errno.None)
                 return error;
             if ((entry.OperationFlags & absolute) != 0)
-                call.SetDeadline(nanoseconds);
+                call.SetDeadline(nanoseconds - call.ClockOffset());
             else
                 call.SetTimeout(nanoseconds);
         }

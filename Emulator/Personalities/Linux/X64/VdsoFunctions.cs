@@ -2,7 +2,7 @@ namespace Vivarium.Emulator.Personalities.Linux.X64;
 
 /// <summary>
 /// The functions of the vDSO (vdso(7)), as machine code. The time stamp counter is the world's monotonic clock in nanoseconds, so a
-/// clock is one instruction away; the clock page before the image adds what leads to the real-time clock. Where <see cref="Slot"/> stands,
+/// clock is one instruction away; the clock page before the image says what to add for each clock. Where <see cref="Slot"/> stands,
 /// the image's builder puts the displacement of that page.
 /// </summary>
 internal static class VdsoFunctions
@@ -14,17 +14,17 @@ internal static class VdsoFunctions
     public static ReadOnlySpan<byte> ClockGettime =>
     [
         0x83, 0xFF, 0x07, // cmp edi, 7
-        0x77, 0x32, // ja call
+        0x77, 0x34, // ja call
         0xB8, 0x93, 0x00, 0x00, 0x00, // mov eax, 1 << 0 | 1 << 1 | 1 << 4 | 1 << 7
         0x0F, 0xA3, 0xF8, // bt eax, edi
-        0x73, 0x28, // jnc call
+        0x73, 0x2A, // jnc call
+        0x89, 0xFF, // mov edi, edi
         0x0F, 0x31, // rdtsc
         0x48, 0xC1, 0xE2, 0x20, // shl rdx, 32
         0x48, 0x09, 0xD0, // or rax, rdx
-        0x85, 0xFF, // test edi, edi
-        0x75, 0x07, // jnz split
-        0x48, 0x03, 0x05, 0x44, 0x33, 0x22, 0x11, // add rax, [page]
-        0x31, 0xD2, // split: xor edx, edx
+        0x48, 0x8D, 0x0D, 0x44, 0x33, 0x22, 0x11, // lea rcx, [page]
+        0x48, 0x03, 0x04, 0xF9, // add rax, [rcx + rdi * 8]
+        0x31, 0xD2, // xor edx, edx
         0xB9, 0x00, 0xCA, 0x9A, 0x3B, // mov ecx, 1000000000
         0x48, 0xF7, 0xF1, // div rcx
         0x48, 0x89, 0x06, // mov [rsi], rax

@@ -17,6 +17,8 @@ internal static class X64InitialStack
     /// <summary>A quarter of the default stack, as Linux has it (execve(2), "Limits on size").</summary>
     private const int MostBytes = 2 << 20;
 
+    private const string VdsoName = "[vdso]";
+
     /// <summary>One string (MAX_ARG_STRLEN).</summary>
     private const int LongestString = 128 * 1024;
 
@@ -44,7 +46,7 @@ internal static class X64InitialStack
         thread.Process.World.Random.Fill(random);
         ulong randomAt = writer.PushRaw(random);
         writer.Align();
-        ulong[] auxiliary = [33, MapVdso(thread.Process.World, memory), .. Auxiliary(thread, image, program, path, platform, randomAt)]; // AT_SYSINFO_EHDR
+        ulong[] auxiliary = [33, MapVdso(thread, memory), .. Auxiliary(thread, image, program, path, platform, randomAt)]; // AT_SYSINFO_EHDR
         ulong stack = writer.PushTable(arguments, environment, auxiliary);
         SetRegisters(thread, image.Start, stack);
         layout = new ProgramLayout
@@ -62,11 +64,25 @@ internal static class X64InitialStack
     }
 
     /// <summary>Maps the vDSO with the clock page before it; 0, which is no vDSO, when there is no room.</summary>
-    private static ulong MapVdso(World world, AddressSpace memory)
+    private static ulong MapVdso(GuestThread thread, AddressSpace memory)
     {
-        ClockPage page = world.ClockPage ??= new ClockPage(world.Clock, VdsoImage.Bytes);
-        var request = new MapRequest(default, page.Length, Protection.Read | Protection.Execute, Object: page.Content, Name: "[vdso]");
+        ClockPage page = PageOf(thread);
+        var request = new MapRequest(default, page.Length, Protection.Read | Protection.Execute, Object: page.Content, Name: VdsoName);
         return memory.Map(request, out GuestAddress place) == MapStatus.Ok ? place.Value + GuestAddress.PageSize : 0;
+    }
+
+    private static ClockPage PageOf(GuestThread thread) => thread.Process.World.ClockPageOf(thread.Namespaces.Time, VdsoImage.Bytes);
+
+    /// <summary>Maps the clocks of the thread's space where those of another were (vdso_join_timens).</summary>
+    internal static void ReplaceVdso(GuestThread thread)
+    {
+        ClockPage page = PageOf(thread);
+        AddressSpace memory = thread.Process.Memory;
+        foreach (AreaInfo area in memory.Areas())
+        {
+            if (area.Name == VdsoName && area.Object != page.Content && area.Object is not null)
+                memory.Map(new MapRequest(area.Start, area.End - area.Start, area.Protection, Placement.Fixed, Object: page.Content, Offset: area.Offset, Name: VdsoName), out _);
+        }
     }
 
     private static ulong Measure(ProgramStart program)
