@@ -26,6 +26,9 @@ public enum ExitReason : byte
     /// <summary>Single step (RFLAGS.TF) done (SIGTRAP).</summary>
     SingleStep,
 
+    /// <summary>A debug register's address was met (SIGTRAP).</summary>
+    DebugRegister,
+
     /// <summary>Integer divide error (SIGFPE, FPE_INTDIV).</summary>
     DivideError,
 

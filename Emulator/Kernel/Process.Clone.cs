@@ -122,6 +122,7 @@ public sealed partial class Process
             ExitSignal = exitSignal,
             OutOfMemoryScoreAdjustment = OutOfMemoryScoreAdjustment,
             NoNewPrivileges = NoNewPrivileges,
+            Persona = Persona,
             Dumpable = Dumpable,
         };
         child.WatchProcessorLimit();

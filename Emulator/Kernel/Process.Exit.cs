@@ -21,6 +21,23 @@ public sealed partial class Process
         World.Observer?.OnEnd(thread, WaitStatus.OfExit(code));
     }
 
+    /// <summary>How it ends as soon as its threads' tracers have seen enough; null while nothing has killed it.</summary>
+    internal WaitStatus? Doom { get; set; }
+
+    /// <summary>Ends one thread of a process that something killed, with the last the process.</summary>
+    internal void Die(GuestThread thread, WaitStatus status)
+    {
+        if (_threads.Count == 1)
+        {
+            Exit(status);
+            return;
+        }
+        Retire(thread);
+        _threads.Remove(thread);
+        EndTracing(thread, status);
+        World.Observer?.OnEnd(thread, status);
+    }
+
     /// <summary>Ends the process: it becomes a zombie until its parent waits for it.</summary>
     public void Exit(WaitStatus status)
     {

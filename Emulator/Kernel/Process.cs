@@ -166,6 +166,9 @@ public sealed partial class Process
     /// <summary>PR_SET_THP_DISABLE: told, no more.</summary>
     public bool AvoidsHugePages { get; set; }
 
+    /// <summary>How the personality treats it (personality(2)), in the system's own bits; children have it too.</summary>
+    public uint Persona { get; set; }
+
     public bool NoNewPrivileges { get; set; }
 
     /// <summary>The nice value of its first thread.</summary>

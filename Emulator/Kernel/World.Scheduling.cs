@@ -170,6 +170,11 @@ public sealed partial class World
     private void RunThread(GuestThread thread, ref long budget, long reserve)
     {
         Current = thread;
+        if (thread.Process.Doom is { } doom)
+        {
+            thread.Process.Die(thread, doom);
+            return;
+        }
         while (budget > (_ready.Count == 0 ? 0 : reserve) && thread.State == ThreadState.Ready && !IsOver)
         {
             if (thread.Tracee is { MustStop: true } wanted)
@@ -210,7 +215,7 @@ public sealed partial class World
         long before = slice;
         if (thread.Tracee is { } tracee)
             tracee.LeftCall = -1;
-        EngineExit exit = thread.Tracee is { Mode: TraceMode.Step } ? StepOne(thread, ref slice) : _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
+        EngineExit exit = thread.IsStepped ? Step(thread, ref slice) : _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
         long retired = before - slice;
         budget -= retired;
         Instructions += (ulong)Math.Max(0, retired);

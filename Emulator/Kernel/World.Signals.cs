@@ -89,7 +89,7 @@ public sealed partial class World
     {
         if (signal == Signal.Kill)
         {
-            target.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));
+            KillBy(target, signal);
             return false;
         }
         if (signal == Signal.Continue)
@@ -223,11 +223,8 @@ public sealed partial class World
                 if (signal == Signal.Stop || !IsOrphaned(thread.Process.Group, null))
                     thread.Process.Stop(signal);
                 break;
-            case DefaultAction.Core:
-                thread.Process.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));
-                break;
             default:
-                thread.Process.Exit(WaitStatus.OfSignal(signal, dumpedCore: false));
+                KillBy(thread.Process, signal);
                 break;
         }
     }

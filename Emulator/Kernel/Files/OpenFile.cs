@@ -76,6 +76,9 @@ public abstract class OpenFile
 
     public virtual bool CanSeek => false;
 
+    /// <summary>False for what has no end to seek from, nor data and holes to look for.</summary>
+    public virtual bool SeeksFromEnd => true;
+
     /// <summary>lseek(2) succeeds and does nothing, as for event files.</summary>
     public virtual bool IgnoresSeek => false;
 

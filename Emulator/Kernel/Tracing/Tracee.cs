@@ -141,6 +141,13 @@ public sealed class Tracee(GuestThread thread, Process tracer, bool isSeized)
     /// <summary>Makes way for another stop.</summary>
     internal void LeaveStop() => Stop = null;
 
+    /// <summary>Makes way for the last stop there is.</summary>
+    internal void LeaveStops()
+    {
+        Stop = null;
+        _next.Clear();
+    }
+
     /// <summary>PTRACE_SETSIGINFO.</summary>
     public void ReplaceSignal(in SignalInfo info)
     {

@@ -1,6 +1,5 @@
 using Vivarium.Emulator.Cpu;
-using Vivarium.Emulator.Cpu.Blocks;
-using Vivarium.Emulator.Cpu.Interpreter;
+using Vivarium.Emulator.Cpu.Debugging;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Tracing;
 
@@ -9,7 +8,7 @@ namespace Vivarium.Emulator.Kernel;
 /// <summary>Where threads stop for their tracers (ptrace(2)).</summary>
 public sealed partial class World
 {
-    private Interpreter? _stepper;
+    private Stepper? _stepper;
 
     /// <summary>Begins to trace a thread: EPERM when somebody does already.</summary>
     public Errno Trace(GuestThread thread, Process tracer, bool isSeized, TraceOptions options)
@@ -33,13 +32,12 @@ public sealed partial class World
             thread.GoOnForTracer();
     }
 
-    /// <summary>Runs one instruction for a tracer.</summary>
-    private EngineExit StepOne(GuestThread thread, ref long budget)
+    /// <summary>Runs one instruction for a tracer, or many with the debug registers watched.</summary>
+    private EngineExit Step(GuestThread thread, ref long budget)
     {
-        _stepper ??= new Interpreter(BlockCache.Shared);
-        EngineExit exit = _stepper.Step(thread.Cpu, thread.Process.Memory, ref budget);
-        thread.Cpu.Instructions++;
-        return exit.Reason == ExitReason.Budget ? new EngineExit(ExitReason.SingleStep) : exit;
+        _stepper ??= new Stepper();
+        thread.Debug ??= new DebugRegisters();
+        return _stepper.Run(thread.Cpu, thread.Process.Memory, thread.Debug, thread.Tracee is { Mode: TraceMode.Step }, ref budget);
     }
 
     /// <summary>A call was entered: a tracer that follows calls sees it first. True when the thread stands still.</summary>
@@ -187,6 +185,26 @@ public sealed partial class World
         tracee.StandStill(new TraceStop(kind, code, new SignalInfo(Signal.Trap, code)));
     }
 
+    /// <summary>A signal ends a process; threads whose tracers asked for that stop first where they are, the killed a second time do not.</summary>
+    private void KillBy(Process process, int signal)
+    {
+        WaitStatus status = WaitStatus.OfSignal(signal, dumpedCore: false);
+        GuestThread[] seen = process.Doom is null ? [.. process.Threads.Where(static thread => thread.Tracee is { } tracee && tracee.Wants(TraceOptions.Exit))] : [];
+        if (seen.Length == 0)
+        {
+            process.Exit(status);
+            return;
+        }
+        process.Doom = status;
+        foreach (GuestThread thread in (GuestThread[])[.. process.Threads.Except(seen)])
+            process.Die(thread, status);
+        foreach (GuestThread thread in seen)
+        {
+            thread.Tracee!.LeaveStops();
+            TellTracer(thread, TraceEvent.Exit, TraceOptions.Exit, (ulong)signal);
+        }
+    }
+
     /// <summary>A signal is about to be delivered: its tracer decides. True when the thread stands still.</summary>
     private static bool StopForSignal(GuestThread thread, in SignalInfo info)
     {
@@ -215,6 +233,7 @@ public sealed partial class World
     /// <summary>A program was started: its tracer gets an event, or as of old a SIGTRAP.</summary>
     public void TellExecute(GuestThread thread, int formerId)
     {
+        thread.Debug = null;
         if (thread.Tracee is not { } tracee)
             return;
         tracee.BecomeMain(thread.Id);
@@ -274,6 +293,12 @@ public sealed partial class GuestThread
 {
     /// <summary>How it is traced; null when it is not.</summary>
     public Tracee? Tracee { get; internal set; }
+
+    /// <summary>Its debug registers; null until a tracer used them.</summary>
+    public DebugRegisters? Debug { get; set; }
+
+    /// <summary>It runs instruction by instruction.</summary>
+    internal bool IsStepped => Tracee is { Mode: TraceMode.Step } || Debug is { IsArmed: true };
 
     /// <summary>The call under way is none any more: its tracer put the thread elsewhere.</summary>
     public void DropCall()

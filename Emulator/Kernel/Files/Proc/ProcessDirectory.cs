@@ -46,6 +46,8 @@ internal static class ProcessDirectory
             .Add("statm", Text(static (process, _) => ProcessText.MemorySizes(process)))
             .Add("maps", Text(static (process, _) => ProcessText.Maps(process, detailed: false)))
             .Add("smaps", Text(static (process, _) => ProcessText.Maps(process, detailed: true)))
+            .Add("mem", new ProcMemory(owner, view, user, group))
+            .Add("personality", Text(static (_, about) => $"{about.Persona:x8}\n", OwnerOnly))
             .Add("limits", Text(static (_, about) => ProcessText.Limits(about)))
             .Add("cgroup", Text(static (_, _) => "0::/\n"))
             .Add("io", Text(static (_, _) => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", OwnerOnly))

@@ -75,6 +75,9 @@ public sealed record ProcessInfo
 
     public ulong AmbientCapabilities { get; init; }
 
+    /// <summary>personality(2), in its bits.</summary>
+    public uint Persona { get; init; }
+
     public bool NoNewPrivileges { get; init; }
 
     public int ExitSignal { get; init; } = 17;
@@ -151,6 +154,9 @@ public interface IProcessView
     Errno SetTimeOffsets(string text);
 
     PathEntry? Executable { get; }
+
+    /// <summary>May a thread look into it, as a tracer may?</summary>
+    bool MayBeInspectedBy(GuestThread thread);
 
     /// <summary>The auxiliary vector's bytes.</summary>
     byte[] AuxiliaryVector { get; }

@@ -64,6 +64,8 @@ public sealed class WorldProcesses(World world, PidSpace? space = null) : IProce
             ? Errno.ESRCH
             : TimeOffsets.Set(process.MainThread.Namespaces.TimeOfChildren, text, process.World.Clock, writer);
 
+        public bool MayBeInspectedBy(GuestThread thread) => process.MayBeInspectedBy(thread);
+
         public PathEntry? Executable => process.IsZombie ? null : process.Executable;
 
         public byte[] AuxiliaryVector => process.Layout.AuxiliaryVector;
@@ -113,6 +115,7 @@ public sealed class WorldProcesses(World world, PidSpace? space = null) : IProce
                 EffectiveCapabilities = credentials.Effective.Bits,
                 BoundingCapabilities = credentials.Bounding.Bits,
                 AmbientCapabilities = credentials.Ambient.Bits,
+                Persona = process.Persona,
                 NoNewPrivileges = process.NoNewPrivileges,
                 ExitSignal = process.ExitSignal,
                 StackStart = layout.StackStart,

@@ -123,9 +123,15 @@ public static class ProcessControlCalls
 
     public static CallResult Personality(CallContext call, uint persona)
     {
-        // Asking changes nothing; no other behaviour than Linux's own is to be had.
-        const uint Ask = 0xFFFFFFFF;
-        return persona is Ask or 0 ? CallResult.Ok() : Errno.EINVAL;
+        // Nothing is placed at random as it is; no other behaviour than Linux's own is to be had.
+        const uint Ask = 0xFFFFFFFF, NotRandom = 0x0040000;
+        uint before = call.Process.Persona;
+        if (persona == Ask)
+            return CallResult.Ok(before);
+        if ((persona & ~NotRandom) != 0)
+            return Errno.EINVAL;
+        call.Process.Persona = persona;
+        return CallResult.Ok(before);
     }
 
     private static CallResult Rename(CallContext call, GuestAddress address)

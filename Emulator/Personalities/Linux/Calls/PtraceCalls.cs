@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.Debugging;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Tracing;
@@ -153,12 +154,34 @@ public static class PtraceCalls
         TraceRegisters registers = TraceRegisters.Of(tracee);
         ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(MemoryMarshal.AsBytes(new ReadOnlySpan<TraceRegisters>(in registers)));
         int index = (int)(offset.Value / sizeof(ulong));
-        // Debug registers are there and empty: nothing is watched by the processor.
-        return Give(call, data, index < words.Length ? words[index] : 0);
+        return Give(call, data, index < words.Length ? words[index] : offset.Value < DebugArea ? 0 : PeekDebug(tracee.Thread, (int)(offset.Value - DebugArea) / sizeof(ulong)));
     }
 
-    /// <summary>sizeof(struct user); the debug registers begin at 848.</summary>
-    private const ulong UserAreaSize = 912, DebugRegisters = 848, DebugControl = DebugRegisters + 56;
+    /// <summary>sizeof(struct user), and where its u_debugreg begins: the last member.</summary>
+    private const ulong UserAreaSize = 912, DebugArea = 848;
+
+    private static ulong PeekDebug(GuestThread thread, int index)
+    {
+        DebugRegisters debug = thread.Debug ??= new DebugRegisters();
+        return index switch { < DebugRegisters.Count => debug.Address(index), 6 => debug.Status, 7 => debug.Control, _ => 0 };
+    }
+
+    private static Errno PokeDebug(GuestThread thread, int index, ulong value)
+    {
+        DebugRegisters debug = thread.Debug ??= new DebugRegisters();
+        switch (index)
+        {
+            case < DebugRegisters.Count:
+                return debug.TrySetAddress(index, value) ? Errno.None : Errno.EINVAL;
+            case 6:
+                debug.Status = value;
+                return Errno.None;
+            case 7:
+                return debug.TrySetControl(value) ? Errno.None : Errno.EINVAL;
+            default:
+                return Errno.EIO;
+        }
+    }
 
     private static CallResult PokeRegister(Tracee tracee, GuestAddress offset, ulong value)
     {
@@ -168,7 +191,7 @@ public static class PtraceCalls
         Span<ulong> words = MemoryMarshal.Cast<byte, ulong>(MemoryMarshal.AsBytes(new Span<TraceRegisters>(ref registers)));
         int index = (int)(offset.Value / sizeof(ulong));
         if (index >= words.Length)
-            return offset.Value == DebugControl && (value & 0xFF) != 0 ? Errno.ENOSPC : offset.Value >= DebugRegisters ? 0 : Errno.EIO;
+            return offset.Value >= DebugArea ? PokeDebug(tracee.Thread, (int)(offset.Value - DebugArea) / sizeof(ulong), value) : Errno.EIO;
         words[index] = value;
         registers.ApplyTo(tracee);
         return 0;

@@ -107,6 +107,7 @@ public static class ReadWriteCalls
                 position = unchecked(file.Position + offset);
                 break;
             case 2 when file.Inode.Kind == FileKind.Directory:
+            case >= 2 when !file.SeeksFromEnd:
                 return Errno.EINVAL;
             case 2:
                 position = unchecked(size + offset);

@@ -15,6 +15,7 @@ internal static class X64Faults
     private const int BusNoAddress = 2;
     private const int IllegalOperand = 2;
     private const int TrapTrace = 2;
+    private const int TrapHardwareBreakpoint = 4;
     private const int IntegerDivide = 1;
 
     public static SignalInfo ToSignal(GuestThread thread, in EngineExit exit)
@@ -27,7 +28,7 @@ internal static class X64Faults
             ExitReason.InvalidInstruction => new TrapInfo(6, 0, 0),
             ExitReason.GeneralProtection => new TrapInfo(13, 0, 0),
             ExitReason.Breakpoint => new TrapInfo(3, 0, 0),
-            ExitReason.SingleStep => new TrapInfo(1, 0, 0),
+            ExitReason.SingleStep or ExitReason.DebugRegister => new TrapInfo(1, 0, 0),
             ExitReason.DivideError => new TrapInfo(0, 0, 0),
             _ => new TrapInfo(19, 0, 0),
         };
@@ -38,6 +39,7 @@ internal static class X64Faults
             ExitReason.GeneralProtection => Fault(Signal.Segment, FromKernel, 0),
             ExitReason.Breakpoint => Fault(Signal.Trap, FromKernel, 0),
             ExitReason.SingleStep => Fault(Signal.Trap, TrapTrace, pc),
+            ExitReason.DebugRegister => Fault(Signal.Trap, TrapHardwareBreakpoint, pc),
             ExitReason.DivideError => Fault(Signal.FloatingPoint, IntegerDivide, pc),
             _ => Fault(Signal.FloatingPoint, FloatingPointCode(thread.Cpu.State), pc),
         };
