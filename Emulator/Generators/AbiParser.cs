@@ -134,6 +134,8 @@ internal sealed class AbiParser(string path)
             _call.Absent = line.Substring("absent ".Length);
         else if (_call is not null && line.StartsWith("partial ", StringComparison.Ordinal))
             _call.Partial = line.Substring("partial ".Length);
+        else if (_call is not null && line.StartsWith("refused ", StringComparison.Ordinal))
+            _call.Refused = line.Substring("refused ".Length);
         else
             Error($"belongs to nothing: {line}");
     }

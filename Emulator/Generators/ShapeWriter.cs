@@ -41,7 +41,7 @@ internal sealed class ShapeWriter(AbiModel model)
             source.Line($"        new({Naming.Literal(argument.Name)}, Direction.{argument.Direction}, {Type(argument.Kind)}, CountKind.{kind}, {count}),");
         }
         source.Line($"    ], {Type(call.Result)})").Line("    {");
-        source.Line($"        Arm64 = {Number(call.Arm64)}, RiscV64 = {Number(call.RiscV64)}, Absent = {Text(call.Absent)}, Partial = {Text(call.Partial)},");
+        source.Line($"        Arm64 = {Number(call.Arm64)}, RiscV64 = {Number(call.RiscV64)}, Absent = {Text(call.Absent)}, Partial = {Text(call.Partial)}, Refused = {Text(call.Refused)},");
         source.Line($"        Notes = {Text(call.Notes.Count == 0 ? null : string.Join(" ", call.Notes))},").Line("    },");
     }
 

@@ -102,6 +102,9 @@ public sealed partial class GuestThread
 
     public uint RestartableSignature { get; set; }
 
+    /// <summary>Where its memory is taken from, as the personality has it; inherited by what it makes (set_mempolicy(2)).</summary>
+    public object? MemoryPolicy { get; set; }
+
     /// <summary>Nanoseconds its calls count for.</summary>
     public ulong SystemTime { get; internal set; }
 

@@ -56,6 +56,7 @@ public sealed partial class Process
             StartTime = World.Clock.Monotonic,
             Scheduling = maker.Scheduling.Inherited(),
             Filter = maker.Filter,
+            MemoryPolicy = maker.MemoryPolicy,
         };
         thread.Cpu.Instructions = 0;
         if ((shares & CloneShares.Memory) == 0)

@@ -63,6 +63,21 @@ public sealed partial class World
     /// <summary>Watches in all of them.</summary>
     public int FileWatches { get; internal set; }
 
+    private KernelLog? _log;
+
+    /// <summary>What the kernel says of itself.</summary>
+    public KernelLog Log => _log ??= new KernelLog(this);
+
+    private readonly System.Runtime.CompilerServices.ConditionalWeakTable<object, object> _order = [];
+
+    /// <summary>A number by which an object comes before or after others, given when it is first asked for (kcmp(2)).</summary>
+    public ulong OrderOf(object one)
+    {
+        if (!_order.TryGetValue(one, out object? number))
+            _order.Add(one, number = NewObjectNumber());
+        return (ulong)number;
+    }
+
     /// <summary>A number for an object without a name; counts up, so it is the same in every run.</summary>
     public ulong NewObjectNumber() => _objects++;
 }

@@ -32,7 +32,7 @@ public sealed unsafe partial class AddressSpace
     public AddressSpace? Fork()
     {
         _forks++;
-        var child = new AddressSpace(_accountant, _limit) { _breakStart = _breakStart, _break = _break, Limits = Limits };
+        var child = new AddressSpace(_accountant, _limit) { _breakStart = _breakStart, _break = _break, Limits = Limits, _hasSeals = _hasSeals };
         for (int i = 0; i < _areas.Count; i++)
         {
             if (!_areas[i].DontFork && !ForkArea(_areas[i], child))

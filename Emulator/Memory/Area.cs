@@ -26,6 +26,12 @@ internal sealed class Area
 
     /// <summary>mlock(2): counted against its limit; nothing here is ever paged out.</summary>
     public bool Locked;
+
+    /// <summary>mseal(2): it stays as it is until its address space goes.</summary>
+    public bool Sealed;
+
+    /// <summary>The personality's mark on it (mbind(2)); equal marks are one.</summary>
+    public object? Mark;
     public MemoryObject? Object;
 
     /// <summary>Offset of <see cref="Start"/> in the object.</summary>
@@ -57,7 +63,7 @@ internal sealed class Area
     public bool LooksLike(Area next) =>
         End == next.Start && Protection == next.Protection && MaxProtection == next.MaxProtection && Shared == next.Shared &&
         GrowsDown == next.GrowsDown && NoReserve == next.NoReserve && DontFork == next.DontFork && WipeOnFork == next.WipeOnFork &&
-        Locked == next.Locked && Object == next.Object && (Object is null || Offset + Length == next.Offset) && Name == next.Name;
+        Locked == next.Locked && Sealed == next.Sealed && Equals(Mark, next.Mark) && Object == next.Object && (Object is null || Offset + Length == next.Offset) && Name == next.Name;
 
     /// <summary>True when it is one in every way, so that both can be one area.</summary>
     public bool Continues(Area next) =>

@@ -14,6 +14,9 @@ public abstract class MemoryObject : IDisposable
     /// <summary>The last holder is gone; the object is not usable any more.</summary>
     public bool IsReleased { get; private set; }
 
+    /// <summary>Only the process that maps it sees what is in it.</summary>
+    public bool IsSecret { get; init; }
+
     /// <summary>Equal for all objects that hold the same bytes for ever, so that what is made of their code can be shared; null when they may change.</summary>
     public virtual object? Identity => null;
 

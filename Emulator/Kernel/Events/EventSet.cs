@@ -97,6 +97,17 @@ public sealed class EventSet : OpenFile
         return Errno.None;
     }
 
+    /// <summary>The file watched under a number, after skipping some that are (kcmp(2)); null when there are no more.</summary>
+    public OpenFile? FindFile(int number, int skip)
+    {
+        foreach ((OpenFile file, int at) in _watches.Keys)
+        {
+            if (at == number && skip-- == 0)
+                return file;
+        }
+        return null;
+    }
+
     /// <summary>Takes reports from the head; level-triggered watches go back to the tail, so that a small buffer rotates through all.</summary>
     public int Take(Span<ReadyEvent> events)
     {

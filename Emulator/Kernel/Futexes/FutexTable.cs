@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Futexes;
 
@@ -17,7 +18,17 @@ public sealed class FutexWaiter(FutexTable table, (object Key, ulong Offset) pla
 
     public bool IsWoken { get; internal set; }
 
-    public void Abandon() => table.Leave(this);
+    /// <summary>The lock that it waits to be moved on to, and that lock's address in its memory; null for others.</summary>
+    public ((object Key, ulong Offset) Place, GuestAddress Address)? Lock { get; set; }
+
+    /// <summary>Its wait for that lock.</summary>
+    public PiWaiter? Requeued { get; set; }
+
+    public void Abandon()
+    {
+        table.Leave(this);
+        Requeued?.Abandon();
+    }
 }
 
 /// <summary>Who waits on which word of memory (futex(2)), in order of arrival.</summary>
@@ -45,12 +56,18 @@ public sealed class FutexTable
         int woken = 0;
         while (woken < count && First(place, bits) is { } waiter)
         {
-            Remove(waiter);
-            waiter.IsWoken = true;
-            waiter.Source.Pulse();
+            WakeOne(waiter);
             woken++;
         }
         return woken;
+    }
+
+    /// <summary>Wakes a waiter that waits.</summary>
+    public void WakeOne(FutexWaiter waiter)
+    {
+        Remove(waiter);
+        waiter.IsWoken = true;
+        waiter.Source.Pulse();
     }
 
     /// <summary>Moves the first <paramref name="count"/> waiters to another place; returns how many.</summary>

@@ -112,6 +112,17 @@ public sealed class IpcObjects
 
     public SortedDictionary<string, PosixQueue> Queues { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Whether a process ever asked for its semaphore operations to be undone.</summary>
+    public bool HasUndo(int process)
+    {
+        foreach (SemaphoreSet set in Semaphores.All)
+        {
+            if (set.HasUndo(process))
+                return true;
+        }
+        return false;
+    }
+
     /// <summary>Bytes of POSIX queues each user pays for (RLIMIT_MSGQUEUE).</summary>
     public Dictionary<uint, ulong> QueueBytes { get; } = [];
 }

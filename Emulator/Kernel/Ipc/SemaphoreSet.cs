@@ -93,6 +93,16 @@ public sealed class SemaphoreSet(int count) : IpcObject
         _undo[key] = _undo.GetValueOrDefault(key) - operation.Amount;
     }
 
+    public bool HasUndo(int process)
+    {
+        foreach ((int Process, int Number) key in _undo.Keys)
+        {
+            if (key.Process == process)
+                return true;
+        }
+        return false;
+    }
+
     /// <summary>An ending process gives back what it promised to (SEM_UNDO).</summary>
     public void UndoFor(int process)
     {

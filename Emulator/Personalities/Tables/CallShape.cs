@@ -43,6 +43,9 @@ public sealed record CallShape(int Number, string Name, string? Class, ArgumentS
     /// <summary>What the handler does not do.</summary>
     public string? Partial { get; init; }
 
+    /// <summary>Why the handler answers as a kernel without such a thing does, and does nothing.</summary>
+    public string? Refused { get; init; }
+
     public string? Notes { get; init; }
 }
 

@@ -44,6 +44,9 @@ public sealed class ProcFileSystem : GeneratedFileSystem
 
     public override FileSystemStatus Status => new() { Magic = Magic, BlockSize = 4096, NameLength = 255, Id = Device };
 
+    /// <summary>Types of file systems, in the order of /proc/filesystems.</summary>
+    public static IReadOnlyList<string> Types { get; } = ["sysfs", "tmpfs", "proc", "cgroup2", "devtmpfs", "devpts", "overlay"];
+
     private static byte[] Ascii(int value) => Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
 
     private void AddSystem(ProcDirectory root)
@@ -54,7 +57,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             .AddText("loadavg", LoadText)
             .AddText("stat", StatText)
             .AddText("version", () => $"{_system.SystemName} version {_system.Release} (vivarium@vivarium) {_system.Version}\n")
-            .AddText("filesystems", static () => "nodev\tsysfs\nnodev\ttmpfs\nnodev\tproc\nnodev\tcgroup2\nnodev\tdevtmpfs\nnodev\tdevpts\nnodev\toverlay\n")
+            .AddText("filesystems", static () => string.Concat(Types.Select(static type => $"nodev\t{type}\n")))
             .AddText("cmdline", static () => "quiet\n")
             .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n")
             .Add("tty", new ProcDirectory(this).AddText("drivers", static () =>

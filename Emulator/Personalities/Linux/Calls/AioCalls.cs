@@ -156,6 +156,20 @@ public static class AioCalls
         return call.Progress >= least || call.DeadlinePassed ? call.Progress : call.Wait(queue.Source, RestartKind.Never);
     }
 
+    /// <summary>With signals blocked meanwhile; they come as a pointer to a pointer and a size.</summary>
+    public static CallResult IoPgetevents(CallContext call, GuestAddress context, long least, long most, GuestAddress events, GuestAddress timeout, GuestAddress signals)
+    {
+        if (!signals.IsNull)
+        {
+            if (!call.Memory.TryRead(signals, out ulong mask) || !call.Memory.TryRead(signals + 8, out ulong size))
+                return Errno.EFAULT;
+            Errno error = call.UseTemporaryMask(new GuestAddress(mask), size);
+            if (error != Errno.None)
+                return error;
+        }
+        return IoGetevents(call, context, least, most, events, timeout);
+    }
+
     /// <summary>Only polls can be cancelled; their event is queued (io_cancel(2)).</summary>
     public static CallResult IoCancel(CallContext call, GuestAddress context, GuestAddress request, GuestAddress result)
     {

@@ -17,6 +17,8 @@ public static partial class FutexCalls
     private const int TryLockPi = 8;
     private const int WaitBits = 9;
     private const int WakeBits = 10;
+    private const int WaitRequeuePi = 11;
+    private const int CompareRequeuePi = 12;
     private const int LockPi2 = 13;
     private const int PrivateFlag = 128;
     private const int RealTimeFlag = 256;
@@ -38,9 +40,9 @@ public static partial class FutexCalls
             case WaitBits:
                 return third == 0 ? Errno.EINVAL : WaitFor(call, address, key, value, third, new GuestAddress(timeout), isRelative: false, operation);
             case Wake:
-                return CallResult.Ok(call.World.Futexes.Wake(key, (int)value));
+                return WakeSome(call, key, (int)value, uint.MaxValue);
             case WakeBits:
-                return third == 0 ? Errno.EINVAL : CallResult.Ok(call.World.Futexes.Wake(key, (int)value, third));
+                return third == 0 ? Errno.EINVAL : WakeSome(call, key, (int)value, third);
             case Requeue or CompareRequeue:
                 return Move(call, address, key, operation, (int)value, (int)(uint)timeout, second, third, isPrivate);
             case WakeOp:
@@ -51,9 +53,28 @@ public static partial class FutexCalls
                 return TryLock(call, address, key, out _);
             case UnlockPi:
                 return Unlock(call, address, key);
+            case WaitRequeuePi:
+                return WaitForRequeue(call, address, key, value, uint.MaxValue, new GuestAddress(timeout), second, operation);
+            case CompareRequeuePi:
+                return RequeueToLock(call, address, key, (int)value, (int)(uint)timeout, second, third, isPrivate);
             default:
                 return Errno.ENOSYS;
         }
+    }
+
+    /// <summary>Wakes one at least, as the kernel does when it is asked for none; waiters for a lock are not woken this way (kernel/futex/waitwake.c).</summary>
+    private static CallResult WakeSome(CallContext call, (object Key, ulong Offset) key, int count, uint bits)
+    {
+        int woken = 0;
+        while (call.World.Futexes.First(key, bits) is { } waiter)
+        {
+            if (waiter.Lock is not null)
+                return Errno.EINVAL;
+            call.World.Futexes.WakeOne(waiter);
+            if (++woken >= count)
+                break;
+        }
+        return woken;
     }
 
     private static CallResult WaitFor(

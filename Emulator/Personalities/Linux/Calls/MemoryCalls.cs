@@ -50,7 +50,10 @@ public static class MemoryCalls
         }
         if (length > UserEnd)
             return Errno.ENOMEM;
-        Errno refused = MemoryLockCalls.CheckMapping(call, length, (flags & Locked) != 0);
+        if ((flags & Fixed) != 0 && call.Memory.IsSealed(address, length))
+            return Errno.EPERM;
+        bool isLocked = (flags & Locked) != 0 || file is SecretFile;
+        Errno refused = MemoryLockCalls.CheckMapping(call, length, isLocked);
         if (refused != Errno.None)
             return refused;
         AnonymousObject? pages = content is null && isShared ? SharedPages(call, length) : null;
@@ -59,7 +62,7 @@ public static class MemoryCalls
         content ??= pages;
         var request = new MapRequest(
             address, length, ToProtection(protection), PlacementOf(flags), isShared, content, content is null || file is null ? 0 : offset,
-            NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, (flags & Locked) != 0, most,
+            NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, isLocked, most,
             ChargedWhenTouched: (flags & (NoReserve | Stack)) != 0);
         MapStatus status = call.Memory.Map(request, out GuestAddress place);
         // From here on shared pages live as long as they are mapped.
@@ -89,6 +92,9 @@ public static class MemoryCalls
                 return Errno.EPERM;
             most &= ~Protection.Write;
         }
+        // Secret memory is shared, and locked (mm/secretmem.c).
+        if (file is SecretFile && !isShared)
+            return Errno.EINVAL;
         content = file.MapObject(ref offset);
         return content is null ? Errno.ENODEV : Errno.None;
     }
@@ -106,7 +112,7 @@ public static class MemoryCalls
     {
         if (file?.Path is { } path)
             return System.Text.Encoding.UTF8.GetString(path.FullPath());
-        return isShared ? "/dev/zero (deleted)" : null;
+        return file is SecretFile ? file.Description : isShared ? "/dev/zero (deleted)" : null;
     }
 
     private static Placement PlacementOf(int flags) =>
@@ -129,14 +135,67 @@ public static class MemoryCalls
     };
 
     public static CallResult Munmap(CallContext call, GuestAddress address, ulong length) =>
-        address.Value > UserEnd || length > UserEnd - address.Value ? Errno.EINVAL : ToErrno(call.Memory.Unmap(address, length));
+        address.Value > UserEnd || length > UserEnd - address.Value ? Errno.EINVAL
+        : address.IsPageAligned && call.Memory.IsSealed(address, length) ? Errno.EPERM
+        : ToErrno(call.Memory.Unmap(address, length));
 
     public static CallResult Mprotect(CallContext call, GuestAddress address, ulong length, int protection)
     {
         const int growsDown = 0x01000000, growsUp = 0x02000000, semaphores = 8;
         if (!address.IsPageAligned || (protection & ~(7 | growsDown | growsUp | semaphores)) != 0)
             return Errno.EINVAL;
+        if (length != 0 && call.Memory.IsSealed(address, length))
+            return call.Memory.IsMapped(address, length) ? Errno.EPERM : Errno.ENOMEM;
         return length == 0 ? 0 : ToErrno(call.Memory.Protect(address, length, ToProtection(protection)));
+    }
+
+    /// <summary>mprotect(2) with a protection key, of which this processor has none: only -1, which asks for no key, is one.</summary>
+    public static CallResult PkeyMprotect(CallContext call, GuestAddress address, ulong length, int protection, int key) =>
+        key == -1 ? Mprotect(call, address, length, protection) : Errno.EINVAL;
+
+    /// <summary>ENOSPC, as on every processor without keys (pkeys(7)).</summary>
+    public static CallResult PkeyAlloc(CallContext call, ulong flags, ulong rights)
+    {
+        const ulong disableAccess = 1, disableWrite = 2;
+        return flags != 0 || (rights & ~(disableAccess | disableWrite)) != 0 ? Errno.EINVAL : Errno.ENOSPC;
+    }
+
+    public static CallResult PkeyFree(CallContext call, int key) => Errno.EINVAL;
+
+    /// <summary>mseal(2).</summary>
+    public static CallResult Mseal(CallContext call, GuestAddress address, ulong length, ulong flags)
+    {
+        if (flags != 0 || !address.IsPageAligned)
+            return Errno.EINVAL;
+        ulong rounded = (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1);
+        if ((length != 0 && rounded == 0) || address.Value + rounded < address.Value)
+            return Errno.EINVAL;
+        return rounded == 0 ? 0 : ToErrno(call.Memory.Seal(address, rounded));
+    }
+
+    /// <summary>Shows another part of a shared mapping's file in its place (remap_file_pages(2)), as a mapping of its own.</summary>
+    public static CallResult RemapFilePages(CallContext call, GuestAddress address, ulong length, ulong protection, ulong page, ulong flags)
+    {
+        const ulong pageMask = ~(GuestAddress.PageSize - 1);
+        var start = new GuestAddress(address.Value & pageMask);
+        length &= pageMask;
+        if (protection != 0 || start.Value + length <= start.Value || page + (length / GuestAddress.PageSize) < page || page > long.MaxValue / GuestAddress.PageSize)
+            return Errno.EINVAL;
+        if (!call.Memory.TryFindArea(start, out AreaInfo area) || area is not { Shared: true, Object: { } content })
+            return Errno.EINVAL;
+        for (ulong at = area.End.Value; at < start.Value + length;)
+        {
+            if (!call.Memory.TryFindArea(new GuestAddress(at), out AreaInfo next) || next.Object != content || next.Protection != area.Protection)
+                return Errno.EINVAL;
+            at = next.End.Value;
+        }
+        if (call.Memory.IsSealed(start, length))
+            return Errno.EPERM;
+        content.Hold();
+        MapStatus status = call.Memory.Map(
+            new MapRequest(start, length, area.Protection, Placement.Fixed, Shared: true, content, page * GuestAddress.PageSize, area.Name), out _);
+        content.Release();
+        return ToErrno(status);
     }
 
     public static CallResult Brk(CallContext call, GuestAddress end) => (long)call.Memory.Break(end).Value;
@@ -150,6 +209,8 @@ public static class MemoryCalls
         // What stays behind must be as long as what moves.
         if ((flags & RemapDontUnmap) != 0 && oldLength != newLength)
             return Errno.EINVAL;
+        if (call.Memory.IsSealed(address, Math.Max(1, oldLength)) || ((flags & RemapFixed) != 0 && call.Memory.IsSealed(newAddress, newLength)))
+            return Errno.EPERM;
         GuestAddress? target = (flags & RemapFixed) != 0 ? newAddress : null;
         MapStatus status = call.Memory.Remap(address, oldLength, newLength, (flags & RemapMayMove) != 0, target, (flags & RemapDontUnmap) != 0, out GuestAddress result);
         return status == MapStatus.Ok ? (long)result.Value : ToErrno(status);
@@ -191,8 +252,13 @@ public static class MemoryCalls
         ulong rounded = (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1);
         if ((length != 0 && rounded == 0) || address.Value + rounded < address.Value)
             return Errno.EINVAL;
+        if (IsDestructive(advice) && memory.IsSealed(address, rounded, onlyReadOnly: true))
+            return Errno.EPERM;
         return rounded == 0 ? 0 : ToErrno(Advise(memory, address, rounded, advice));
     }
+
+    /// <summary>Advice after which memory is not what it was (mseal(2)): DONTNEED, FREE, REMOVE, DONTFORK, WIPEONFORK, DONTNEED_LOCKED.</summary>
+    private static bool IsDestructive(int advice) => advice is 4 or 8 or 9 or 10 or 18 or 24;
 
     private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 25;
 

@@ -141,6 +141,12 @@ public static class OpenCalls
         return error != Errno.None ? error : Install(call, file!, (flags & CloseOnExec) != 0);
     }
 
+    public static CallResult MemfdSecret(CallContext call, uint flags)
+    {
+        const uint closeOnExec = 0x80000;
+        return (flags & ~closeOnExec) != 0 ? Errno.EINVAL : Install(call, new SecretFile(call.World), flags != 0);
+    }
+
     /// <summary>Gives a new description the lowest free number, or drops it (EMFILE).</summary>
     internal static CallResult Install(CallContext call, OpenFile file, bool closeOnExec)
     {

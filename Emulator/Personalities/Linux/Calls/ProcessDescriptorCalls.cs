@@ -98,8 +98,38 @@ public static class ProcessDescriptorCalls
             return Errno.ESRCH;
         if (!target.MayBeInspectedBy(call.Thread))
             return Errno.EPERM;
+        HideSecrets(target.Memory, there);
         long done = writes ? Copy(call.Memory, here, target.Memory, there) : Copy(target.Memory, there, call.Memory, here);
         return done == 0 && there.Count > 0 ? Errno.EFAULT : CallResult.Ok(done);
+    }
+
+    /// <summary>Cuts what another's secret memory would be read or written by, and all behind it: for others it is not there.</summary>
+    private static void HideSecrets(AddressSpace memory, List<(ulong Base, ulong Length)> vectors)
+    {
+        for (int i = 0; i < vectors.Count; i++)
+        {
+            (ulong start, ulong length) = vectors[i];
+            for (ulong at = start; at - start < length && memory.TryFindArea(new GuestAddress(at), out AreaInfo area); at = area.End.Value)
+            {
+                if (area.Object is not { IsSecret: true })
+                    continue;
+                vectors[i] = (at == start ? 0 : start, at == start ? 1 : at - start);
+                vectors.RemoveRange(i + 1, vectors.Count - i - 1);
+                if (at != start)
+                    vectors.Add((0, 1));
+                return;
+            }
+        }
+    }
+
+    /// <summary>Takes the memory of a process that ends (process_mrelease(2)); here nothing of it is left by then.</summary>
+    public static CallResult ProcessMrelease(CallContext call, int pidfd, uint flags)
+    {
+        if (flags != 0)
+            return Errno.EINVAL;
+        if (call.File(pidfd) is not ProcessDescriptor descriptor)
+            return Errno.EBADF;
+        return descriptor.Process.IsZombie ? Errno.ESRCH : Errno.EINVAL;
     }
 
     /// <summary>Fills the targets from the sources until either ends or faults; returns the bytes.</summary>

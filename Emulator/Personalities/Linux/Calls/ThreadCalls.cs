@@ -22,6 +22,7 @@ public static class ThreadCalls
     private const ulong ParentProcess = 0x8000;
     private const ulong Detached = 0x400000;
     private const ulong ThreadOfProcess = 0x10000;
+    private const ulong UndoList = 0x40000;
     private const ulong SetTls = 0x80000;
     private const ulong ParentSetTid = 0x100000;
     private const ulong ChildClearTid = 0x200000;
@@ -109,6 +110,8 @@ public static class ThreadCalls
             return error;
         if ((flags & ProcessDescriptor) != 0)
             call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), (int)ProcessDescriptorCalls.Install(call, thread!.Process, 0).Value);
+        if ((flags & UndoList) != 0)
+            call.Process.HasUndoList = true;
         NamespaceCalls.Enter(thread!, spaces, flags & NamespaceCalls.All);
         if ((flags & Vm) == 0)
             thread!.EnterTime();
