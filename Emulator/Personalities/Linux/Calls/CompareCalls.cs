@@ -12,7 +12,7 @@ public static class CompareCalls
 
     public static CallResult Kcmp(CallContext call, int first, int second, int type, ulong firstIndex, ulong secondIndex)
     {
-        if (call.World.FindThread(first) is not { } one || call.World.FindThread(second) is not { } other)
+        if (call.Pids.FindThread(first) is not { } one || call.Pids.FindThread(second) is not { } other)
             return Errno.ESRCH;
         if (!one.Process.MayBeInspectedBy(call.Thread) || !other.Process.MayBeInspectedBy(call.Thread))
             return Errno.EPERM;

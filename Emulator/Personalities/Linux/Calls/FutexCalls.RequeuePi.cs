@@ -82,17 +82,18 @@ public static partial class FutexCalls
         if (!memory.TryRead(address, out uint word))
             return Errno.EFAULT;
         uint holder = word & OwnerMask;
-        if (holder == (uint)waiter.Thread.Id)
+        uint self = (uint)waiter.Thread.Process.Space.Inside(waiter.Thread.Id);
+        if (holder == self)
             return Errno.EDEADLK;
         if (holder == 0)
         {
             // Others may follow, so that its owner must unlock in the kernel.
-            if (!memory.TryWrite(address, (uint)waiter.Thread.Id | WaitersBit | (word & OwnerDiedBit)))
+            if (!memory.TryWrite(address, self | WaitersBit | (word & OwnerDiedBit)))
                 return Errno.EFAULT;
             call.World.Futexes.WakeOne(waiter);
             return Errno.None;
         }
-        if (call.World.FindThread((int)holder) is not { } owner)
+        if (waiter.Thread.Process.Space.FindThread((int)holder) is not { } owner)
             return Errno.ESRCH;
         if (PiLocks.WouldDeadlock(waiter.Thread, owner))
             return Errno.EDEADLK;

@@ -174,7 +174,7 @@ public static class MemoryPolicyCalls
 
     private static Errno FindTarget(CallContext call, int pid, out Process? target)
     {
-        target = pid == 0 ? call.Process : call.World.FindThread(pid)?.Process ?? call.World.FindProcess(pid);
+        target = pid == 0 ? call.Process : call.Pids.FindThread(pid)?.Process ?? call.Pids.FindProcess(pid);
         if (target is null)
             return Errno.ESRCH;
         if (!target.MayBeInspectedBy(call.Thread))
