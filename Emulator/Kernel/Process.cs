@@ -168,6 +168,7 @@ public sealed partial class Process
 
     /// <summary>How the personality treats it (personality(2)), in the system's own bits; children have it too.</summary>
     public uint Persona { get; set; }
+
     /// <summary>It has a list of semaphore operations to undo, however short (CLONE_SYSVSEM makes one).</summary>
     public bool HasUndoList { get; set; }
 
