@@ -25,6 +25,15 @@ public static class CallFormatter
         WriteArguments(call);
     }
 
+    /// <summary>The call that a thread is in, as far as its arguments are known before it ends.</summary>
+    public static string Pending(GuestThread thread)
+    {
+        var call = new TracedCall(thread.Call.Number, LinuxTable.Describe(thread.Call.Number), thread.Process.Memory);
+        call.Begin(thread.Call.Arguments);
+        Enter(call);
+        return call.Text.ToString().TrimEnd(' ', ',') + (call.Next < (call.Shape?.Arguments.Length ?? 0) ? ", ...)" : ")");
+    }
+
     /// <summary>The remaining arguments and the closing parenthesis.</summary>
     public static void Leave(TracedCall call)
     {

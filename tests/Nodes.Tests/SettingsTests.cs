@@ -29,11 +29,38 @@ public sealed class SettingsTests
     [InlineData("{ \"node\": { \"workers\": -1 } }", "node.workers")]
     [InlineData("{ \"node\": { \"quantum\": \"much\" } }", "node.quantum")]
     [InlineData("{ \"jobs\": { \"memory\": \"4X\" } }", "jobs.memory")]
-    [InlineData("{ \"node\": ", "file: ")]
+    [InlineData("{ \"node\": ", "file:1: ")]
+    [InlineData("{\n \"node\": {\n  \"name\": \"no name\" } }", "file:3: node.name cannot be no name: 1 to 63 letters")]
+    [InlineData("{\n \"api\": {\n\n  \"listen\": \"here\" } }", "file:4: api.listen cannot be here: ADDRESS:PORT")]
+    [InlineData("{\n \"api\": 1 }", "file:2: there is no setting api")]
+    [InlineData("{\n \"api\": { \"listen\": { } } }", "file:2: api.listen has no parts")]
+    [InlineData("{\n \"node\": {\n  \"native\": null } }", "file:3: node.native cannot be null: true or false")]
     public void A_wrong_setting_is_named(string text, string message)
     {
         Assert.Null(NodeSettings.Parse(Encoding.UTF8.GetBytes(text), "file", out string? error));
         Assert.Contains(message, error);
+    }
+
+    [Fact]
+    public void Every_setting_is_explained_in_the_file_and_has_a_variable()
+    {
+        string text = File.ReadAllText(Path.Combine(Viv.Root, NodeSettings.FileName));
+        Assert.All(NodeSettings.Names, name => Assert.Contains($"\"{name[(name.IndexOf('.') + 1)..]}\":", text));
+        Assert.All(NodeSettings.Names, name => Assert.DoesNotContain("there is no setting", new NodeSettings().Set(name, "\0") ?? ""));
+        Assert.Equal("VIVARIUM_API_TOKEN_FILE", NodeSettings.VariableOf("api.token-file"));
+    }
+
+    [Theory]
+    [InlineData("api.listen", "0.0.0.0:7420", "needs api.token-file")]
+    [InlineData("api.listen", "[::]:7420", "needs api.token-file")]
+    [InlineData("api.certificate", "/cert.pem", "go together")]
+    [InlineData("peer.listen", "127.0.0.1:7421", "go together")]
+    public void Settings_that_do_not_go_together(string name, string value, string message)
+    {
+        var settings = new NodeSettings();
+        Assert.Null(settings.FindConflict());
+        Assert.Null(settings.Set(name, value));
+        Assert.Contains(message, settings.FindConflict());
     }
 
     [Theory]
