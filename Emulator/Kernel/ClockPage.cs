@@ -22,7 +22,7 @@ public sealed class ClockPage
     public ClockPage(IClock clock, MemoryAccountant accountant, ReadOnlySpan<byte> code, TimeSpace space)
     {
         _clock = clock;
-        _content = new AnonymousObject(accountant, "clocks");
+        _content = new AnonymousObject(accountant, "clocks", isOurs: true);
         Length = GuestAddress.PageSize + (ulong)code.Length;
         _content.Write((long)GuestAddress.PageSize, code);
         Store(Realtime, _ahead = clock.Realtime - clock.Monotonic);

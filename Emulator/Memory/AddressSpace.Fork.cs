@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vivarium.Emulator.Memory.Host;
 
@@ -23,8 +24,14 @@ public sealed unsafe partial class AddressSpace
 {
     private const ulong FreezeThreshold = 64;
 
-    /// <summary>A process that forks again will fork more often: then few pages are worth freezing.</summary>
+    /// <summary>
+    /// A process that forks again will fork more often: then few pages are worth freezing. Not so where the child takes over a window:
+    /// there they are copied without a fault.
+    /// </summary>
     private const ulong AgainThreshold = 1;
+
+    /// <summary>It takes the host as long to look at so many pages as to be called once more.</summary>
+    private const ulong NearPages = 32;
 
     private int _forks;
 
@@ -32,23 +39,110 @@ public sealed unsafe partial class AddressSpace
     public AddressSpace? Fork()
     {
         _forks++;
-        var child = new AddressSpace(_accountant, _limit) { _breakStart = _breakStart, _break = _break, Limits = Limits, _hasSeals = _hasSeals };
+        _lineage ??= new Lineage();
+        SpareWindow? spare = SpareWindows.Take(_lineage);
+        if (spare is not null && spare.Size != _limit)
+        {
+            spare.Free();
+            spare = null;
+        }
+        List<PageRun> changed = FreezeOrList(hasSpare: spare is not null);
+        List<KeptMapping> kept = spare is null ? [] : Narrow(spare);
+        AddressSpace child = spare is null ? new AddressSpace(_accountant, _limit) : new AddressSpace(_accountant, spare);
+        (child._breakStart, child._break, child.Limits, child._hasSeals) = (_breakStart, _break, Limits, _hasSeals);
+        int nextRun = 0, nextKept = 0;
         for (int i = 0; i < _areas.Count; i++)
         {
-            if (!_areas[i].DontFork && !ForkArea(_areas[i], child))
+            Area area = _areas[i];
+            ReadOnlySpan<PageRun> runs = RunsOf(area, changed, ref nextRun);
+            if (area.DontFork)
+                continue;
+            bool isMapped = nextKept < kept.Count && kept[nextKept].Start == area.Start;
+            if (!ForkArea(area, child, isMapped ? kept[nextKept++] : null))
             {
                 child.Dispose();
                 return null;
             }
+            if (isMapped)
+                Undo(area, spare!.Changed, runs, child);
+            if (!runs.IsEmpty)
+                CopyRuns(area, runs, child, isMapped);
         }
+        child._parent = _lineage;
         return child;
     }
 
-    private bool ForkArea(Area area, AddressSpace child)
+    /// <summary>Freezes what has many changed pages; lists those of the other areas, none across two of them.</summary>
+    private List<PageRun> FreezeOrList(bool hasSpare)
     {
-        PageRuns changed = area.Shared || !area.WasWritable || area.WipeOnFork ? default : PageMap.ChangedRuns(_base + area.Start, area.Length);
-        if (changed.Pages > 0 && ShouldFreeze(area, changed.Pages) && Freeze(area, changed))
-            changed = default;
+        List<PageRun> all = [], listed = [];
+        AddChanged(all);
+        int next = 0;
+        for (int i = 0; i < _areas.Count; i++)
+        {
+            Area area = _areas[i];
+            int first = listed.Count;
+            for (; next < all.Count && all[next].Start < area.End; next++)
+            {
+                PageRun run = all[next];
+                if (run.End > area.Start && CanDiffer(area))
+                    listed.Add(new PageRun(Math.Max(run.Start, area.Start), Math.Min(run.End, area.End)));
+                // The rest of it is the next area's.
+                if (run.End > area.End)
+                    break;
+            }
+            ReadOnlySpan<PageRun> runs = CollectionsMarshal.AsSpan(listed)[first..];
+            ulong pages = CountPages(runs);
+            if (pages > 0 && ShouldFreeze(area, pages, hasSpare) && Freeze(area, runs, pages))
+                listed.RemoveRange(first, listed.Count - first);
+        }
+        return listed;
+    }
+
+    /// <summary>True when pages of a fork's copy may differ from the backing.</summary>
+    private static bool CanDiffer(Area area) => !area.Shared && area.WasWritable && !area.WipeOnFork;
+
+    /// <summary>Adds the pages of the window that are not their backing's. Areas that lie together are asked about by one call.</summary>
+    private void AddChanged(List<PageRun> runs)
+    {
+        ulong start = 0, end = 0;
+        for (int i = 0; i < _areas.Count; i++)
+        {
+            Area area = _areas[i];
+            if (area.Shared || !area.WasWritable)
+                continue;
+            if (end != 0 && (area.Start - end > NearPages * GuestAddress.PageSize || !PageMap.CanScan))
+            {
+                PageMap.AddChanged(_base, start, end, runs);
+                end = 0;
+            }
+            if (end == 0)
+                start = area.Start;
+            end = area.End;
+        }
+        if (end != 0)
+            PageMap.AddChanged(_base, start, end, runs);
+    }
+
+    private static ulong CountPages(ReadOnlySpan<PageRun> runs)
+    {
+        ulong pages = 0;
+        foreach (PageRun run in runs)
+            pages += run.Pages;
+        return pages;
+    }
+
+    private static ReadOnlySpan<PageRun> RunsOf(Area area, List<PageRun> runs, ref int next)
+    {
+        int first = next;
+        while (next < runs.Count && runs[next].Start < area.End)
+            next++;
+        return CollectionsMarshal.AsSpan(runs)[first..next];
+    }
+
+    /// <summary>Adds an area's copy to a child, in whose window it may be mapped already.</summary>
+    private static bool ForkArea(Area area, AddressSpace child, KeptMapping? mapped)
+    {
         Area copy = area.Slice(area.Start, area.End);
         copy.Charged = false;
         copy.Locked = false;
@@ -56,7 +150,10 @@ public sealed unsafe partial class AddressSpace
             copy.Frozen = null;
         if (!child.TryCharge(copy))
             return false;
-        if (!child.MapOnHost(copy))
+        bool isReady = mapped is { } there
+            ? there.Protection == HostMemory.ToHost(copy.HostProtection) || HostMemory.Protect((nint)(child._base + copy.Start), copy.Length, copy.HostProtection)
+            : child.MapOnHost(copy);
+        if (!isReady)
         {
             child.Uncharge(copy);
             return false;
@@ -64,40 +161,37 @@ public sealed unsafe partial class AddressSpace
         child._areas.Insert(copy);
         child._mapped += copy.Length;
         copy.Object?.AddMapper(child);
-        if (changed.Pages > 0)
-            CopyRuns(area, changed, child);
         return true;
     }
 
-    private bool ShouldFreeze(Area area, ulong changed)
+    private bool ShouldFreeze(Area area, ulong changed, bool hasSpare)
     {
         if ((area.Protection & (Protection.Read | Protection.Write)) == 0)
             return false;
-        if (area.Frozen is { } frozen)
-            return changed > Math.Max(FreezeThreshold, frozen.Pages / 4);
+        ulong most = area.Frozen is { } frozen ? Math.Max(FreezeThreshold, frozen.Pages / 4)
+            : _forks > 1 && !hasSpare ? AgainThreshold : FreezeThreshold;
         // All of a file's area is written, also what was not changed: a program's data is small. Not so where other guests may write to the
         // file, for pages that were not changed must show that.
-        if (area.Object is { } content && (content is not HostFileObject || area.Length > FreezeThreshold * GuestAddress.PageSize || EndOfContent(area, content) < area.End))
-            return false;
-        return changed > (_forks > 1 ? AgainThreshold : FreezeThreshold);
+        return changed > most && (area.Frozen is not null || area.Object is not { } content
+            || (content is HostFileObject && area.Length <= FreezeThreshold * GuestAddress.PageSize && EndOfContent(area, content) >= area.End));
     }
 
-    private bool Freeze(Area area, in PageRuns changed)
+    private bool Freeze(Area area, ReadOnlySpan<PageRun> changed, ulong pages)
     {
         var handle = new SafeFileHandle(HostMemory.NewFile("frozen"), ownsHandle: true);
         int file = (int)handle.DangerousGetHandle();
         if (file < 0 || LibC.Truncate(file, (long)area.Length) != 0)
             return false;
         bool whole = area.Frozen is not null || area.Object is not null;
-        PageRuns runs = whole ? PageRuns.Whole(area.Length) : changed;
-        foreach ((ulong offset, ulong length) in runs)
+        PageRun all = new(area.Start, area.End);
+        foreach (PageRun run in whole ? new ReadOnlySpan<PageRun>(in all) : changed)
         {
-            if (!WriteSparse(file, area.Start + offset, offset, length, whole))
+            if (!WriteSparse(file, run.Start, run.Start - area.Start, run.End - run.Start, whole))
                 return false;
         }
         InvalidateCode(area.Start, area.End);
         (FrozenPages? frozen, ulong frozenOffset) = (area.Frozen, area.FrozenOffset);
-        (area.Frozen, area.FrozenOffset) = (new FrozenPages(handle, changed.Pages + (frozen?.Pages ?? 0)), 0);
+        (area.Frozen, area.FrozenOffset) = (new FrozenPages(handle, pages + (frozen?.Pages ?? 0)), 0);
         if (MapOnHost(area))
             return true;
         (area.Frozen, area.FrozenOffset) = (frozen, frozenOffset);
@@ -117,24 +211,39 @@ public sealed unsafe partial class AddressSpace
         return true;
     }
 
-    private void CopyRuns(Area area, in PageRuns runs, AddressSpace child)
+    private void CopyRuns(Area area, ReadOnlySpan<PageRun> runs, AddressSpace child, bool isMapped)
     {
         nint source = (nint)(_base + area.Start), target = (nint)(child._base + area.Start);
-        bool readable = (area.Protection & (Protection.Read | Protection.Write | Protection.Execute)) != 0;
-        if (!readable)
+        bool isReadable = area.Protection != Protection.None, isWritable = (area.Protection & Protection.Write) != 0;
+        // What both only read is the same as at the last fork, mostly.
+        if (isMapped && !isWritable && AreEqual(runs, child))
+            return;
+        if (!isReadable)
             HostMemory.Protect(source, area.Length, Protection.Read);
-        if ((area.Protection & Protection.Write) == 0)
+        if (!isWritable)
             HostMemory.Protect(target, area.Length, Protection.ReadWrite);
-        foreach ((ulong offset, ulong length) in runs)
+        foreach (PageRun run in runs)
         {
+            ulong length = run.End - run.Start;
             // One call instead of a fault a page; kernels before 5.14 do without.
-            if (length > GuestAddress.PageSize)
-                _ = LibC.Advise(target + (nint)offset, (nuint)length, LibC.AdvisePopulateWrite);
-            Buffer.MemoryCopy((byte*)source + offset, (byte*)target + offset, length, length);
+            if (!isMapped && length > GuestAddress.PageSize)
+                _ = LibC.Advise((nint)(child._base + run.Start), (nuint)length, LibC.AdvisePopulateWrite);
+            Buffer.MemoryCopy(_base + run.Start, child._base + run.Start, length, length);
         }
-        if ((area.Protection & Protection.Write) == 0)
+        if (!isWritable)
             HostMemory.Protect(target, area.Length, area.Protection);
-        if (!readable)
+        if (!isReadable)
             HostMemory.Protect(source, area.Length, Protection.None);
+    }
+
+    private bool AreEqual(ReadOnlySpan<PageRun> runs, AddressSpace child)
+    {
+        foreach (PageRun run in runs)
+        {
+            int length = checked((int)(run.End - run.Start));
+            if (!new ReadOnlySpan<byte>(_base + run.Start, length).SequenceEqual(new ReadOnlySpan<byte>(child._base + run.Start, length)))
+                return false;
+        }
+        return true;
     }
 }

@@ -91,10 +91,22 @@ public sealed unsafe partial class AddressSpace
         return false;
     }
 
+    /// <summary>A window of its own; null when there is no room for it.</summary>
+    private static byte* Reserve(ulong size, FaultRecord* record)
+    {
+        nint window = Arena.Allocate(size, record);
+        if (window == 0)
+        {
+            SpareWindows.FreeAll();
+            window = Arena.Allocate(size, record);
+        }
+        return (byte*)window;
+    }
+
     private bool GrowWindow(ulong size)
     {
         ForgetWatches();
-        byte* target = (byte*)Arena.Allocate(size, _record);
+        byte* target = Reserve(size, _record);
         if (target is null)
             return false;
         for (int i = 0; i < _areas.Count; i++)

@@ -32,10 +32,21 @@ public sealed unsafe partial class AddressSpace : IDisposable
     {
         _accountant = accountant;
         _record = (FaultRecord*)NativeMemory.AllocZeroed((nuint)sizeof(FaultRecord));
-        _base = (byte*)Arena.Allocate(size, _record);
+        _base = Reserve(size, _record);
         if (_base is null)
             throw new InvalidOperationException("no room for another address space");
         _limit = size;
+    }
+
+    /// <summary>Takes over a window, with what is mapped there.</summary>
+    private AddressSpace(MemoryAccountant accountant, SpareWindow spare)
+    {
+        _accountant = accountant;
+        _base = spare.Base;
+        _limit = spare.Size;
+        _record = spare.Record;
+        *_record = default;
+        _wasMapped = true;
     }
 
     /// <summary>The host address of guest address 0, and the window's size and its logarithm: what translated code needs to know.</summary>
@@ -134,10 +145,16 @@ public sealed unsafe partial class AddressSpace : IDisposable
             return;
         ForgetWatches();
         EngineData?.Dispose();
+        if (_lineage is { } lineage)
+            SpareWindows.End(lineage);
+        bool isLeft = TryLeaveWindow();
         while (_areas.Count > 0)
             Drop(_areas.Count - 1);
-        Arena.Free((nint)_base, _limit, _wasMapped);
-        NativeMemory.Free(_record);
+        if (!isLeft)
+        {
+            Arena.Free((nint)_base, _limit, _wasMapped);
+            NativeMemory.Free(_record);
+        }
         _base = null;
         _limit = 0;
     }

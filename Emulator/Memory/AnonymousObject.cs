@@ -5,8 +5,9 @@ namespace Vivarium.Emulator.Memory;
 /// <summary>
 /// Bytes in memory: the content of a tmpfs file, shared anonymous memory. Small content lives in a managed buffer; it moves
 /// to a memory file of the host when it is mapped or grows, so that ten thousand small files cost no descriptors.
+/// <paramref name="isOurs"/> says that it is small and no guest's, so that mappings may outlive it.
 /// </summary>
-public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string name = "vivarium") : MemoryObject
+public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string name = "vivarium", bool isOurs = false) : MemoryObject
 {
     private const int BufferLimit = 1 << 20;
 
@@ -19,6 +20,8 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
     private ulong _charged;
 
     public override long Length => _length;
+
+    internal override object? Backing => isOurs ? this : null;
 
     internal override int MapHandle()
     {

@@ -20,6 +20,12 @@ public abstract class MemoryObject : IDisposable
     /// <summary>Equal for all objects that hold the same bytes for ever, so that what is made of their code can be shared; null when they may change.</summary>
     public virtual object? Identity => null;
 
+    /// <summary>
+    /// Equal for objects whose private mappings a window may keep for the next process, though the object is gone by then; null when
+    /// the end of a mapping must give its memory back.
+    /// </summary>
+    internal virtual object? Backing => Identity;
+
     /// <summary>Length in bytes; accesses of a mapping beyond it (rounded up to a page) are SIGBUS.</summary>
     public abstract long Length { get; }
 

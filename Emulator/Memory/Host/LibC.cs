@@ -47,6 +47,9 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "mincore", SetLastError = true)]
     public static partial int InCore(nint address, nuint length, byte* vector);
 
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int Control(int file, ulong request, void* argument);
+
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true)]
     public static partial int MemoryFile(byte* name, uint flags);
 

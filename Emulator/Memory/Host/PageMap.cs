@@ -3,14 +3,10 @@ using System.Text;
 
 namespace Vivarium.Emulator.Memory.Host;
 
-/// <summary>Runs of pages as (offset, length) in bytes, with their total.</summary>
-internal readonly struct PageRuns(List<(ulong Offset, ulong Length)> runs, ulong pages)
+/// <summary>Pages that differ from their backing: guest addresses, whole pages.</summary>
+internal readonly record struct PageRun(ulong Start, ulong End)
 {
-    public ulong Pages { get; } = pages;
-
-    public static PageRuns Whole(ulong length) => new([(0, length)], length / GuestAddress.PageSize);
-
-    public List<(ulong Offset, ulong Length)>.Enumerator GetEnumerator() => runs.GetEnumerator();
+    public ulong Pages => (End - Start) / GuestAddress.PageSize;
 }
 
 /// <summary>The host's page tables, by /proc/self/pagemap (Documentation/admin-guide/mm/pagemap.rst).</summary>
@@ -21,29 +17,61 @@ internal static unsafe class PageMap
     private const ulong FileOrShared = 1ul << 61;
     private const int Batch = 512;
 
+    // PAGEMAP_SCAN, since Linux 6.7 (include/uapi/linux/fs.h).
+    private const ulong ScanRequest = 0xC0606610;
+    private const ulong IsFile = 1 << 2;
+    private const ulong IsPresent = 1 << 3;
+    private const ulong IsSwapped = 1 << 4;
+    private const ulong IsZeroPage = 1 << 5;
+    private const int ScanBatch = 256;
+
     private static readonly int File = OpenPageMap();
 
-    /// <summary>The pages of a private mapping that no longer are its backing's: written, or at least touched when it has none.</summary>
-    public static PageRuns ChangedRuns(byte* start, ulong length)
+    /// <summary>struct pm_scan_arg.</summary>
+    private struct ScanArguments
     {
-        var runs = new List<(ulong, ulong)>();
-        ulong pages = 0;
-        ulong* entries = stackalloc ulong[Batch];
-        for (ulong offset = 0; offset < length;)
+        public ulong Size;
+        public ulong Flags;
+        public ulong Start;
+        public ulong End;
+        public ulong WalkEnd;
+        public ulong Regions;
+        public ulong RegionCount;
+        public ulong MostPages;
+        public ulong Inverted;
+        public ulong AllOf;
+        public ulong AnyOf;
+        public ulong Returned;
+    }
+
+    /// <summary>struct page_region.</summary>
+    private readonly record struct Region(ulong Start, ulong End, ulong Categories);
+
+    /// <summary>One call tells of a whole window.</summary>
+    public static bool CanScan { get; } = TryScan((byte*)GuestAddress.PageSize, 0, GuestAddress.PageSize, []);
+
+    /// <summary>
+    /// Adds the pages of private mappings in a range of a window that no longer are their backing's: written, or at least touched
+    /// where they have none. Where the host <see cref="CanScan"/>, the range may hold anything.
+    /// </summary>
+    public static void AddChanged(byte* window, ulong start, ulong end, List<PageRun> runs)
+    {
+        if (CanScan)
         {
-            int count = Read(entries, start + offset, length - offset);
-            for (int i = 0; i < count; i++, offset += GuestAddress.PageSize)
+            if (!TryScan(window, start, end, runs))
+                throw new InvalidOperationException($"cannot scan the page map (error {Marshal.GetLastPInvokeError()})");
+            return;
+        }
+        ulong* entries = stackalloc ulong[Batch];
+        for (ulong at = start; at < end;)
+        {
+            int count = Read(entries, window + at, end - at);
+            for (int i = 0; i < count; i++, at += GuestAddress.PageSize)
             {
-                if ((entries[i] & (Present | Swapped)) == 0 || (entries[i] & FileOrShared) != 0)
-                    continue;
-                pages++;
-                if (runs.Count > 0 && runs[^1].Item1 + runs[^1].Item2 == offset)
-                    runs[^1] = (runs[^1].Item1, runs[^1].Item2 + GuestAddress.PageSize);
-                else
-                    runs.Add((offset, GuestAddress.PageSize));
+                if ((entries[i] & (Present | Swapped)) != 0 && (entries[i] & FileOrShared) == 0)
+                    Add(runs, at, at + GuestAddress.PageSize);
             }
         }
-        return new PageRuns(runs, pages);
     }
 
     public static ulong CountPresent(byte* start, ulong length)
@@ -57,6 +85,40 @@ internal static unsafe class PageMap
                 pages += entries[i] >> 63;
         }
         return pages;
+    }
+
+    private static bool TryScan(byte* window, ulong start, ulong end, List<PageRun> runs)
+    {
+        Region* regions = stackalloc Region[ScanBatch];
+        var arguments = new ScanArguments
+        {
+            Size = (ulong)sizeof(ScanArguments),
+            Start = (ulong)window + start,
+            End = (ulong)window + end,
+            Regions = (ulong)regions,
+            RegionCount = ScanBatch,
+            Inverted = IsFile | IsZeroPage,
+            AllOf = IsFile | IsZeroPage,
+            AnyOf = IsPresent | IsSwapped,
+        };
+        while (arguments.Start < arguments.End)
+        {
+            int count = LibC.Control(File, ScanRequest, &arguments);
+            if (count < 0)
+                return false;
+            for (int i = 0; i < count; i++)
+                Add(runs, regions[i].Start - (ulong)window, regions[i].End - (ulong)window);
+            arguments.Start = arguments.WalkEnd;
+        }
+        return true;
+    }
+
+    private static void Add(List<PageRun> runs, ulong start, ulong end)
+    {
+        if (runs.Count > 0 && runs[^1].End == start)
+            runs[^1] = runs[^1] with { End = end };
+        else
+            runs.Add(new PageRun(start, end));
     }
 
     private static int Read(ulong* entries, byte* address, ulong length)
