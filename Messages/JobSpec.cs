@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace Vivarium.Messages;
 
 /// <summary>What executes guest instructions.</summary>
@@ -72,6 +74,27 @@ public sealed record JobLimits
 
     /// <summary>Real time after which the job is killed; null = never.</summary>
     public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Bytes of output a cluster keeps unless told otherwise.</summary>
+    public const long DefaultOutput = 64L << 20;
+
+    /// <summary>Bytes of output, both streams together, that the cluster keeps; the rest is dropped, and the job's output says so.</summary>
+    public long Output { get; init; } = DefaultOutput;
+}
+
+/// <summary>What a node must have to run a job. Everything left out is met by any node.</summary>
+public sealed record JobRequirements
+{
+    public static JobRequirements None { get; } = new();
+
+    /// <summary>The node's operating system, as in "linux".</summary>
+    public string? OperatingSystem { get; init; }
+
+    /// <summary>The node's processor, as in "x64" or "arm64".</summary>
+    public string? Architecture { get; init; }
+
+    /// <summary>Labels that the node must carry with these values.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 }
 
 /// <summary>What is told about a job beyond its result.</summary>
@@ -133,4 +156,23 @@ public sealed record JobSpec
     public ulong? Seed { get; init; }
 
     public TraceSettings Tracing { get; init; } = new();
+
+    /// <summary>A name for people; jobs may share one.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>What its submitter wants to find it by.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
+
+    /// <summary>How often an attempt that failed is followed by another. Attempts lost with their node do not count.</summary>
+    public int Retries { get; init; }
+
+    public JobRequirements Requirements { get; init; } = JobRequirements.None;
+
+    /// <summary>The content hash of an image that the cluster keeps, whose tree is the guest's "/"; null = <see cref="RootFilesystem"/> says.</summary>
+    public string? Image { get; init; }
+
+    /// <summary>What runs the job: <see cref="EmulatedBackend"/>, or another that nodes advertise.</summary>
+    public string Backend { get; init; } = EmulatedBackend;
+
+    public const string EmulatedBackend = "emulated";
 }

@@ -6,10 +6,10 @@ public enum JobState
     /// <summary>Not known to the cluster.</summary>
     None,
 
-    /// <summary>Committed to the journal: it will not be lost.</summary>
-    Accepted,
+    /// <summary>No node there meets its requirements.</summary>
+    Waiting,
 
-    /// <summary>Waiting for a worker.</summary>
+    /// <summary>Committed to the store, so that it will not be lost, and waiting for a worker.</summary>
     Queued,
 
     Running,
@@ -32,11 +32,23 @@ public abstract record JobEvent
     {
     }
 
+    /// <summary>The job is the cluster's, and queued.</summary>
     public sealed record Accepted(JobSpec Spec) : JobEvent;
 
-    public sealed record Queued : JobEvent;
+    /// <summary>Its node does not meet its requirements, and no other does.</summary>
+    public sealed record Waited : JobEvent;
 
-    public sealed record Started : JobEvent;
+    /// <summary>It was given to a shard whose node meets its requirements, and is queued there.</summary>
+    public sealed record Moved(int Shard) : JobEvent;
+
+    /// <summary>An attempt began.</summary>
+    public sealed record Started(string Node) : JobEvent;
+
+    /// <summary>The attempt is lost: its node died, was drained or lost its lease. The job is queued again.</summary>
+    public sealed record Interrupted(string Reason) : JobEvent;
+
+    /// <summary>The attempt failed, and another is due. The job is queued again.</summary>
+    public sealed record Retried(JobResult Result) : JobEvent;
 
     public sealed record CancelRequested : JobEvent;
 

@@ -1,3 +1,4 @@
+using Vivarium.Actors.Jobs;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Net;
 using Vivarium.Emulator.Kernel.Net.Devices;
@@ -11,8 +12,8 @@ public sealed record EmulatorServices
     /// <summary>The host's clock.</summary>
     public required IClock Clock { get; init; }
 
-    /// <summary>Where each job's standard streams go.</summary>
-    public required Func<JobId, JobStreams> Streams { get; init; }
+    /// <summary>Where each job's standard streams go; the cluster keeps what is written to the output handed over.</summary>
+    public required Func<JobId, JobOutput, JobStreams> Streams { get; init; }
 
     /// <summary>Seeds for jobs that bring none.</summary>
     public required Func<ulong> Seeds { get; init; }
@@ -36,5 +37,5 @@ public sealed record EmulatorServices
 /// <summary>Runs jobs in emulated worlds.</summary>
 public sealed class EmulatorBackend(EmulatorServices services) : IBackend
 {
-    public IJobRun Create(JobId id, JobSpec spec) => new EmulatorRun(id, spec, services);
+    public IJobRun Create(JobId id, JobSpec spec, JobOutput output) => new EmulatorRun(id, spec, services, services.Streams(id, output));
 }

@@ -31,12 +31,12 @@ internal sealed class EmulatorRun : IJobRun
     private JobResult? _result;
     private bool _isStarted;
 
-    public EmulatorRun(JobId id, JobSpec spec, EmulatorServices services)
+    public EmulatorRun(JobId id, JobSpec spec, EmulatorServices services, JobStreams streams)
     {
         _id = id;
         _spec = spec;
         _services = services;
-        _streams = services.Streams(id);
+        _streams = streams;
         if (spec.Tracing.Listing && _streams.Listing is { } sink)
             _listing = new StraceWriter(lines => sink(lines), showTimes: true);
         if (spec.Tracing.Any)
@@ -87,7 +87,7 @@ internal sealed class EmulatorRun : IJobRun
         }
     }
 
-    public void Deliver(JobCommand command)
+    public void Deliver(JobCommand command, Action<JobReply> reply)
     {
         switch (command)
         {
@@ -97,7 +97,11 @@ internal sealed class EmulatorRun : IJobRun
             case JobCommand.Resize resize:
                 _world.Post(() => Resize(resize));
                 break;
+            default:
+                reply(new JobReply(JobReplyKind.Refused, $"this backend knows no {command.GetType().Name}"));
+                return;
         }
+        reply(JobReply.Done);
     }
 
     public void Dispose()

@@ -1,3 +1,4 @@
+using Vivarium.Actors.Jobs;
 using Vivarium.Messages;
 
 namespace Vivarium.Actors.Execution;
@@ -6,7 +7,8 @@ namespace Vivarium.Actors.Execution;
 public interface IBackend
 {
     /// <summary>Prepares a run. Cheap: the work of setting up is done by the first <see cref="IJobRun.Run"/>.</summary>
-    IJobRun Create(JobId id, JobSpec spec);
+    /// <param name="output">Takes what the job writes, where its output is kept by the cluster.</param>
+    IJobRun Create(JobId id, JobSpec spec, JobOutput output);
 }
 
 /// <summary>
@@ -21,8 +23,8 @@ public interface IJobRun : IDisposable
     /// <summary>Raised, from any thread, when an idle run has something to do.</summary>
     event Action? Woken;
 
-    /// <summary>Passes on a signal or a terminal's new size.</summary>
-    void Deliver(JobCommand command);
+    /// <summary>Passes a command on. The reply is called once, from any thread.</summary>
+    void Deliver(JobCommand command, Action<JobReply> reply);
 
     /// <summary>The end, once <see cref="Run"/> returned <see cref="RunState.Done"/>; what was used so far before that.</summary>
     JobResult Result { get; }

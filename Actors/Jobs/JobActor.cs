@@ -1,32 +1,20 @@
-using Vivarium.Actors.Execution;
 using Vivarium.Actors.Sharding;
+using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 
 namespace Vivarium.Actors.Jobs;
 
 /// <summary>
-/// One job as an entity: journals what happens to it, owns its run and hands that to the workers. Outside messages are
-/// <see cref="JobCommand"/> and <see cref="Watch"/>; the run reports back through the actor's own mailbox.
+/// One job as an entity: journals what happens to it, owns its run and hands that to the workers. Live while the job runs or has
+/// something to be told; at rest a job is its row in the store.
 /// </summary>
-public sealed class JobActor : IEntity
+public sealed class JobActor(JobRecord record, IEntityContext context, JobServices services) : IEntity
 {
-    private readonly JobId _id;
-    private readonly IEntityContext _context;
-    private readonly JobServices _services;
-    private readonly List<Action<JobResult>> _watchers = [];
-    private JobLifecycle _job;
+    private JobLifecycle _job = record.Lifecycle;
+    private JobOutput? _output;
     private JobWork? _work;
-
-    public JobActor(JobId id, IEntityContext context, JobServices services)
-    {
-        _id = id;
-        _context = context;
-        _services = services;
-        _job = JobLifecycle.Replay(context.ReadJournal());
-        // An unfinished job without a run is one whose node was lost: it runs again from its start.
-        if (_job.Spec is { } spec && !_job.State.IsFinal())
-            Enqueue(spec);
-    }
+    private bool _isPreparing;
+    private int _uncommitted;
 
     public JobState State => _job.State;
 
@@ -34,73 +22,187 @@ public sealed class JobActor : IEntity
     {
         switch (message)
         {
-            case JobCommand.Submit submit when _job.State == JobState.None:
-                Commit(new JobEvent.Accepted(submit.Spec));
-                Enqueue(submit.Spec);
+            case JobMessage.Begin:
+                Begin();
                 break;
-            case JobCommand.Submit:
+            case JobMessage.Recover when _job.State == JobState.Running && !IsLive:
+                Lose("its node was lost");
                 break;
-            case JobCommand.Cancel when _work is not null && !_job.CancelRequested:
-                Commit(new JobEvent.CancelRequested());
-                _work.Cancel();
+            case JobMessage.Place when _job.State == JobState.Waiting:
+                Place();
                 break;
-            case JobCommand command:
-                _work?.Deliver(command);
+            case JobMessage.Ask ask:
+                Answer(ask);
                 break;
-            case JobWork.Started:
-                Commit(new JobEvent.Started());
+            case JobMessage.Prepared prepared:
+                GoOn(prepared);
                 break;
-            case JobWork.Ended ended:
-                Finish(ended.Result);
+            case JobMessage.Ended ended:
+                End(ended.Result);
                 break;
-            case Watch watch:
-                AddWatcher(watch.Ended);
+            case JobMessage.Recover or JobMessage.Place or JobMessage.Settled:
                 break;
             default:
                 throw new ArgumentException($"a job does not understand {message.GetType().Name}", nameof(message));
         }
+        if (_uncommitted == 0 && !IsLive)
+            context.Passivate();
     }
 
-    /// <summary>Asks to be told the job's result, at once when it has one.</summary>
-    public sealed record Watch(Action<JobResult> Ended);
-
-    private void Enqueue(JobSpec spec)
+    public void Stop()
     {
-        Commit(new JobEvent.Queued());
-        _work = new JobWork(_id, spec, _services, _context.TellSelf);
+        _work?.Abandon();
+        _output?.Abandon();
+    }
+
+    /// <summary>True while something of this job is under way here.</summary>
+    private bool IsLive => _work is not null || _isPreparing;
+
+    private void Begin()
+    {
+        if (_job.State != JobState.Queued || IsLive)
+            return;
         if (_job.CancelRequested)
-            _work.Cancel();
-        _work.Enter(_services.Workers);
-    }
-
-    private void Finish(JobResult result)
-    {
-        Commit(new JobEvent.Finished(result));
-        _work = null;
-        foreach (Action<JobResult> watcher in _watchers)
-            watcher(result);
-        _watchers.Clear();
-    }
-
-    private void AddWatcher(Action<JobResult> watcher)
-    {
-        if (_job.Result is { } result)
-            watcher(result);
+            Finish(Cancelled);
+        else if (services.Placement is { } placement && !placement.IsHere(_job.Spec!))
+            Place();
         else
-            _watchers.Add(watcher);
+            Start();
     }
 
-    private void Commit(JobEvent happened)
+    /// <summary>Gives the job to a shard whose node can run it, or lets it wait for one.</summary>
+    private void Place()
+    {
+        if (services.Placement!.FindShard(record.Id, _job.Spec!) is { } shard)
+            Commit(new JobEvent.Moved(shard));
+        else if (_job.State == JobState.Queued)
+            Commit(new JobEvent.Waited());
+    }
+
+    private void Start()
+    {
+        Commit(new JobEvent.Started(services.Node));
+        JobSpec spec = _job.Spec!;
+        if (services.Preparation is { } preparation && preparation.IsNeeded(spec))
+            Prepare(preparation, spec);
+        else
+            Run(spec);
+    }
+
+    private async void Prepare(IJobPreparation preparation, JobSpec spec)
+    {
+        _isPreparing = true;
+        JobMessage.Prepared prepared;
+        try
+        {
+            prepared = new JobMessage.Prepared(await preparation.Prepare(spec).ConfigureAwait(false), null);
+        }
+        catch (JobPreparationException problem)
+        {
+            prepared = new JobMessage.Prepared(null, JobResult.NotStarted(JobFailure.BadSetup, problem.Message));
+        }
+        catch (Exception bug)
+        {
+            prepared = new JobMessage.Prepared(null, new JobResult { End = JobEnd.Broken, Message = services.ReportBug(bug) });
+        }
+        context.TellSelf(prepared);
+    }
+
+    private void GoOn(JobMessage.Prepared prepared)
+    {
+        _isPreparing = false;
+        if (prepared.Failure is { } failure)
+            End(failure);
+        else if (_job.CancelRequested)
+            Finish(Cancelled);
+        else
+            Run(prepared.Spec!);
+    }
+
+    private void Run(JobSpec spec)
+    {
+        _output = new JobOutput(context, _job.Attempts, spec.Limits.Output);
+        _work = new JobWork(record.Id, spec, _output, services, context.TellSelf);
+        _work.Enter(services.Workers);
+    }
+
+    private void Answer(JobMessage.Ask ask)
+    {
+        if (ask.Command is JobCommand.Cancel)
+            Cancel(ask.Reply);
+        else if (_work is { } work)
+            work.Deliver(ask.Command, ask.Reply);
+        else
+            ask.Reply(JobReply.NotRunning);
+    }
+
+    private void Cancel(Action<JobReply> reply)
+    {
+        if (_job.State.IsFinal() || _job.CancelRequested)
+        {
+            reply(JobReply.Done);
+            return;
+        }
+        Commit(new JobEvent.CancelRequested(), isWritten => reply(isWritten ? JobReply.Done : JobReply.Unavailable));
+        if (_work is { } work)
+            work.Cancel();
+        else if (!_isPreparing)
+            Finish(Cancelled);
+    }
+
+    private void End(JobResult result)
+    {
+        _work = null;
+        bool isFailure = result.End is JobEnd.Killed or JobEnd.TimedOut or JobEnd.Broken || (result.End == JobEnd.Exited && result.Code != 0);
+        if (isFailure && _job.Failures < _job.Spec!.Retries && !_job.CancelRequested)
+            Commit(new JobEvent.Retried(result));
+        else
+            Finish(result);
+    }
+
+    private void Lose(string reason)
+    {
+        if (_job.CancelRequested)
+            Finish(Cancelled);
+        else if (_job.Losses >= services.LargestLosses)
+            Finish(new JobResult { End = JobEnd.Broken, Message = $"given up: {_job.Losses + 1} nodes were lost while they ran it" });
+        else
+            Commit(new JobEvent.Interrupted(reason));
+    }
+
+    private void Finish(JobResult result) => Commit(new JobEvent.Finished(result), isWritten =>
+    {
+        if (isWritten)
+            services.Finished?.Invoke(record.Id, result);
+    });
+
+    private void Commit(JobEvent happened, Action<bool>? done = null)
     {
         // The machine first: an event that cannot happen must not reach the journal.
-        JobLifecycle next = _job.Apply(happened);
-        _context.Commit(happened);
-        _job = next;
+        _job = _job.Apply(happened);
+        Interlocked.Increment(ref _uncommitted);
+        context.Commit(happened, _job, isWritten =>
+        {
+            done?.Invoke(isWritten);
+            // When it was not written the shard is lost, and this entity with it.
+            if (isWritten && Interlocked.Decrement(ref _uncommitted) == 0)
+                context.TellSelf(new JobMessage.Settled());
+        });
     }
+
+    private static JobResult Cancelled => new() { End = JobEnd.Cancelled, Message = "cancelled" };
 }
 
 /// <summary>Makes job actors.</summary>
 public sealed class JobActorFactory(JobServices services) : IEntityFactory
 {
-    public IEntity Create(JobId id, IEntityContext context) => new JobActor(id, context, services);
+    public IEntity Create(JobRecord record, IEntityContext context) => new JobActor(record, context, services);
+
+    public ISeed Recovery(JobRecord record) => new JobMessage.Recover(record);
+
+    public void Refuse(object message, bool isUnavailable)
+    {
+        if (message is JobMessage.Ask ask)
+            ask.Reply(isUnavailable ? JobReply.Unavailable : JobReply.Unknown);
+    }
 }

@@ -1,33 +1,23 @@
 using Vivarium.Actors.Execution;
-using Vivarium.Emulator.Kernel;
 using Vivarium.Messages;
 
 namespace Vivarium.Actors.Jobs;
 
-/// <summary>What a node hands its jobs.</summary>
-/// <param name="Backend">Runs them.</param>
-/// <param name="Workers">The threads' queue.</param>
-/// <param name="Clock">The host's clock, for time limits.</param>
-/// <param name="ReportBug">Is told an exception that ended a job; returns the line the user sees.</param>
-public sealed record JobServices(IBackend Backend, WorkerPool Workers, IClock Clock, Func<Exception, string> ReportBug);
-
 /// <summary>
 /// A job's run as work for the pool: starts it, keeps its time limit, ends it on cancellation, and tells the actor. Runs on
-/// workers; <see cref="Cancel"/> and <see cref="Deliver"/> come from any thread.
+/// workers; the other methods are called from any thread.
 /// </summary>
-internal sealed class JobWork(JobId id, JobSpec spec, JobServices services, Action<object> tell) : IWork
+internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServices services, Action<object> tell) : IWork
 {
     private readonly Lock _lock = new();
-    private readonly List<JobCommand> _early = [];
+    private readonly List<(JobCommand Command, Action<JobReply> Reply)> _early = [];
     private WorkerPool.Ticket? _ticket;
     private IJobRun? _run;
     private long _startedAt;
     private long? _deadline;
-    private volatile bool _cancelled;
-
-    public sealed record Started;
-
-    public sealed record Ended(JobResult Result);
+    private bool _isOver;
+    private volatile bool _isCancelled;
+    private volatile bool _isAbandoned;
 
     public void Enter(WorkerPool workers)
     {
@@ -37,19 +27,28 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobServices services, Acti
 
     public void Cancel()
     {
-        _cancelled = true;
+        _isCancelled = true;
+        _ticket?.Wake();
+    }
+
+    /// <summary>Ends the run without telling anybody: the job is not this node's any more.</summary>
+    public void Abandon()
+    {
+        _isAbandoned = true;
         _ticket?.Wake();
     }
 
     /// <summary>Passes a command to the run, or keeps it for the run's start.</summary>
-    public void Deliver(JobCommand command)
+    public void Deliver(JobCommand command, Action<JobReply> reply)
     {
         lock (_lock)
         {
-            if (_run is not null)
-                _run.Deliver(command);
+            if (_isOver)
+                reply(JobReply.NotRunning);
+            else if (_run is not null)
+                _run.Deliver(command, reply);
             else
-                _early.Add(command);
+                _early.Add((command, reply));
         }
     }
 
@@ -68,7 +67,7 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobServices services, Acti
 
     private RunState Step(long quantum)
     {
-        if (_cancelled)
+        if (_isCancelled || _isAbandoned)
             return End(new JobResult { End = JobEnd.Cancelled, Message = "cancelled", Usage = Usage });
         IJobRun run = _run ?? Start();
         RunState state = run.Run(quantum);
@@ -87,17 +86,16 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobServices services, Acti
 
     private IJobRun Start()
     {
-        tell(new Started());
         _startedAt = services.Clock.Monotonic;
         if (spec.Limits.Timeout is { } timeout)
             _deadline = _startedAt + (timeout.Ticks * 100);
-        IJobRun run = services.Backend.Create(id, spec);
+        IJobRun run = services.Backend.Create(id, spec, output);
         run.Woken += _ticket!.Wake;
         lock (_lock)
         {
             _run = run;
-            foreach (JobCommand command in _early)
-                run.Deliver(command);
+            foreach ((JobCommand command, Action<JobReply> reply) in _early)
+                run.Deliver(command, reply);
             _early.Clear();
         }
         return run;
@@ -106,13 +104,21 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobServices services, Acti
     private RunState End(JobResult result)
     {
         IJobRun? run;
+        List<(JobCommand Command, Action<JobReply> Reply)> early;
         lock (_lock)
         {
             run = _run;
             _run = null;
+            _isOver = true;
+            early = [.. _early];
+            _early.Clear();
         }
+        foreach ((_, Action<JobReply> reply) in early)
+            reply(JobReply.NotRunning);
         run?.Dispose();
-        tell(new Ended(result));
+        output.Complete();
+        if (!_isAbandoned)
+            tell(new JobMessage.Ended(result));
         return RunState.Done;
     }
 }

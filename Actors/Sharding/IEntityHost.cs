@@ -1,46 +1,58 @@
+using Vivarium.Actors.Jobs;
+using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 
 namespace Vivarium.Actors.Sharding;
 
 /// <summary>
 /// Where jobs live and are reached by name. The one seam between job logic and what distributes it: this folder's
-/// <see cref="ShardRegion"/> over database leases, or another cluster's sharding.
+/// <see cref="ShardRegion"/> over leases in the store, or another cluster's sharding (docs/architecture.md says what that needs).
 /// </summary>
 public interface IEntityHost
 {
-    /// <summary>Delivers a message to the entity, starting it when needed. Returns at once; messages of one sender keep their order.</summary>
-    /// <exception cref="ShardUnavailableException">Another node owns the entity's shard.</exception>
-    void Tell(JobId id, object message);
+    /// <summary>
+    /// Delivers a message to the entity, starting it when needed. Returns at once; messages of one sender keep their order. False
+    /// when the shard is not owned here.
+    /// </summary>
+    bool Tell(int shard, JobId id, object message);
 }
 
 /// <summary>One addressable thing of a shard. Receives one message at a time.</summary>
 public interface IEntity
 {
     void Receive(object message);
+
+    /// <summary>The shard is lost: whatever runs must end, and nothing more can be written.</summary>
+    void Stop();
 }
 
-/// <summary>Starts an entity and lets it restore itself from its journal before its first message.</summary>
+/// <summary>Makes entities from what the store has of them.</summary>
 public interface IEntityFactory
 {
-    IEntity Create(JobId id, IEntityContext context);
+    IEntity Create(JobRecord record, IEntityContext context);
+
+    /// <summary>The message for an entity that an earlier owner of the shard left running.</summary>
+    ISeed Recovery(JobRecord record);
+
+    /// <summary>Answers a message to an entity that the store does not know, or cannot be asked about now.</summary>
+    void Refuse(object message, bool isUnavailable);
 }
 
 /// <summary>What an entity has of its host.</summary>
 public interface IEntityContext
 {
-    /// <summary>The journal so far, oldest first.</summary>
-    IReadOnlyList<JobEvent> ReadJournal();
+    /// <summary>
+    /// Writes an event and the state it led to. The entity goes on at once as if it were written; what it tells others must wait for
+    /// <paramref name="done"/>, which is called on any thread with whether it is durable. Entries become durable in order.
+    /// </summary>
+    void Commit(JobEvent happened, JobLifecycle after, Action<bool>? done = null);
 
-    /// <summary>Commits an event; it is true for the cluster when this returns.</summary>
-    /// <exception cref="ShardUnavailableException">The shard's lease is lost; the entity must stop.</exception>
-    void Commit(JobEvent committed);
+    /// <summary>Writes output, like <see cref="Commit"/>.</summary>
+    void WriteOutput(int attempt, OutputChunk chunk, Action<bool> done);
 
     /// <summary>Sends a message to the entity itself, from any thread.</summary>
     void TellSelf(object message);
-}
 
-/// <summary>A shard is owned by another node, or its lease was lost while working.</summary>
-public sealed class ShardUnavailableException(int shard) : Exception($"shard {shard} is owned by another node")
-{
-    public int Shard { get; } = shard;
+    /// <summary>Forgets the entity. Called when all it wrote is durable; a later message makes it anew from the store.</summary>
+    void Passivate();
 }

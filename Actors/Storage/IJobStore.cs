@@ -2,34 +2,21 @@ using Vivarium.Messages;
 
 namespace Vivarium.Actors.Storage;
 
-/// <summary>The right to write a shard's jobs. A later owner has a greater epoch, and the store refuses older ones.</summary>
-/// <param name="Shard">The shard's number.</param>
-/// <param name="Owner">The node's name.</param>
-/// <param name="Epoch">Counts owners of this shard.</param>
-/// <param name="ExpiresAt">Store time, nanoseconds, after which another node may take it.</param>
-public readonly record struct ShardLease(int Shard, string Owner, long Epoch, long ExpiresAt);
-
 /// <summary>
-/// The cluster's authority (design decision 8): who owns a shard, and what happened to each job. Thread-safe; each operation is
-/// one transaction.
+/// The cluster's authority (design decision 8): who owns a shard, what happened to each job, its output, and the images. Thread-safe.
+/// Each operation is one transaction: durable when it completes, or it throws <see cref="StoreUnavailableException"/> and may be repeated.
 /// </summary>
-public interface IJobStore
+public interface IJobStore : IShardLeases, IJobJournal, IJobDirectory, IImageStore, IAsyncDisposable
 {
-    /// <summary>
-    /// Takes a shard's lease, or extends it when <paramref name="owner"/> holds it. Null when another owner's lease has not
-    /// expired. <paramref name="now"/> and <paramref name="duration"/> are nanoseconds.
-    /// </summary>
-    ShardLease? Acquire(int shard, string owner, long now, long duration);
+    /// <summary>A shard got jobs to run; raised on any thread, after they are durable, by whichever node accepted them.</summary>
+    event Action<int>? Queued;
 
-    /// <summary>Gives the lease up early; nothing happens when it was lost already.</summary>
-    void Release(in ShardLease lease);
-
-    /// <summary>Adds an event to a job's journal; false when the lease's epoch is no longer the shard's.</summary>
-    bool Append(in ShardLease lease, JobId job, JobEvent committed);
-
-    /// <summary>A job's journal, oldest first; empty for an unknown job.</summary>
-    IReadOnlyList<JobEvent> Read(JobId job);
-
-    /// <summary>The shard's jobs, in order of acceptance.</summary>
-    IReadOnlyList<JobId> List(int shard);
+    /// <summary>A job's state or output changed; raised like <see cref="Queued"/>. Some changes may be told as one.</summary>
+    event Action<JobId>? Changed;
 }
+
+/// <summary>The store cannot be reached or does not answer. Nothing is known of the operation's effect; every one may be repeated.</summary>
+public sealed class StoreUnavailableException(string message, Exception? cause = null) : Exception(message, cause);
+
+/// <summary>The store cannot be used at all: a newer program's, another cluster's, or already in use.</summary>
+public sealed class StoreRefusedException(string message) : Exception(message);

@@ -18,7 +18,7 @@ internal sealed class WarmNode : IDisposable
         var backend = new EmulatorBackend(new EmulatorServices
         {
             Clock = HostClock.Instance,
-            Streams = _ => new JobStreams(NoInput.Instance, _output, _output),
+            Streams = (_, _) => new JobStreams(NoInput.Instance, _output, _output),
             Seeds = () => 1,
         });
         var settings = NodeSettings.Load(AppContext.BaseDirectory, out string? error) ?? throw new InvalidOperationException(error);
@@ -34,7 +34,7 @@ internal sealed class WarmNode : IDisposable
         for (int i = 0; i < count; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            JobResult result = _node.Submit(new JobId(Guid.NewGuid()), spec).GetAwaiter().GetResult();
+            JobResult result = _node.Submit(new JobId(Guid.NewGuid()), spec).GetAwaiter().GetResult()!;
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             if (result.ExitCode != 0)
                 throw new InvalidOperationException($"{command[0]} ended with code {result.ExitCode}: {result.Message}");

@@ -49,7 +49,7 @@ internal static class RunCommand
         var backend = new EmulatorBackend(new EmulatorServices
         {
             Clock = HostClock.Instance,
-            Streams = _ => streams,
+            Streams = (_, _) => streams,
             Seeds = () => (ulong)Random.Shared.NextInt64(),
             Spans = ExportSpans,
             Switches = HostSwitch.Join,
@@ -59,7 +59,7 @@ internal static class RunCommand
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
         using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
-        return node.Submit(id, spec).GetAwaiter().GetResult();
+        return node.Submit(id, spec).GetAwaiter().GetResult()!;
     }
 
     /// <summary>

@@ -1,6 +1,5 @@
 using Vivarium.Actors.Execution;
 using Vivarium.Actors.Jobs;
-using Vivarium.Actors.Sharding;
 using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 
@@ -10,35 +9,42 @@ namespace Vivarium.Nodes.Hosting;
 internal sealed class LocalNode : IDisposable
 {
     private readonly WorkerPool _workers;
-    private readonly ShardRegion _region;
+    private readonly JobCluster _cluster;
 
     public LocalNode(IBackend backend, NodeSettings settings)
     {
         _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
-        var services = new JobServices(backend, _workers, HostClock.Instance, BugReport.Describe);
-        _region = new ShardRegion(settings.Name, settings.Shards, new MemoryJobStore(), new JobActorFactory(services), HostClock.Instance);
+        var services = new JobServices(settings.Name, backend, _workers, HostClock.Instance, BugReport.Describe);
+        var cluster = new ClusterSettings
+        {
+            Node = new NodeDescription { Name = settings.Name, Capacity = 64 },
+            Shards = 1,
+        };
+        var store = new MemoryJobStore(cluster.Shards, static () => HostClock.Instance.Realtime);
+        _cluster = new JobCluster(cluster, store, services, HostClock.Instance);
+        // In memory all is done at once, and there is nobody to lose a lease to.
+        _cluster.Keeper.Join().GetAwaiter().GetResult();
         for (int i = 0; i < settings.Workers; i++)
             new Thread(Work, WorkerStack) { IsBackground = true, Name = $"worker {i}" }.Start();
     }
 
     /// <summary>Bytes of a worker's stack: engines and path walks recurse little, signal handlers of memory faults need room.</summary>
-    private const int WorkerStack = 1 << 20;
+    public const int WorkerStack = 1 << 20;
 
-    public void Tell(JobId id, JobCommand command) => _region.Tell(id, command);
+    public void Tell(JobId id, JobCommand command) => _cluster.Tell(id, command);
 
     /// <summary>Submits a job; the task is its result.</summary>
-    public Task<JobResult> Submit(JobId id, JobSpec spec)
+    public Task<JobResult?> Submit(JobId id, JobSpec spec)
     {
-        var ended = new TaskCompletionSource<JobResult>(TaskCreationOptions.RunContinuationsAsynchronously);
-        _region.Tell(id, new JobCommand.Submit(spec));
-        _region.Tell(id, new JobActor.Watch(ended.SetResult));
-        return ended.Task;
+        Task<AcceptedJob> accepted = _cluster.Submit(id, spec);
+        accepted.GetAwaiter().GetResult();
+        return _cluster.Wait(id);
     }
 
     public void Dispose()
     {
         _workers.Stop();
-        _region.Release();
+        _cluster.Keeper.Leave().GetAwaiter().GetResult();
     }
 
     private void Work() => _workers.Work();

@@ -1,4 +1,5 @@
 using Vivarium.Actors.Execution;
+using Vivarium.Actors.Jobs;
 using Vivarium.Messages;
 
 namespace Vivarium.Actors.Tests;
@@ -8,9 +9,9 @@ internal sealed class FakeBackend(Func<FakeRun, RunState> script) : IBackend
 {
     public List<FakeRun> Runs { get; } = [];
 
-    public IJobRun Create(JobId id, JobSpec spec)
+    public IJobRun Create(JobId id, JobSpec spec, JobOutput output)
     {
-        var run = new FakeRun(script);
+        var run = new FakeRun(script) { Output = output };
         Runs.Add(run);
         return run;
     }
@@ -19,6 +20,8 @@ internal sealed class FakeBackend(Func<FakeRun, RunState> script) : IBackend
 internal sealed class FakeRun(Func<FakeRun, RunState> script) : IJobRun
 {
     public event Action? Woken;
+
+    public required JobOutput Output { get; init; }
 
     public int Quanta { get; private set; }
 
@@ -36,7 +39,11 @@ internal sealed class FakeRun(Func<FakeRun, RunState> script) : IJobRun
 
     public void Wake() => Woken?.Invoke();
 
-    public void Deliver(JobCommand command) => Delivered.Add(command);
+    public void Deliver(JobCommand command, Action<JobReply> reply)
+    {
+        Delivered.Add(command);
+        reply(JobReply.Done);
+    }
 
     public void Dispose() => IsDisposed = true;
 }

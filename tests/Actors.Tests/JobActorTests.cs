@@ -1,3 +1,4 @@
+using System.Text;
 using Vivarium.Actors.Execution;
 using Vivarium.Actors.Jobs;
 using Vivarium.Actors.Sharding;
@@ -14,13 +15,13 @@ public sealed class JobActorTests
     {
         var node = new Node(_ => RunState.Done);
         node.Submit();
-        Assert.Equal(JobState.Queued, node.State);
+        Assert.Equal(JobState.Running, node.State);
 
         Assert.Equal(JobEnd.Exited, node.Work().End);
 
         Assert.Equal(
-            ["Accepted", "Queued", "Started", "Finished"],
-            node.Store.Read(Node.Id).Select(committed => committed.GetType().Name));
+            ["Accepted", "Started", "Finished"],
+            node.Journal);
         Assert.Equal(JobState.Succeeded, node.State);
         Assert.True(node.Backend.Runs.Single().IsDisposed);
     }
@@ -46,7 +47,7 @@ public sealed class JobActorTests
     {
         var node = new Node(_ => RunState.Done);
         node.Submit();
-        node.Region.Tell(Node.Id, new JobCommand.Submit(Node.Spec));
+        Assert.False(node.Cluster.Submit(Node.Id, Node.Spec).Now().IsNew);
         node.Work();
         Assert.Single(node.Backend.Runs);
     }
@@ -57,7 +58,7 @@ public sealed class JobActorTests
         Node? node = null;
         node = new Node(_ =>
         {
-            node!.Region.Tell(Node.Id, new JobCommand.Cancel());
+            node!.Tell(new JobCommand.Cancel());
             return RunState.Idle(null);
         });
         node.Submit();
@@ -66,11 +67,11 @@ public sealed class JobActorTests
     }
 
     [Fact]
-    public void Cancelling_a_queued_job_never_starts_it()
+    public void Cancelling_a_job_before_its_first_quantum_never_runs_it()
     {
         var node = new Node(_ => RunState.Done);
         node.Submit();
-        node.Region.Tell(Node.Id, new JobCommand.Cancel());
+        node.Tell(new JobCommand.Cancel());
         Assert.Equal(JobEnd.Cancelled, node.Work().End);
         Assert.Empty(node.Backend.Runs);
     }
@@ -116,7 +117,7 @@ public sealed class JobActorTests
         {
             if (run.Quanta == 1)
             {
-                node!.Region.Tell(Node.Id, new JobCommand.Signal(TerminalSignal.Interrupt));
+                node!.Tell(new JobCommand.Signal(TerminalSignal.Interrupt));
                 return RunState.Ready;
             }
             return RunState.Done;
@@ -131,53 +132,153 @@ public sealed class JobActorTests
     {
         var node = new Node(_ => RunState.Done);
         node.Submit();
-        node.Region.Tell(Node.Id, new JobCommand.Signal(TerminalSignal.HangUp));
+        // Answered when the run has it.
+        Task<JobReply> reply = node.Cluster.Tell(Node.Id, new JobCommand.Signal(TerminalSignal.HangUp));
         node.Work();
+        Assert.Equal(JobReply.Done, reply.Now());
         Assert.Equal([new JobCommand.Signal(TerminalSignal.HangUp)], node.Backend.Runs.Single().Delivered);
     }
 
     [Fact]
-    public void A_watcher_of_a_finished_job_is_told_at_once()
+    public void A_wait_for_a_finished_job_is_over_at_once()
     {
         var node = new Node(_ => RunState.Done);
         node.Submit();
         node.Work();
-        JobResult? seen = null;
-        node.Region.Tell(Node.Id, new JobActor.Watch(result => seen = result));
-        Assert.Same(node.Result, seen);
+        Assert.Equal(JobEnd.Exited, node.Cluster.Wait(Node.Id).Now()!.End);
+        Assert.Null(node.Cluster.Wait(new JobId(Guid.Empty)).Now());
     }
 
     [Fact]
-    public void Another_node_takes_over_when_the_lease_has_expired_and_the_old_one_cannot_write()
+    public void A_failure_is_retried_as_often_as_it_was_said()
+    {
+        var node = new Node(run =>
+        {
+            run.Result = new JobResult { End = JobEnd.Exited, Code = 1 };
+            return RunState.Done;
+        });
+        node.Submit(Node.Spec with { Retries = 2 });
+        Assert.Equal(1, node.Work().Code);
+        Assert.Equal(3, node.Record!.Lifecycle.Attempts);
+        Assert.Equal(["Accepted", "Started", "Retried", "Started", "Retried", "Started", "Finished"], node.Journal);
+    }
+
+    [Fact]
+    public void Only_as_many_jobs_live_as_the_node_has_room_for_and_the_oldest_first()
+    {
+        List<JobId> ids = [.. Enumerable.Range(1, 30).Select(i => new JobId(new Guid(i, 0, 0, 0, 0, 0, 0, 0, 0, 0, (byte)i)))];
+        int most = 0;
+        Node? node = null;
+        node = new Node(_ =>
+        {
+            most = Math.Max(most, node!.Cluster.Feeder.Running);
+            return RunState.Done;
+        });
+        foreach (JobId id in ids)
+            node.Cluster.Submit(id, Node.Spec).Now();
+        Assert.Equal(8, node.Cluster.Feeder.Running);
+        Task.WhenAll(ids.Select(id => node.Cluster.Wait(id))).ContinueWith(_ => node.Workers.Stop());
+        node.Workers.Work();
+        Assert.Equal(8, most);
+        Assert.Equal(0, node.Cluster.Feeder.Running);
+        JobPage page = node.Store.List(new JobQuery { NewestFirst = false }).Now();
+        Assert.Equal(ids, page.Jobs.Select(job => job.Id));
+        Assert.All(page.Jobs, job => Assert.Equal(JobState.Succeeded, job.State));
+    }
+
+    [Fact]
+    public void Output_is_kept_in_order_and_cut_off_at_its_limit()
+    {
+        var node = new Node(run =>
+        {
+            run.Output.Open(OutputStream.Standard).TryWrite("one "u8);
+            run.Output.Open(OutputStream.Error).TryWrite("two "u8);
+            run.Output.Open(OutputStream.Standard).TryWrite("three"u8);
+            return RunState.Done;
+        });
+        node.Submit(Node.Spec with { Limits = new JobLimits { Output = 10 } });
+        node.Work();
+        OutputPage page = node.Store.ReadOutput(Node.Id, 0, 0, int.MaxValue).Now()!;
+        Assert.Equal("one two th\nviv: output is cut off after 10 bytes\n", string.Concat(page.Chunks.Select(chunk => Encoding.UTF8.GetString(chunk.Bytes.Span))));
+        Assert.Equal([1, 2, 1, 2], page.Chunks.Select(chunk => (int)chunk.Stream));
+        Assert.Equal("wo ", Encoding.UTF8.GetString(node.Store.ReadOutput(Node.Id, page.Attempt, 5, 1).Now()!.Chunks.Single().Bytes.Span));
+    }
+
+    [Fact]
+    public void A_job_that_needs_another_node_waits_for_one_and_goes_there()
     {
         var clock = new FakeClock();
-        var store = new MemoryJobStore();
-        var lost = new Node(_ => RunState.Done, store, clock);
-        lost.Submit();
-        var next = new Node(_ => RunState.Done, store, clock, "b");
-        Assert.Throws<ShardUnavailableException>(() => next.Submit());
+        var store = new MemoryJobStore(Node.Shards, () => clock.Realtime);
+        var first = new Node(_ => RunState.Done, store, clock);
+        var requirements = new JobRequirements { Labels = new Dictionary<string, string> { ["disk"] = "fast" } };
+        first.Submit(Node.Spec with { Requirements = requirements });
+        Assert.Equal(JobState.Waiting, first.State);
 
-        clock.Advance(ShardRegion.LeaseDuration + 1);
-        next.Submit();
+        var fast = new NodeDescription { Name = "b", Capacity = 8, Labels = requirements.Labels };
+        var next = new Node(_ => RunState.Done, store, clock, "b", fast);
+        first.Pass(5_000_000_000, next);
         Assert.Equal(JobEnd.Exited, next.Work().End);
-        Assert.Equal(JobState.Succeeded, next.State);
-
-        int committed = store.Read(Node.Id).Count;
-        Assert.Throws<ShardUnavailableException>(() => lost.Region.Tell(Node.Id, new JobCommand.Cancel()));
-        Assert.Equal(committed, store.Read(Node.Id).Count);
+        Assert.Equal("b", next.Record!.Lifecycle.Node);
+        Assert.Equal(["Accepted", "Waited", "Moved", "Started", "Finished"], next.Journal);
     }
 
     [Fact]
-    public void A_released_shard_can_be_taken_at_once()
+    public void Another_node_takes_over_when_the_lease_has_ended_and_the_old_one_cannot_write()
     {
-        var store = new MemoryJobStore();
-        var first = new Node(_ => RunState.Done, store);
-        first.Submit();
-        first.Region.Release();
-        var next = new Node(_ => RunState.Done, store, name: "b");
-        next.Submit();
+        var clock = new FakeClock();
+        var store = new MemoryJobStore(Node.Shards, () => clock.Realtime);
+        var lost = new Node(_ => RunState.Idle(null), store, clock);
+        lost.Submit();
+        var next = new Node(_ => RunState.Done, store, clock, "b");
+        next.Pass(4_500_000_000);
+        Assert.Equal("a", next.Record!.Lifecycle.Node);
+        Assert.Empty(next.Backend.Runs);
+
+        next.Pass(1_000_000_000);
         Assert.Equal(JobEnd.Exited, next.Work().End);
-        // Accepted and queued by the first, queued again by the second.
-        Assert.Equal(2, store.Read(Node.Id).Count(committed => committed is JobEvent.Queued));
+        Assert.Equal(["Accepted", "Started", "Interrupted", "Started", "Finished"], next.Journal);
+
+        // The old one knows of nothing yet, and is refused.
+        int committed = next.Record!.Events;
+        var refused = new TaskCompletionSource<JobReply>();
+        Assert.True(lost.Cluster.Region.Tell(next.Record.Shard, Node.Id, new JobMessage.Ask(new JobCommand.Cancel(), refused.SetResult)));
+        Assert.Equal(JobReplyKind.Unavailable, refused.Task.Now().Kind);
+        Assert.Equal(committed, next.Record.Events);
+    }
+
+    [Fact]
+    public void Joining_nodes_get_their_share_gradually_and_a_draining_one_gives_all()
+    {
+        var clock = new FakeClock();
+        var store = new MemoryJobStore(Node.Shards, () => clock.Realtime);
+        var first = new Node(_ => RunState.Done, store, clock);
+        Assert.Equal(4, first.Cluster.Region.Leases.Count);
+        var next = new Node(_ => RunState.Done, store, clock, "b");
+        Assert.Empty(next.Cluster.Region.Leases);
+        first.Pass(3_000_000_000, next);
+        Assert.Equal(2, first.Cluster.Region.Leases.Count);
+        Assert.Equal(2, next.Cluster.Region.Leases.Count);
+
+        next.Cluster.Keeper.Drain();
+        first.Pass(3_000_000_000, next);
+        Assert.Equal(4, first.Cluster.Region.Leases.Count);
+        Assert.Empty(next.Cluster.Region.Leases);
+    }
+
+    [Fact]
+    public void A_process_that_joins_under_a_name_replaces_the_one_before()
+    {
+        var clock = new FakeClock();
+        var store = new MemoryJobStore(Node.Shards, () => clock.Realtime);
+        var before = new Node(_ => RunState.Idle(null), store, clock);
+        before.Submit();
+        bool isReplaced = false;
+        before.Cluster.Keeper.Replaced += () => isReplaced = true;
+        var after = new Node(_ => RunState.Done, store, clock);
+        Assert.Equal(4, after.Cluster.Region.Leases.Count);
+        Assert.Equal(JobEnd.Exited, after.Work().End);
+        before.Pass(2_000_000_000);
+        Assert.True(isReplaced);
+        Assert.Empty(before.Cluster.Region.Leases);
     }
 }

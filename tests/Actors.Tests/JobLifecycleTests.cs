@@ -6,11 +6,18 @@ namespace Vivarium.Actors.Tests;
 
 public sealed class JobLifecycleTests
 {
+    private static readonly JobEvent Accepted = new JobEvent.Accepted(Node.Spec);
+    private static readonly JobEvent Started = new JobEvent.Started("a");
+    private static readonly JobEvent Interrupted = new JobEvent.Interrupted("lost");
+
     private static readonly JobEvent[] Events =
     [
-        new JobEvent.Accepted(Node.Spec),
-        new JobEvent.Queued(),
-        new JobEvent.Started(),
+        Accepted,
+        new JobEvent.Waited(),
+        new JobEvent.Moved(1),
+        Started,
+        Interrupted,
+        new JobEvent.Retried(new JobResult { End = JobEnd.Exited, Code = 1 }),
         new JobEvent.CancelRequested(),
         new JobEvent.Finished(new JobResult { End = JobEnd.Exited }),
     ];
@@ -33,21 +40,21 @@ public sealed class JobLifecycleTests
                 open.Enqueue(next);
             }
         }
-        Assert.Equal([JobState.None, JobState.Accepted, JobState.Queued, JobState.Running, JobState.Succeeded], seen.Order());
+        Assert.Equal([JobState.None, JobState.Waiting, JobState.Queued, JobState.Running, JobState.Succeeded], seen.Order());
     }
 
     [Fact]
-    public void A_lost_node_is_a_second_start()
+    public void A_lost_node_is_a_second_attempt_and_no_failure()
     {
-        JobLifecycle job = JobLifecycle.Replay([Events[0], Events[1], Events[2], Events[1], Events[2]]);
+        JobLifecycle job = JobLifecycle.Replay([Accepted, Started, Interrupted, Started]);
         Assert.Equal(JobState.Running, job.State);
-        Assert.Equal(2, job.Starts);
+        Assert.Equal((2, 1, 0), (job.Attempts, job.Losses, job.Failures));
     }
 
     [Fact]
     public void Cancellation_is_remembered_until_the_end()
     {
-        JobLifecycle job = JobLifecycle.Replay([Events[0], Events[1], Events[3]]);
+        JobLifecycle job = JobLifecycle.Replay([Accepted, new JobEvent.CancelRequested()]);
         Assert.True(job.CancelRequested);
         Assert.Equal(JobState.Queued, job.State);
     }

@@ -1,0 +1,329 @@
+using Vivarium.Actors.Storage;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Messages;
+
+namespace Vivarium.Actors.Sharding;
+
+/// <summary>
+/// Keeps this node's lease and its fair share of the shards. Driven by <see cref="Tick"/>, which the node's timer calls every
+/// <see cref="LeaseSettings.Observation"/> or oftener; takes no thread of its own.
+/// </summary>
+public sealed class LeaseKeeper
+{
+    /// <summary>Shards given to another node in one observation at most: joining nodes fill up gradually.</summary>
+    private const int LargestGift = 2;
+
+    private readonly Lock _lock = new();
+    private readonly NodeDescription _node;
+    private readonly LeaseSettings _lease;
+    private readonly IShardLeases _store;
+    private readonly ShardRegion _region;
+    private readonly IClock _clock;
+    private readonly Func<int> _running;
+    private readonly Membership _membership;
+    private long _incarnation;
+    private long _renewedAt;
+    private long _nextRenewal;
+    private long _nextLook;
+    private bool _isRenewing;
+    private bool _isLooking;
+    private bool _isMember;
+
+    /// <param name="running">How many jobs run here, to tell the others.</param>
+    public LeaseKeeper(NodeDescription node, LeaseSettings lease, IShardLeases store, ShardRegion region, IClock clock, Func<int> running)
+    {
+        _node = node;
+        _lease = lease;
+        _store = store;
+        _region = region;
+        _clock = clock;
+        _running = running;
+        _membership = new Membership(node.Name, lease, clock);
+    }
+
+    /// <summary>Another process joined under this node's name: this one has no part in the cluster any more.</summary>
+    public event Action? Replaced;
+
+    /// <summary>A new view of the cluster.</summary>
+    public event Action? Observed;
+
+    /// <summary>True while the node gives its shards away.</summary>
+    public bool IsDraining { get; private set; }
+
+    /// <summary>True while this node's lease lasts.</summary>
+    public bool IsMember => Volatile.Read(ref _isMember);
+
+    public IReadOnlyList<NodeRecord> Alive
+    {
+        get
+        {
+            lock (_lock)
+                return [.. _membership.Alive];
+        }
+    }
+
+    /// <summary>The shards and their owners, as last observed.</summary>
+    public IReadOnlyList<ShardLease> Shards
+    {
+        get
+        {
+            lock (_lock)
+                return _membership.View.Shards;
+        }
+    }
+
+    /// <summary>Joins the cluster and takes what is free. Shards held by an earlier process of this name are free.</summary>
+    public ValueTask Join()
+    {
+        long now = _clock.Monotonic;
+        ValueTask<long> joining = _store.Join(_node);
+        if (!joining.IsCompletedSuccessfully)
+            return Join(joining, now);
+        Joined(joining.Result, now);
+        return Look();
+    }
+
+    /// <summary>Renews, looks, and notices when the lease runs out.</summary>
+    public void Tick()
+    {
+        long now = _clock.Monotonic;
+        bool renews, looks, lapsed;
+        lock (_lock)
+        {
+            lapsed = _isMember && now - _renewedAt > _lease.Patience;
+            if (lapsed)
+                _isMember = false;
+            renews = _incarnation > 0 && !_isRenewing && now >= _nextRenewal;
+            looks = _isMember && !_isLooking && now >= _nextLook;
+            _isRenewing |= renews;
+            _nextRenewal = renews ? now + _lease.Renewal : _nextRenewal;
+        }
+        if (lapsed)
+            _region.LoseAll();
+        if (renews)
+            Renew(now);
+        if (looks)
+            Observe();
+        _region.Retry();
+    }
+
+    /// <summary>Starts or ends draining: while it lasts no job starts here, and each shard is given up when its last job has ended.</summary>
+    public void Drain(bool isDraining = true)
+    {
+        lock (_lock)
+        {
+            IsDraining = isDraining;
+            _nextLook = 0;
+            _nextRenewal = 0;
+        }
+        foreach (ShardLease lease in _region.Leases)
+            _region.SetClosing(lease.Shard, isDraining);
+    }
+
+    /// <summary>Gives everything up, ending what runs, and leaves.</summary>
+    public ValueTask Leave()
+    {
+        long incarnation;
+        lock (_lock)
+        {
+            incarnation = _incarnation;
+            _incarnation = 0;
+            _isMember = false;
+        }
+        _region.LoseAll();
+        return incarnation == 0 ? ValueTask.CompletedTask : _store.Leave(_node.Name, incarnation);
+    }
+
+    private async ValueTask Join(ValueTask<long> joining, long now)
+    {
+        Joined(await joining.ConfigureAwait(false), now);
+        await Look().ConfigureAwait(false);
+    }
+
+    private void Joined(long incarnation, long now)
+    {
+        lock (_lock)
+        {
+            _incarnation = incarnation;
+            _renewedAt = now;
+            _nextRenewal = now + _lease.Renewal;
+            _isMember = true;
+        }
+    }
+
+    private async void Renew(long asked)
+    {
+        long incarnation = _incarnation;
+        try
+        {
+            bool isRenewed = await _store.Renew(_node.Name, incarnation, new NodeLoad(_running(), IsDraining)).ConfigureAwait(false);
+            lock (_lock)
+            {
+                // What counts is when it was asked: the store may have written it at any time since.
+                if (isRenewed && incarnation == _incarnation)
+                    (_renewedAt, _isMember) = (asked, _clock.Monotonic - asked <= _lease.Patience);
+            }
+            if (!isRenewed && incarnation == _incarnation)
+                BeReplaced();
+        }
+        catch (StoreUnavailableException)
+        {
+            // The next renewal may come through in time.
+        }
+        finally
+        {
+            lock (_lock)
+                _isRenewing = false;
+        }
+    }
+
+    private void BeReplaced()
+    {
+        lock (_lock)
+        {
+            _incarnation = 0;
+            _isMember = false;
+        }
+        _region.LoseAll();
+        Replaced?.Invoke();
+    }
+
+    private async void Observe()
+    {
+        try
+        {
+            await Look().ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException)
+        {
+            // Nothing is decided without a view.
+        }
+    }
+
+    private ValueTask Look()
+    {
+        lock (_lock)
+        {
+            if (_isLooking)
+                return ValueTask.CompletedTask;
+            _isLooking = true;
+            _nextLook = _clock.Monotonic + _lease.Observation;
+        }
+        ValueTask<ClusterView> observing;
+        try
+        {
+            observing = _store.Observe();
+        }
+        catch
+        {
+            EndLook();
+            throw;
+        }
+        if (!observing.IsCompletedSuccessfully)
+            return Look(observing);
+        return Act(See(observing.Result));
+    }
+
+    private async ValueTask Look(ValueTask<ClusterView> observing)
+    {
+        try
+        {
+            await Act(See(await observing.ConfigureAwait(false))).ConfigureAwait(false);
+        }
+        finally
+        {
+            EndLook();
+        }
+    }
+
+    private void EndLook()
+    {
+        lock (_lock)
+            _isLooking = false;
+    }
+
+    /// <summary>Takes a view in and decides what to take.</summary>
+    private IReadOnlyList<ShardLease> See(ClusterView view)
+    {
+        HashSet<ShardLease> mine = [.. _region.Leases];
+        List<ShardLease> wanted = [];
+        int excess;
+        lock (_lock)
+        {
+            _membership.See(view);
+            int share = Share(view.Shards.Count);
+            int owned = 0;
+            foreach (ShardLease shard in view.Shards)
+            {
+                if (mine.Contains(shard))
+                    owned++;
+            }
+            foreach (ShardLease shard in view.Shards)
+            {
+                if (owned + wanted.Count >= share)
+                    break;
+                // Under this name and not ours: an earlier process's, or one whose lease ran out and that nobody took.
+                bool isLeft = shard.Owner == _node.Name && !mine.Contains(shard) && !mine.Any(lease => lease.Shard == shard.Shard);
+                if (isLeft || _membership.IsFree(shard))
+                    wanted.Add(shard);
+            }
+            excess = owned - share;
+        }
+        foreach (ShardLease lease in mine)
+        {
+            if (!view.Shards.Contains(lease) && view.Shards.Any(shard => shard.Shard == lease.Shard && shard.Epoch > lease.Epoch))
+                _region.Lose(lease);
+        }
+        Give(excess);
+        Observed?.Invoke();
+        return wanted;
+    }
+
+    private int Share(int shards)
+    {
+        List<(string, int)> nodes = [];
+        foreach (NodeRecord node in _membership.Alive)
+        {
+            bool isDraining = node.Description.Name == _node.Name ? IsDraining : node.Load.IsDraining;
+            if (!isDraining)
+                nodes.Add((node.Description.Name, Math.Max(1, node.Description.Capacity)));
+        }
+        return ShardBalance.Share(_node.Name, nodes, shards);
+    }
+
+    /// <summary>Marks a few shards for handing over, idle ones first, or takes the marks back.</summary>
+    private void Give(int excess)
+    {
+        int closing = 0;
+        if (IsDraining)
+            return;
+        foreach (ShardLease lease in _region.ByLoad())
+        {
+            bool isGift = closing < Math.Min(excess, LargestGift);
+            closing += isGift ? 1 : 0;
+            _region.SetClosing(lease.Shard, isGift);
+        }
+    }
+
+    private async ValueTask Act(IReadOnlyList<ShardLease> wanted)
+    {
+        try
+        {
+            if (wanted.Count > 0 && IsMember)
+            {
+                foreach (ShardLease lease in await _store.Take(_node.Name, _incarnation, wanted).ConfigureAwait(false))
+                    _region.Open(lease);
+                // The answer may have come when the lease was over already.
+                if (!IsMember)
+                    _region.LoseAll();
+            }
+            IReadOnlyList<ShardLease> closed = _region.RemoveClosed();
+            if (closed.Count > 0)
+                await _store.Release(closed).ConfigureAwait(false);
+        }
+        finally
+        {
+            EndLook();
+        }
+    }
+}
