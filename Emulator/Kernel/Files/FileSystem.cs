@@ -26,6 +26,9 @@ public abstract class FileSystem
     /// <summary>The name in /proc/mounts, e.g. "tmpfs".</summary>
     public abstract string TypeName { get; }
 
+    /// <summary>Its own options as /proc/mounts tells them, separated by commas.</summary>
+    public virtual string Options => "";
+
     public abstract Inode Root { get; }
 
     /// <summary>The kind of <see cref="Root"/>, told without making it.</summary>

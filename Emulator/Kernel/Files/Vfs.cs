@@ -6,7 +6,7 @@ namespace Vivarium.Emulator.Kernel.Files;
 public delegate Errno NodeOpener(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file);
 
 /// <summary>What a file system is to be made of: who asks, what for (a device, often just a word), and the type's own options.</summary>
-public readonly record struct FileSystemRequest(CallContext Call, string Source, string Options);
+public readonly record struct FileSystemRequest(CallContext Call, string Source, IReadOnlyList<(string Key, string? Value)> Options);
 
 /// <summary>Makes a file system of some type.</summary>
 public delegate Errno FileSystemMaker(in FileSystemRequest request, out FileSystem? made);

@@ -2,6 +2,7 @@ using System.IO.Compression;
 using System.Text;
 using Vivarium.Emulator.Kernel.Files.Devices;
 using Vivarium.Emulator.Kernel.Files.HostTrees;
+using Vivarium.Emulator.Kernel.Files.Overlay;
 using Vivarium.Emulator.Kernel.Files.Proc;
 using Vivarium.Emulator.Kernel.Files.Tar;
 using Vivarium.Emulator.Kernel.Files.Tmpfs;
@@ -55,6 +56,7 @@ public sealed record WorldTree
         vfs.FileSystemTypes["tmpfs"] = Making(_ => NewTemporary(vfs));
         vfs.FileSystemTypes["ramfs"] = Making(_ => NewTemporary(vfs));
         vfs.FileSystemTypes["proc"] = Making(call => NewProc(vfs, Processes.In(call.Thread.Namespaces.Processes)));
+        vfs.FileSystemTypes["overlay"] = (in FileSystemRequest request, out FileSystem? made) => OverlayOptions.Make(vfs, Clock, request, out made);
         vfs.FileSystemTypes["sysfs"] = Making(_ => NewSystem(vfs));
         vfs.FileSystemTypes["cgroup2"] = Making(_ => NewGroups(vfs));
         MemoryDevices.Register(vfs.Devices, Random);

@@ -10,7 +10,7 @@ internal static class MountText
     {
         StringBuilder text = new();
         foreach ((Mount mount, string point) in Visible(context))
-            text.Append(CultureInfo.InvariantCulture, $"{Escape(mount.Source)} {point} {mount.FileSystem.TypeName} {Options(mount)} 0 0\n");
+            text.Append(CultureInfo.InvariantCulture, $"{Escape(mount.Source)} {point} {mount.FileSystem.TypeName} {Options(mount)}{OwnOptions(mount)} 0 0\n");
         return text.ToString();
     }
 
@@ -23,7 +23,7 @@ internal static class MountText
             string root = Escape(Encoding.UTF8.GetString(PathInFileSystem(mount.Root)));
             text.Append(CultureInfo.InvariantCulture,
                 $"{mount.Id} {mount.Parent?.Id ?? 1} {DeviceNumber.Major(device)}:{DeviceNumber.Minor(device)} {root} {point} {Options(mount)} - "
-                + $"{mount.FileSystem.TypeName} {Escape(mount.Source)} {(mount.FileSystem.IsReadOnly ? "ro" : "rw")}\n");
+                + $"{mount.FileSystem.TypeName} {Escape(mount.Source)} {(mount.FileSystem.IsReadOnly ? "ro" : "rw")}{OwnOptions(mount)}\n");
         }
         return text.ToString();
     }
@@ -47,6 +47,8 @@ internal static class MountText
             path.InsertRange(0, [(byte)'/', .. name.Name]);
         return path.Count == 0 ? "/"u8.ToArray() : [.. path];
     }
+
+    private static string OwnOptions(Mount mount) => mount.FileSystem.Options is { Length: > 0 } options ? "," + Escape(options) : "";
 
     private static string Options(Mount mount)
     {

@@ -39,7 +39,7 @@ public static class MountCalls
             error = call.Locate(Fcntl.AtCurrentDirectory, source, 0, out PathEntry from);
             return error != Errno.None ? error : Vfs.MoveMount(from, point);
         }
-        return MountNew(call, source, point, type, flags);
+        return MountNew(call, source, point, type, flags, data);
     }
 
     private static bool MayMount(CallContext call) =>
@@ -100,7 +100,7 @@ public static class MountCalls
         return 0;
     }
 
-    private static CallResult MountNew(CallContext call, GuestAddress source, PathEntry point, GuestAddress type, ulong flags)
+    private static CallResult MountNew(CallContext call, GuestAddress source, PathEntry point, GuestAddress type, ulong flags, GuestAddress data)
     {
         Errno error = call.ReadPath(type, out byte[] typeName);
         if (error != Errno.None)
@@ -113,7 +113,14 @@ public static class MountCalls
             return Errno.ENODEV;
         if (point.Inode.Kind != FileKind.Directory)
             return Errno.ENOTDIR;
-        error = make(new FileSystemRequest(call, Encoding.Latin1.GetString(sourceName), ""), out FileSystem? made);
+        string text = "";
+        if (!data.IsNull)
+        {
+            if (call.Memory.ReadCString(data, (int)GuestAddress.PageSize, out _) is not { } bytes)
+                return Errno.EFAULT;
+            text = Encoding.Latin1.GetString(bytes);
+        }
+        error = make(new FileSystemRequest(call, Encoding.Latin1.GetString(sourceName), MountOptions.Split(text)), out FileSystem? made);
         if (error != Errno.None)
             return error;
         Mount mount = vfs.MountAt(point, made!, Encoding.Latin1.GetString(sourceName));
