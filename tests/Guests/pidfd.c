@@ -58,6 +58,9 @@ static void descriptors(void)
     SHOW(waitid(P_PIDFD, fd, &info, WEXITED));
     SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0));
     SHOW(syscall(SYS_pidfd_send_signal, 0, 0, NULL, 0));
+    SHOW(syscall(SYS_pidfd_send_signal, open("/proc/self", O_RDONLY), 0, NULL, 0));
+    SHOW(syscall(SYS_pidfd_send_signal, open("/proc/self", O_PATH), 0, NULL, 0));
+    SHOW(syscall(SYS_pidfd_send_signal, open("/proc/self/task", O_RDONLY), 0, NULL, 0));
     SHOW(syscall(SYS_pidfd_send_signal, fd, 0, NULL, 64));
     SHOW(syscall(SYS_pidfd_getfd, fd, 0, 0));
     SHOW(waitid(P_PIDFD, 0, &info, WEXITED));

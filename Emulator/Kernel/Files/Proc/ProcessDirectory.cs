@@ -14,7 +14,7 @@ internal static class ProcessDirectory
     internal static Inode Create(ProcFileSystem owner, IProcessSource processes, int id)
     {
         ProcessInfo info = processes.Find(id)!.Info;
-        ProcDirectory directory = new(owner, info.User.Effective, info.GroupIds.Effective);
+        ProcDirectory directory = new(owner, info.User.Effective, info.GroupIds.Effective) { Attachment = processes.Find(id)!.Process };
         Fill(owner, directory, () => processes.Find(id), () => processes.Find(id)?.Info, info);
         ProcNumbers tasks = new(owner, _ => processes.Find(id)?.ThreadIds ?? [], thread => CreateThread(owner, processes, id, thread), info.User.Effective, info.GroupIds.Effective);
         return directory.Add("task", tasks);

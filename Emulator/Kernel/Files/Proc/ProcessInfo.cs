@@ -127,6 +127,9 @@ public interface IProcessSource
 /// <summary>One process, looked at from /proc.</summary>
 public interface IProcessView
 {
+    /// <summary>The process itself, for what its directory stands for; null when what is viewed is none.</summary>
+    Process? Process { get; }
+
     ProcessInfo Info { get; }
 
     /// <summary>Ids of its threads, ascending.</summary>

@@ -32,6 +32,8 @@ public sealed class WorldProcesses(World world, PidSpace? space = null) : IProce
 
     private sealed class View(Process process, PidSpace space) : IProcessView
     {
+        public Process? Process => process;
+
         public ProcessInfo Info => Describe(process.IsZombie ? null : process.MainThread) with { Id = space.Inside(process.Id), Numbers = [.. space.NumbersFrom(process.Space, process.Id)] };
 
         public IReadOnlyList<int> ThreadIds

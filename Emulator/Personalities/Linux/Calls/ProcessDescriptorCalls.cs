@@ -33,9 +33,8 @@ public static class ProcessDescriptorCalls
         const uint group = 4, known = 7;
         if ((flags & ~known) != 0 || (flags & (flags - 1)) != 0)
             return Errno.EINVAL;
-        if (call.File(pidfd) is not ProcessDescriptor descriptor)
+        if (Target(call, pidfd) is not { } target)
             return Errno.EBADF;
-        Process target = descriptor.Process;
         var info = new SignalInfo(signal) { SenderProcess = call.ProcessNumber, SenderUser = call.Thread.Credentials.User };
         if (!information.IsNull)
         {
@@ -58,6 +57,11 @@ public static class ProcessDescriptorCalls
             return Errno.EAGAIN;
         return call.Thread.IsAlive ? CallResult.Ok() : CallResult.NoReturn;
     }
+
+    /// <summary>The process that a descriptor, or an open directory of /proc, stands for.</summary>
+    private static Process? Target(CallContext call, int fd) => call.UsableFile(fd, out OpenFile file) != Errno.None
+        ? null
+        : file is ProcessDescriptor descriptor ? descriptor.Process : file.Inode.Kind == FileKind.Directory ? file.Inode.Attachment as Process : null;
 
     /// <summary>Another process's open file under a number of one's own.</summary>
     public static CallResult PidfdGetfd(CallContext call, int pidfd, int fd, uint flags)
