@@ -28,6 +28,15 @@ public enum ClockKind
 /// <param name="Writable">True when the guest's writes go to the host; false shows it read-only.</param>
 public sealed record BindMount(string Source, string Target, bool Writable);
 
+/// <summary>A file that a job brings: put into the guest's tree before its program starts, owned by its user.</summary>
+/// <param name="Path">Absolute; folders on the way are made.</param>
+/// <param name="Mode">Permission bits.</param>
+public sealed record GuestFile(string Path, byte[] Content, uint Mode)
+{
+    /// <summary>0644.</summary>
+    public const uint DefaultMode = 0x1A4;
+}
+
 /// <summary>The user a program runs as, in numbers: names belong to the guest's own /etc/passwd.</summary>
 public readonly record struct UserIdentity(uint User, uint Group);
 
@@ -143,6 +152,11 @@ public sealed record JobSpec
     public string? RootFilesystem { get; init; }
 
     public IReadOnlyList<BindMount> Binds { get; init; } = [];
+
+    /// <summary>What a submitted job's program reads on standard input.</summary>
+    public byte[] Input { get; init; } = [];
+
+    public IReadOnlyList<GuestFile> Files { get; init; } = [];
 
     public NetworkSettings Network { get; init; } = new();
 

@@ -13,6 +13,7 @@ return args switch
     ["--help" or "-h" or "help", ..] => HelpText.ShowMain(),
     ["--version", ..] => HelpText.ShowVersion(),
     ["run", ..] => RunCommand.Execute(args.AsSpan(1)),
+    ["node", ..] => NodeCommand.Execute(args.AsSpan(1)),
     ["bench", ..] => BenchCommand.Execute(args.AsSpan(1)),
     _ => Failure.Usage($"unknown command {args[0]}", ""),
 };

@@ -13,7 +13,7 @@ public sealed record EmulatorServices
     public required IClock Clock { get; init; }
 
     /// <summary>Where each job's standard streams go; the cluster keeps what is written to the output handed over.</summary>
-    public required Func<JobId, JobOutput, JobStreams> Streams { get; init; }
+    public required Func<JobSpec, JobOutput, JobStreams> Streams { get; init; }
 
     /// <summary>Seeds for jobs that bring none.</summary>
     public required Func<ulong> Seeds { get; init; }
@@ -37,5 +37,8 @@ public sealed record EmulatorServices
 /// <summary>Runs jobs in emulated worlds.</summary>
 public sealed class EmulatorBackend(EmulatorServices services) : IBackend
 {
-    public IJobRun Create(JobId id, JobSpec spec, JobOutput output) => new EmulatorRun(id, spec, services, services.Streams(id, output));
+    /// <summary>What the translator did since the process began, for all its worlds.</summary>
+    public static TranslatorUsage Translated => EmulatorRun.Translated(Engines.Of(EngineKind.Translator).Statistics);
+
+    public IJobRun Create(JobId id, JobSpec spec, JobOutput output) => new EmulatorRun(id, spec, services, services.Streams(spec, output));
 }

@@ -29,7 +29,9 @@ internal sealed class EmulatorRun : IJobRun
     private Terminal? _terminal;
     private readonly JobNetwork _network;
     private JobResult? _result;
+    private readonly List<Action<JobReply>> _questions = [];
     private bool _isStarted;
+    private bool _isOver;
 
     public EmulatorRun(JobId id, JobSpec spec, EmulatorServices services, JobStreams streams)
     {
@@ -97,6 +99,12 @@ internal sealed class EmulatorRun : IJobRun
             case JobCommand.Resize resize:
                 _world.Post(() => Resize(resize));
                 break;
+            case JobCommand.Kill kill:
+                Ask(reply, () => Kill(kill));
+                return;
+            case JobCommand.Inspect:
+                Ask(reply, () => new JobReply(JobReplyKind.Done, WorldInspector.Describe(_world, _id)));
+                return;
             default:
                 reply(new JobReply(JobReplyKind.Refused, $"this backend knows no {command.GetType().Name}"));
                 return;
@@ -104,8 +112,58 @@ internal sealed class EmulatorRun : IJobRun
         reply(JobReply.Done);
     }
 
+    /// <summary>Answers between two quanta, or that it is too late once the run is over.</summary>
+    private void Ask(Action<JobReply> reply, Func<JobReply> answer)
+    {
+        lock (_questions)
+        {
+            if (!_isOver)
+            {
+                _questions.Add(reply);
+                _world.Post(() =>
+                {
+                    if (Take(reply))
+                        reply(answer());
+                });
+                return;
+            }
+        }
+        reply(JobReply.NotRunning);
+    }
+
+    private bool Take(Action<JobReply> reply)
+    {
+        lock (_questions)
+            return _questions.Remove(reply);
+    }
+
+    private void RefuseQuestions()
+    {
+        List<Action<JobReply>> left;
+        lock (_questions)
+        {
+            _isOver = true;
+            left = [.. _questions];
+            _questions.Clear();
+        }
+        foreach (Action<JobReply> reply in left)
+            reply(JobReply.NotRunning);
+    }
+
+    private JobReply Kill(JobCommand.Kill kill)
+    {
+        Process? target = kill.Process is { } process ? WorldInspector.Find(_world, _id, process) : _world.First;
+        if (target is null or { IsZombie: true })
+            return new JobReply(JobReplyKind.Refused, kill.Process is { } wanted ? $"the job has no live process {wanted}" : "the job's first process has ended");
+        if (kill.Number is < 1 or > Signal.Last)
+            return new JobReply(JobReplyKind.Refused, $"there is no signal {kill.Number}");
+        _world.Send(target, new SignalInfo(kill.Number));
+        return JobReply.Done;
+    }
+
     public void Dispose()
     {
+        RefuseQuestions();
         _world.Dispose();
         _network.Dispose();
         if (_recorder?.Trace is not { } trace)
@@ -123,7 +181,7 @@ internal sealed class EmulatorRun : IJobRun
         Translator = Translated(_engine.Statistics - _engineBefore),
     };
 
-    private static TranslatorUsage Translated(EngineStatistics done) => new()
+    internal static TranslatorUsage Translated(EngineStatistics done) => new()
     {
         Blocks = done.Blocks,
         Bytes = done.Bytes,
@@ -146,10 +204,34 @@ internal sealed class EmulatorRun : IJobRun
             context.WorkingDirectory = directory;
         else if (_spec.IsWorkingDirectoryRequired)
             return JobResult.NotStarted(JobFailure.BadSetup, $"no such directory in the guest: {_spec.WorkingDirectory}");
+        if (PlaceFiles(context) is { } refused)
+            return JobResult.NotStarted(JobFailure.BadSetup, refused);
         _recorder?.Attach(_world);
         GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
         AttachStreams(thread.Process);
         return ProgramStarter.Start(_world, thread, _spec, _listing);
+    }
+
+    /// <summary>Puts the job's own files into the tree; null, or one sentence on what cannot be put there.</summary>
+    private string? PlaceFiles(FileContext context)
+    {
+        const uint directoryMode = 0x1ED; // 0755
+        var caller = new FileCaller(context, FileCredentials.Root);
+        foreach (GuestFile file in _spec.Files)
+        {
+            byte[] path = Encoding.UTF8.GetBytes(file.Path);
+            for (int slash = 1; (slash = file.Path.IndexOf('/', slash)) > 0; slash++)
+                _world.Vfs.Make(caller, context.Root, Encoding.UTF8.GetBytes(file.Path[..slash]), FileKind.Directory, directoryMode, 0, null, out _);
+            _world.Vfs.Unlink(caller, context.Root, path);
+            Errno error = _world.Vfs.Make(caller, context.Root, path, FileKind.Regular, file.Mode, 0, null, out Inode? made);
+            if (error == Errno.None)
+                error = made!.WriteAt(0, file.Content).Error;
+            if (error == Errno.None)
+                error = made!.SetAttributes(new AttributeChange { Mode = file.Mode, User = _spec.User.User, Group = _spec.User.Group });
+            if (error != Errno.None)
+                return $"cannot make the file {file.Path}: {error}";
+        }
+        return null;
     }
 
     private void AttachStreams(Process process)

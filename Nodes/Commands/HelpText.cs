@@ -58,12 +58,15 @@ internal static class HelpText
 
     public static string Version => typeof(HelpText).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
 
-    public static int ShowRun(OptionTable options)
+    public static int ShowRun(OptionTable options) => Show(RunStart, options, RunEnd);
+
+    /// <summary>Shows a command's help: what it is, its options, and what is behind them.</summary>
+    public static int Show(string start, OptionTable options, string end = "")
     {
         using var output = new StringWriter();
-        output.Write(RunStart);
+        output.Write(start);
         options.WriteHelp(output);
-        output.Write(RunEnd);
+        output.Write(end);
         Console.Out.Write(output.ToString());
         return 0;
     }

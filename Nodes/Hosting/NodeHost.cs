@@ -1,0 +1,154 @@
+using Vivarium.Actors.Execution;
+using Vivarium.Actors.Jobs;
+using Vivarium.Actors.Sharding;
+using Vivarium.Actors.Storage;
+using Vivarium.Messages;
+using Vivarium.Nodes.Commands;
+using Vivarium.Nodes.Images;
+using Vivarium.Telemetry.Spans;
+
+namespace Vivarium.Nodes.Hosting;
+
+/// <summary>
+/// A node of the cluster inside this process: its store, its share of the shards, its workers and images. <c>viv node</c> serves it
+/// over HTTP; <c>viv test</c> uses one directly.
+/// </summary>
+internal sealed class NodeHost : IAsyncDisposable
+{
+    private const ulong CacheShare = 4;
+
+    private readonly WorkerPool _workers;
+    private readonly Timer _timer;
+    private readonly TaskCompletionSource _left = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private NodeHost(NodeSettings settings, IJobStore store, string? apiAddress)
+    {
+        Settings = settings;
+        Store = store;
+        Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Images = new ImageCatalog(store, settings.MaxImage, HostClock.Instance);
+        _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
+        var services = new JobServices(settings.Name, Backend(), _workers, HostClock.Instance, BugReport.Describe)
+        {
+            Preparation = new ImageCache(store, Path.Combine(settings.DataFolder, "images"), settings.MaxImage * CacheShare),
+        };
+        Lease = new LeaseSettings(settings.Lease.Ticks * 100);
+        var cluster = new ClusterSettings { Node = Describe(settings, apiAddress), Shards = settings.Shards, Lease = Lease };
+        Cluster = new JobCluster(cluster, store, services, HostClock.Instance);
+        Cluster.Keeper.Replaced += () => _left.TrySetResult();
+        _timer = new Timer(_ => Cluster.Tick());
+    }
+
+    public NodeSettings Settings { get; }
+
+    public IJobStore Store { get; }
+
+    public JobCluster Cluster { get; }
+
+    public ImageCatalog Images { get; }
+
+    public LeaseSettings Lease { get; }
+
+    public bool IsDraining => Cluster.Keeper.IsDraining;
+
+    /// <summary>True while jobs start here.</summary>
+    public bool IsReady => Cluster.Keeper.IsMember && !IsDraining;
+
+    /// <summary>Completes when another process has taken this node's name.</summary>
+    public Task Replaced => _left.Task;
+
+    /// <summary>Joins the cluster and begins to work.</summary>
+    /// <param name="apiAddress">Where others reach its API; null when it has none.</param>
+    /// <exception cref="StoreUnavailableException">The store cannot be reached.</exception>
+    /// <exception cref="StoreRefusedException">The store cannot be used.</exception>
+    public static async Task<NodeHost> Start(NodeSettings settings, string? apiAddress)
+    {
+        IJobStore store = await StoreOpener.Open(settings).ConfigureAwait(false);
+        var node = new NodeHost(settings, store, apiAddress);
+        await node.Cluster.Keeper.Join().ConfigureAwait(false);
+        for (int i = 0; i < settings.Workers; i++)
+            new Thread(node._workers.Work, LocalNode.WorkerStack) { IsBackground = true, Name = $"worker {i}" }.Start();
+        var interval = TimeSpan.FromTicks(node.Lease.Observation / 100);
+        node._timer.Change(interval, interval);
+        return node;
+    }
+
+    /// <summary>Starts nothing more and waits until what runs has ended or been handed over, or the time is over.</summary>
+    public async Task Drain(TimeSpan patience, CancellationToken hurry)
+    {
+        Cluster.Keeper.Drain();
+        long until = HostClock.Instance.Monotonic + (patience.Ticks * 100);
+        try
+        {
+            while (Cluster.Feeder.Running > 0 && HostClock.Instance.Monotonic < until)
+                await Task.Delay(TimeSpan.FromMilliseconds(50), hurry).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // What still runs is queued again for another node, or for this one's next start.
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Cluster.Keeper.Leave().ConfigureAwait(false);
+        await _timer.DisposeAsync().ConfigureAwait(false);
+        _workers.Stop();
+        Images.Dispose();
+        await Store.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static NodeDescription Describe(NodeSettings settings, string? apiAddress)
+    {
+        NodeSettings.TryLabels(settings.Labels, out Dictionary<string, string> labels);
+        return new NodeDescription
+        {
+            Name = settings.Name,
+            ApiAddress = apiAddress,
+            PeerAddress = settings.PeerAddress.Length > 0 ? settings.PeerAddress : null,
+            Cores = Environment.ProcessorCount,
+            Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            Engines = ["translator", "interpreter"],
+            Backends = [JobSpec.EmulatedBackend],
+            Labels = labels,
+            Capacity = settings.Capacity > 0 ? settings.Capacity : 4 * settings.Workers,
+            Version = HelpText.Version,
+        };
+    }
+
+    private static EmulatorBackend Backend() => new(new EmulatorServices
+    {
+        Clock = HostClock.Instance,
+        Streams = static (spec, output) => Streams(spec, output),
+        Seeds = static () => (ulong)Random.Shared.NextInt64(),
+        Spans = ExportSpans,
+        Switches = HostSwitch.Join,
+        Outside = HostNetwork.Instance,
+        Publish = HostNetwork.Publish,
+    });
+
+    /// <summary>A submitted job reads what came with it, and its output is kept; a listing of its calls goes to its error stream.</summary>
+    private static JobStreams Streams(JobSpec spec, JobOutput output)
+    {
+        Emulator.Kernel.IHostOutput error = output.Open(OutputStream.Error);
+        return new JobStreams(new FixedInput(spec.Input), output.Open(OutputStream.Standard), error)
+        {
+            Listing = spec.Tracing.Listing ? lines => WriteAll(error, lines) : null,
+        };
+    }
+
+    /// <summary>The listing is not held back by a store that is behind: what does not fit is left out by the output's own limit.</summary>
+    private static void WriteAll(Emulator.Kernel.IHostOutput output, ReadOnlySpan<byte> lines)
+    {
+        while (!lines.IsEmpty && output.TryWrite(lines) is > 0 and var count)
+            lines = lines[count..];
+    }
+
+    private static void ExportSpans(JobId id, JobSpec spec, JobResult result, JobTrace trace)
+    {
+        const int patience = 5000;
+        using var exporter = new SpanExporter(HelpText.Version, SpanTransport.Watched);
+        exporter.Export(id, spec, result, trace);
+        exporter.Flush(patience);
+    }
+}

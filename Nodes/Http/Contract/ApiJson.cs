@@ -1,0 +1,42 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Vivarium.Messages;
+
+namespace Vivarium.Nodes.Http.Contract;
+
+/// <summary>How what the API says is written: names in camel case, no unknown members, nothing that is null.</summary>
+[JsonSourceGenerationOptions(
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
+    RespectNullableAnnotations = true,
+    RespectRequiredConstructorParameters = true,
+    Converters =
+    [
+        typeof(WordConverter<JobState>), typeof(WordConverter<JobEnd>), typeof(WordConverter<JobFailure>), typeof(WordConverter<EngineKind>),
+        typeof(WordConverter<ClockKind>), typeof(WordConverter<NetworkReach>),
+    ])]
+[JsonSerializable(typeof(SubmitRequest))]
+[JsonSerializable(typeof(SignalRequest))]
+[JsonSerializable(typeof(SubmitAnswer))]
+[JsonSerializable(typeof(JobDetail))]
+[JsonSerializable(typeof(JobList))]
+[JsonSerializable(typeof(OutputAnswer))]
+[JsonSerializable(typeof(NodeList))]
+[JsonSerializable(typeof(StatsAnswer))]
+[JsonSerializable(typeof(ImageList))]
+[JsonSerializable(typeof(ImageAnswer))]
+[JsonSerializable(typeof(JobState))]
+[JsonSerializable(typeof(Problem))]
+[JsonSerializable(typeof(JsonElement))]
+[JsonSerializable(typeof(System.Text.Json.Nodes.JsonNode))]
+internal sealed partial class ApiJson : JsonSerializerContext
+{
+    /// <summary>The same for people and files that people read.</summary>
+    public static ApiJson Indented => field ??= new(new JsonSerializerOptions(Default.Options) { WriteIndented = true, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+}
+
+/// <summary>An enumeration's values as words in camel case; numbers are not taken.</summary>
+internal sealed class WordConverter<T>() : JsonStringEnumConverter<T>(JsonNamingPolicy.CamelCase, allowIntegerValues: false)
+    where T : struct, Enum;
