@@ -10,6 +10,15 @@ public enum Architecture : byte
     RiscV64,
 }
 
+/// <summary>
+/// A time stamp counter. Translated code reads it by itself where it can: by a function of the host's, called as clock_gettime(CLOCK_MONOTONIC),
+/// whose nanoseconds plus an offset it is.
+/// </summary>
+/// <param name="Read">Its value.</param>
+/// <param name="Function">The function's address, or 0.</param>
+/// <param name="Offset">What is added to its nanoseconds.</param>
+public sealed record TimeStampCounter(Func<ulong> Read, nint Function, long Offset);
+
 /// <summary>One guest thread's processor: plain data, copied by fork and clone.</summary>
 public sealed class GuestCpu
 {
@@ -37,7 +46,7 @@ public sealed class GuestCpu
     public ulong Instructions { get; set; }
 
     /// <summary>What the time stamp counter says: a clock of the world's, or else instructions retired.</summary>
-    public Func<ulong>? TimeStamp { get; init; }
+    public TimeStampCounter? TimeStamp { get; init; }
 
     public GuestCpu Clone()
     {

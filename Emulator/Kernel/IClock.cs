@@ -8,6 +8,9 @@ public interface IClock
 
     /// <summary>Nanoseconds since 1970-01-01 UTC.</summary>
     long Realtime { get; }
+
+    /// <summary>The address of the C library's clock_gettime when <see cref="Monotonic"/> is its CLOCK_MONOTONIC, for translated code to call; else 0.</summary>
+    nint MonotonicFunction => 0;
 }
 
 /// <summary>A byte source outside the world (standard input). Thread-safe; handed in by the node.</summary>

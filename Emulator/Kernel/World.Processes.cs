@@ -109,7 +109,7 @@ public sealed partial class World
             Limits = Personality.DefaultLimits,
         };
         Add(First);
-        var thread = new GuestThread(First, id, new GuestCpu(architecture) { TimeStamp = () => (ulong)_clock.Monotonic }) { Credentials = credentials, StartTime = Clock.Monotonic };
+        var thread = new GuestThread(First, id, new GuestCpu(architecture) { TimeStamp = _clock.TimeStamp }) { Credentials = credentials, StartTime = Clock.Monotonic };
         First.Add(thread);
         return thread;
     }

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Cpu;
+
 namespace Vivarium.Emulator.Kernel;
 
 /// <summary>A world's time: the host's counted from boot, or its own.</summary>
@@ -26,6 +28,9 @@ public sealed class WorldClock : IClock
 
     // A world has been up for a second when it starts: 0 has meanings of its own.
     public long Monotonic => 1_000_000_000 + (_host is null ? _virtual : _host.Monotonic - _bootMonotonic);
+
+    /// <summary>The time stamp counter of the world's processors: <see cref="Monotonic"/>.</summary>
+    public TimeStampCounter TimeStamp => new(() => (ulong)Monotonic, _host?.MonotonicFunction ?? 0, 1_000_000_000 - _bootMonotonic);
 
     public long Realtime => _host?.Realtime ?? _bootRealtime + _virtual;
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
 
 namespace Vivarium.Nodes.Hosting;
@@ -18,6 +19,10 @@ internal sealed class HostClock : IClock
     public long Monotonic => Stopwatch.Frequency == 1_000_000_000
         ? Stopwatch.GetTimestamp()
         : (long)(Stopwatch.GetTimestamp() * NanosecondsPerTick);
+
+    // What the run-time reads as well (clock_gettime(3)); elsewhere a tick is something else.
+    public nint MonotonicFunction { get; } = OperatingSystem.IsLinux() && Stopwatch.Frequency == 1_000_000_000
+        && NativeLibrary.TryLoad("libc.so.6", out nint library) && NativeLibrary.TryGetExport(library, "clock_gettime", out nint function) ? function : 0;
 
     public long Realtime => (DateTime.UtcNow - DateTime.UnixEpoch).Ticks * 100;
 }

@@ -94,7 +94,7 @@ public sealed partial class Interpreter
                 X86CpuId.Execute(ref state);
                 return ExitReason.Budget;
             case OpCode.TimeStamp:
-                state.Registers[op.Destination] = cpu.TimeStamp?.Invoke() ?? cpu.Instructions;
+                state.Registers[op.Destination] = cpu.TimeStamp?.Read() ?? cpu.Instructions;
                 return ExitReason.Budget;
             case OpCode.BranchIfZero or OpCode.BranchIfNotZero:
                 return EndOfBlock;

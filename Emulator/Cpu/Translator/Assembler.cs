@@ -231,6 +231,12 @@ internal sealed unsafe partial class Assembler
         Relative(target);
     }
 
+    public void Call(nint target)
+    {
+        Byte(0xE8);
+        Relative(target);
+    }
+
     public void JumpIf(int condition, nint target)
     {
         Byte(0x0F);

@@ -188,6 +188,8 @@ internal sealed unsafe partial class BlockTranslator
                 return 1;
             case OpCode.String:
                 return EmitString(op);
+            case OpCode.TimeStamp:
+                return EmitTimeStamp(at);
             default:
                 return 0;
         }

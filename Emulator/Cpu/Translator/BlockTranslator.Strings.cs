@@ -2,7 +2,7 @@ using Vivarium.Emulator.Cpu.Ops;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
-/// <summary>REP MOVS and REP STOS as the host's own; other string instructions are the interpreter's.</summary>
+/// <summary>REP MOVS and REP STOS as the host's own, other string instructions being the interpreter's; RDTSC.</summary>
 internal sealed unsafe partial class BlockTranslator
 {
     /// <summary>log2 of the bytes that one instruction may move: less than the guards, and short enough for other guests to wait.</summary>
@@ -39,6 +39,42 @@ internal sealed unsafe partial class BlockTranslator
         Unverify(6);
         Unverify(7);
         return 1;
+    }
+
+    /// <summary>
+    /// RDTSC, RDTSCP: the counter and its two writes. Where the world's clock is no function of the host's the block is left as by a
+    /// fault of the instruction, which the interpreter runs then.
+    /// </summary>
+    private int EmitTimeStamp(int at)
+    {
+        const byte jumpIfCounterIsZero = 0xE3;
+        const int half = 32;
+        if (!Is(at + 1, OpCode.ZeroExtend) || _ops[at + 1].Destination != 0 || !Is(at + 2, OpCode.ShiftRightImmediate) || _ops[at + 2].Destination != 2)
+            return 0;
+        Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
+        _asm.Store(saved, HostRegister.Rcx, 3);
+        _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.Context), 3);
+        _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rcx, GateContext.ClockFunctionAt), 3);
+        _asm.Byte(jumpIfCounterIsZero);
+        _asm.Byte(2);
+        _asm.Byte(0xEB); // JMP behind the exit
+        int displacementAt = _asm.Offset;
+        _asm.Byte(0);
+        _asm.Load(HostRegister.Rcx, saved, 3);
+        _asm.Move(RegisterMap.Scratch, _asm.RunAddress);
+        _asm.Jump(_gate.FaultExit);
+        int here = _asm.Offset;
+        _asm.Offset = displacementAt;
+        _asm.Byte(here - displacementAt - 1);
+        _asm.Offset = here;
+        _asm.Load(HostRegister.Rcx, saved, 3);
+        _asm.Call(_gate.ReadClock);
+        _asm.RotateRight(HostRegister.Rdx, RegisterMap.Scratch, half);
+        _asm.Move32(HostRegister.Rdx, HostRegister.Rdx);
+        _asm.Move32(HostRegister.Rax, RegisterMap.Scratch);
+        Unverify(0);
+        Unverify(2);
+        return 3;
     }
 
     private bool HasStringRegisters => HostOf(6) == HostRegister.Rsi && HostOf(7) == HostRegister.Rdi;

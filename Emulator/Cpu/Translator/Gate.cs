@@ -15,6 +15,13 @@ internal struct GateContext
     public long Budget;
     public ulong FsBase;
     public ulong GsBase;
+
+    /// <summary>The time stamp counter's function, or 0, and its offset.</summary>
+    public nint ClockFunction;
+    public long ClockOffset;
+
+    public const int ClockFunctionAt = 48;
+    public const int ClockOffsetAt = 56;
 }
 
 /// <summary>
@@ -22,7 +29,7 @@ internal struct GateContext
 /// that blocks jump to when they end. Also keeps the probe, an address that can be read with nothing readable in the 4 GB
 /// behind it: reading there at an offset faults unless the offset is zero.
 /// </summary>
-internal sealed unsafe class Gate
+internal sealed unsafe partial class Gate
 {
     private const int StateFlags = 3080;
     private const int StatePc = 3072;
@@ -41,6 +48,8 @@ internal sealed unsafe class Gate
         EmitExit();
         Align();
         EmitMisses();
+        Align();
+        EmitReadClock();
         Align();
         FaultExit = _asm.RunAddress;
         StorePc();

@@ -92,6 +92,8 @@ public sealed unsafe class Translator : IEngine
             JumpMask = code.Jumps.Mask,
             FsBase = state.FsBase,
             GsBase = state.GsBase,
+            ClockFunction = cpu.TimeStamp?.Function ?? 0,
+            ClockOffset = cpu.TimeStamp?.Offset ?? 0,
         };
         exit = new EngineExit(ExitReason.Budget);
         CodeCache.Worker worker = _cache.Enter();
