@@ -105,6 +105,9 @@ public sealed partial class GuestThread
     /// <summary>Where its memory is taken from, as the personality has it; inherited by what it makes (set_mempolicy(2)).</summary>
     public object? MemoryPolicy { get; set; }
 
+    /// <summary>Its keyrings; null until it has any.</summary>
+    public Keys.ThreadKeys? Keys { get; set; }
+
     /// <summary>Nanoseconds its calls count for.</summary>
     public ulong SystemTime { get; internal set; }
 

@@ -57,6 +57,7 @@ public sealed partial class Process
             Scheduling = maker.Scheduling.Inherited(),
             Filter = maker.Filter,
             MemoryPolicy = maker.MemoryPolicy,
+            Keys = maker.Keys?.Copy(),
         };
         thread.Cpu.Instructions = 0;
         if ((shares & CloneShares.Memory) == 0)

@@ -68,6 +68,7 @@ public sealed partial class Process
         FileContext.Leave();
         _memory.Leave();
         LeaveIpc();
+        Keyring = null;
         Release();
         LoseTerminal();
         Disown();
@@ -157,6 +158,8 @@ public sealed partial class Process
         if (survivor.Id != Id)
             Space.Release(survivor.Id);
         survivor.Id = Id;
+        if (survivor.Keys is { } keys)
+            keys.Own = null;
     }
 
     /// <summary>Lets a parent that waits after vfork go on.</summary>
@@ -185,6 +188,7 @@ public sealed partial class Process
         thread.LeaveSources();
         (thread.Call.State as IAbandonable)?.Abandon();
         thread.Pending.Clear();
+        thread.Keys?.Leave();
         World.Personality.OnThreadExit(thread);
         thread.State = ThreadState.Dead;
         KeepTimes(thread);

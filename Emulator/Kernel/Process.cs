@@ -169,6 +169,15 @@ public sealed partial class Process
     /// <summary>How the personality treats it (personality(2)), in the system's own bits; children have it too.</summary>
     public uint Persona { get; set; }
 
+    private Keys.Keyring? _keyring;
+
+    /// <summary>The keyring of its threads; goes with a new program.</summary>
+    public Keys.Keyring? Keyring
+    {
+        get => _keyring;
+        set => Keys.ThreadKeys.Replace(ref _keyring, value);
+    }
+
     /// <summary>It has a list of semaphore operations to undo, however short (CLONE_SYSVSEM makes one).</summary>
     public bool HasUndoList { get; set; }
 
@@ -238,6 +247,7 @@ public sealed partial class Process
     internal void ReplaceMemory(AddressSpace memory)
     {
         DropAsyncContexts();
+        Keyring = null;
         _memory.Leave();
         _memory = new SharedMemory(memory);
     }

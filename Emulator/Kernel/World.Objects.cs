@@ -63,6 +63,13 @@ public sealed partial class World
     /// <summary>Watches in all of them.</summary>
     public int FileWatches { get; internal set; }
 
+    private Keys.KeyTable? _keys;
+
+    /// <summary>Keys and keyrings.</summary>
+    public Keys.KeyTable Keys => _keys ??= new Keys.KeyTable(this);
+
+    internal bool HasKeys => _keys is not null;
+
     private KernelLog? _log;
 
     /// <summary>What the kernel says of itself.</summary>

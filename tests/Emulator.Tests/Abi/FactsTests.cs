@@ -56,6 +56,7 @@ public sealed class FactsTests
         #include <linux/fiemap.h>
         #include <linux/fs.h>
         #include <linux/futex.h>
+        #include <linux/keyctl.h>
         #include <linux/magic.h>
         #include <linux/openat2.h>
         #include <linux/sched.h>

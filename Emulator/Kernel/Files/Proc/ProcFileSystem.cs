@@ -67,6 +67,8 @@ public sealed class ProcFileSystem : GeneratedFileSystem
                 + "pty_master           /dev/ptm      128 0-1048575 pty:master\n"))
             .AddText("swaps", static () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
             .AddText("modules", static () => "")
+            .Add("keys", new ProcText(this, static call => call is null ? [] : Keys.KeyText.Keys(call)))
+            .Add("key-users", new ProcText(this, static call => call is null ? [] : Keys.KeyText.Users(call)))
             .AddText("partitions", static () => "major minor  #blocks  name\n\n")
             .AddText("diskstats", static () => "")
             .AddText("vmstat", () => $"nr_free_pages {(_system.TotalMemory - _system.UsedMemory()) / 4096}\npgfault 0\npgmajfault 0\n");
