@@ -39,7 +39,8 @@ public sealed class DirectoryFile : OpenFile
             return Errno.None;
         if (Position == 1 && !progress.AddSpecial(".."u8, ParentInode(), FirstEntry))
             return Errno.None;
-        _inode.Accessed();
+        if ((Path!.Mount.Flags & (MountFlags.NoAccessTime | MountFlags.NoDirectoryAccessTime)) == 0)
+            _inode.Accessed();
         Errno error = _inode.List(call, (ulong)Position - FirstEntry, progress);
         if (error == Errno.None && !progress.IsFull)
             _end = Position;

@@ -40,7 +40,10 @@ public abstract class FileSystem
     public abstract FileSystemStatus Status { get; }
 
     /// <summary>The file system as a whole refuses changes (EROFS), however it is mounted.</summary>
-    public virtual bool IsReadOnly => false;
+    public virtual bool IsReadOnly => ForbidsChanges;
+
+    /// <summary>It was mounted, or mounted again, to be read only.</summary>
+    public bool ForbidsChanges { get; set; }
 
     /// <summary>Time of the world, for file times.</summary>
     public IClock Clock { get; }

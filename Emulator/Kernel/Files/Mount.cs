@@ -1,7 +1,30 @@
 namespace Vivarium.Emulator.Kernel.Files;
 
+/// <summary>What a mount forbids, and how it keeps times of access (mount(8), "Filesystem-independent mount options").</summary>
+[Flags]
+public enum MountFlags : ushort
+{
+    None = 0,
+    ReadOnly = 1 << 0,
+
+    /// <summary>Set-id bits have no effect.</summary>
+    NoSetId = 1 << 1,
+
+    /// <summary>Device nodes cannot be opened.</summary>
+    NoDevices = 1 << 2,
+
+    /// <summary>Nothing here can be executed.</summary>
+    NoExecute = 1 << 3,
+    NoAccessTime = 1 << 4,
+    NoDirectoryAccessTime = 1 << 5,
+    StrictAccessTime = 1 << 6,
+
+    /// <summary>Symbolic links are not followed.</summary>
+    NoLinks = 1 << 7,
+}
+
 /// <summary>A tree attached somewhere: a file system, or with a bind mount a part of one.</summary>
-public sealed class Mount
+public sealed partial class Mount
 {
     private readonly List<Mount> _children = [];
     private Dentry? _root;
@@ -32,30 +55,23 @@ public sealed class Mount
 
     public Dentry? MountPoint { get; private set; }
 
-    public bool IsReadOnly { get; internal set; }
+    public MountFlags Flags { get; set; }
 
-    /// <summary>Set-id bits have no effect.</summary>
-    public bool NoSetId { get; internal set; }
+    public bool IsReadOnly => (Flags & MountFlags.ReadOnly) != 0;
 
-    /// <summary>Device nodes cannot be opened.</summary>
-    public bool NoDevices { get; internal set; }
+    public bool NoSetId => (Flags & MountFlags.NoSetId) != 0;
 
-    /// <summary>Nothing here can be executed.</summary>
-    public bool NoExecute { get; internal set; }
+    public bool NoDevices => (Flags & MountFlags.NoDevices) != 0;
+
+    public bool NoExecute => (Flags & MountFlags.NoExecute) != 0;
+
+    /// <summary>A number that no other mount of the world ever had (STATX_MNT_ID_UNIQUE); here ids do not come again.</summary>
+    public ulong UniqueId => (1UL << 31) + (uint)Id;
 
     /// <summary>Open files and working directories in it.</summary>
     public int Holders { get; internal set; }
 
     public IReadOnlyList<Mount> Children => _children;
-
-    /// <summary>Changes what the mount forbids (mount(2) with MS_REMOUNT).</summary>
-    public void SetFlags(bool readOnly, bool noSetId, bool noDevices, bool noExecute)
-    {
-        IsReadOnly = readOnly;
-        NoSetId = noSetId;
-        NoDevices = noDevices;
-        NoExecute = noExecute;
-    }
 
     internal void AttachTo(Mount parent, Dentry point)
     {

@@ -259,7 +259,7 @@ public ref struct PathWalk
     private Errno FollowLink(Inode link, ReadOnlySpan<byte> rest, out bool jumped)
     {
         jumped = false;
-        if (Has(WalkFlags.NoLinks) || ++_links > MaxLinks)
+        if (Has(WalkFlags.NoLinks) || (Mount.Flags & MountFlags.NoLinks) != 0 || ++_links > MaxLinks)
             return Errno.ELOOP;
         if (link.FollowMagic(_caller.Call, out PathEntry? target, out Errno error))
         {

@@ -44,7 +44,7 @@ public sealed class RegularFile : OpenFile
     public override IoResult ReadAt(long offset, Span<byte> destination)
     {
         IoResult result = _inode.ReadAt(offset, destination);
-        if ((Flags & OpenFlags.NoAccessTime) == 0 && !destination.IsEmpty)
+        if ((Flags & OpenFlags.NoAccessTime) == 0 && (Path is not { } path || (path.Mount.Flags & MountFlags.NoAccessTime) == 0) && !destination.IsEmpty)
             _inode.Accessed();
         return result;
     }

@@ -4,28 +4,106 @@ namespace Vivarium.Emulator.Kernel.Files;
 
 public sealed partial class Vfs
 {
+    private const int MostMounts = 100_000;
+
+    private readonly SortedSet<int> _freeGroupIds = [];
+    private int _lastGroupId;
+
     /// <summary>Attaches a file system (or, with <paramref name="root"/>, a part of one) at a directory or file. The newest mount on a place covers older ones.</summary>
-    public Mount MountAt(PathEntry point, FileSystem fileSystem, string source, Dentry? root = null, bool readOnly = false)
+    public Mount MountAt(PathEntry point, FileSystem fileSystem, string source, Dentry? root = null, MountFlags flags = MountFlags.None)
     {
-        Mount mount = new(this, _nextMount++, fileSystem, root, source) { IsReadOnly = readOnly };
-        mount.AttachTo(point.Mount, point.Dentry);
+        Mount mount = NewMount(fileSystem, source, root, flags);
+        Attach(mount, point);
         return mount;
     }
+
+    /// <summary>A mount that is nowhere yet.</summary>
+    public Mount NewMount(FileSystem fileSystem, string source, Dentry? root = null, MountFlags flags = MountFlags.None) =>
+        new(this, _nextMount++, fileSystem, root, source) { Flags = flags };
+
+    /// <summary>Attaches a tree of mounts that is nowhere, and copies of it where its place is shared with.</summary>
+    public void Attach(Mount mount, PathEntry point)
+    {
+        if (point.Mount.Peers is not null)
+        {
+            foreach (Mount below in Tree(mount))
+                below.SetPropagation(Propagation.Shared);
+        }
+        mount.AttachTo(point.Mount, point.Dentry);
+        Propagate(mount, point.Mount, point.Dentry, [point.Mount]);
+    }
+
+    /// <summary>Copies of a tree that was attached to one mount go to its peers, and as slaves to its peers' slaves, whose peers get copies of those.</summary>
+    private void Propagate(Mount tree, Mount member, Dentry place, HashSet<Mount> reached)
+    {
+        if (member.Peers is not { } peers)
+            return;
+        foreach (Mount peer in peers.After(member))
+        {
+            if (reached.Add(peer) && IsWithin(place, peer.Root))
+                Copy(tree, [], copiesUnbindable: true).AttachTo(peer, place);
+        }
+        foreach (Mount slave in peers.Slaves.ToArray())
+        {
+            if (!reached.Add(slave) || !IsWithin(place, slave.Root))
+                continue;
+            Mount copy = Copy(tree, [], copiesUnbindable: true);
+            foreach (Mount below in Tree(copy))
+            {
+                below.SetPropagation(Propagation.Slave);
+                if (slave.Peers is not null)
+                    below.SetPropagation(Propagation.Shared);
+            }
+            copy.AttachTo(slave, place);
+            Propagate(copy, slave, place, reached);
+        }
+    }
+
+    internal int NewGroupId()
+    {
+        if (_freeGroupIds.Count == 0)
+            return ++_lastGroupId;
+        int id = _freeGroupIds.Min;
+        _freeGroupIds.Remove(id);
+        return id;
+    }
+
+    internal void ReleaseGroupId(int id) => _freeGroupIds.Add(id);
 
     /// <summary>umount2(2): EINVAL when nothing is mounted exactly there or it is the root, EBUSY when it is in use or has mounts below unless <paramref name="lazy"/>.</summary>
     public Errno Unmount(PathEntry point, bool lazy)
     {
         Mount mount = point.Mount;
-        if (!ReferenceEquals(point.Dentry, mount.Root) || mount.Parent is null)
+        if (!ReferenceEquals(point.Dentry, mount.Root) || mount.Parent is not { } parent)
             return Errno.EINVAL;
-        if (mount.Children.Count != 0 && !lazy)
+        if (!lazy && (mount.Children.Count != 0 || mount.Holders != 0))
             return Errno.EBUSY;
-        if (mount.Holders != 0 && !lazy)
-            return Errno.EBUSY;
-        mount.Detach();
-        if (mount.FileSystem.Watches.Count > 0 && mount.Holders == 0 && mount.FileSystem.Places == 0)
-            NoteEnd(mount.FileSystem);
+        Dentry place = mount.MountPoint!;
+        foreach (Mount receiver in parent.Receivers())
+        {
+            // Copies that are in use stay.
+            if (receiver.On(place) is { } copy && (lazy || (copy.Children.Count == 0 && copy.Holders == 0)))
+                TakeOff(copy);
+        }
+        TakeOff(mount);
         return Errno.None;
+    }
+
+    private static void TakeOff(Mount mount)
+    {
+        mount.Detach();
+        Dissolve(mount);
+    }
+
+    /// <summary>A tree of mounts that is nowhere any more lives on for those who have it open, and spreads nothing.</summary>
+    public static void Dissolve(Mount mount)
+    {
+        foreach (Mount below in Tree(mount))
+        {
+            below.LeavePropagation();
+            if (below.FileSystem.Watches.Count > 0 && below.Holders == 0 && below.FileSystem.Places == 0)
+                NoteEnd(below.FileSystem);
+        }
     }
 
     /// <summary>Lets go of what all mounted file systems hold of the host; nothing can be used after it.</summary>
@@ -54,6 +132,12 @@ public sealed partial class Vfs
         Mount top = member;
         while (top.Parent is { } parent)
             top = parent;
+        return Tree(top);
+    }
+
+    /// <summary>A mount and all below it, parents before children.</summary>
+    public static IEnumerable<Mount> Tree(Mount top)
+    {
         Stack<Mount> pending = new([top]);
         while (pending.TryPop(out Mount? mount))
         {
@@ -65,6 +149,13 @@ public sealed partial class Vfs
         }
     }
 
+    /// <summary>False when the tree of mounts has as many as one may have (/proc/sys/fs/mount-max, ENOSPC), were <paramref name="more"/> added.</summary>
+    public bool HasRoomFor(Mount more)
+    {
+        int count = _nextMount > MostMounts ? Mounts().Count() : 0;
+        return count == 0 || count + Tree(more).Count() <= MostMounts;
+    }
+
     /// <summary>Gives a process a copy of its tree of mounts, and moves its root and working directory there (mount_namespaces(7)).</summary>
     public void CopyMounts(FileContext context)
     {
@@ -72,57 +163,71 @@ public sealed partial class Vfs
         while (top.Parent is { } parent)
             top = parent;
         Dictionary<Mount, Mount> copies = [];
-        Copy(top, copies);
+        Copy(top, copies, copiesUnbindable: true);
         PathEntry root = context.Root, directory = context.WorkingDirectory;
         context.Root = new PathEntry(copies.GetValueOrDefault(root.Mount, root.Mount), root.Dentry);
         context.WorkingDirectory = new PathEntry(copies.GetValueOrDefault(directory.Mount, directory.Mount), directory.Dentry);
     }
 
-    private Mount Copy(Mount mount, Dictionary<Mount, Mount> copies)
+    private Mount Copy(Mount mount, Dictionary<Mount, Mount> copies, bool copiesUnbindable)
     {
-        var copy = new Mount(this, _nextMount++, mount.FileSystem, mount.Root, mount.Source);
-        copy.SetFlags(mount.IsReadOnly, mount.NoSetId, mount.NoDevices, mount.NoExecute);
+        Mount copy = CopyOne(mount, mount.Root);
         copies[mount] = copy;
         foreach (Mount child in mount.Children)
-            Copy(child, copies).AttachTo(copy, child.MountPoint!);
+        {
+            if (copiesUnbindable || !child.IsUnbindable)
+                Copy(child, copies, copiesUnbindable).AttachTo(copy, child.MountPoint!);
+        }
         return copy;
     }
 
-    /// <summary>A bind mount with all that is mounted below it (MS_BIND with MS_REC).</summary>
-    public void BindAll(PathEntry point, PathEntry from)
+    /// <summary>A copy has the peers and the master of the original, and can be bound.</summary>
+    private Mount CopyOne(Mount mount, Dentry root)
     {
-        Mount[] below = [.. from.Mount.Children];
-        Mount mount = MountAt(point, from.Mount.FileSystem, from.Mount.Source, from.Dentry, from.Mount.IsReadOnly);
-        foreach (Mount child in below)
-        {
-            if (IsWithin(child.MountPoint!, from.Dentry))
-                Copy(child, []).AttachTo(mount, child.MountPoint!);
-        }
+        Mount copy = NewMount(mount.FileSystem, mount.Source, root, mount.Flags);
+        copy.Obey(mount.Master);
+        if (mount.Peers is { } peers)
+            copy.Share(peers, mount);
+        return copy;
     }
 
-    private static bool IsWithin(Dentry name, Dentry directory)
+    /// <summary>A copy of what is at a place, with all that is mounted below when <paramref name="isRecursive"/>; it is nowhere yet. EINVAL for what cannot be bound.</summary>
+    public Errno CopyTree(PathEntry from, bool isRecursive, out Mount? copy)
     {
-        for (Dentry? above = name; above is not null; above = above.Parent)
+        copy = null;
+        if (from.Mount.IsUnbindable)
+            return Errno.EINVAL;
+        copy = CopyOne(from.Mount, from.Dentry);
+        foreach (Mount child in isRecursive ? [.. from.Mount.Children] : Array.Empty<Mount>())
         {
-            if (ReferenceEquals(above, directory))
-                return true;
+            if (!child.IsUnbindable && IsWithin(child.MountPoint!, from.Dentry))
+                Copy(child, [], copiesUnbindable: false).AttachTo(copy, child.MountPoint!);
         }
-        return false;
+        return Errno.None;
     }
 
-    /// <summary>Moves a mount to another place (MS_MOVE): EINVAL when it is none, ELOOP when the place is in it.</summary>
-    public static Errno MoveMount(PathEntry from, PathEntry to)
+    private static bool IsWithin(Dentry name, Dentry directory) => directory.IsAncestorOf(name);
+
+    /// <summary>
+    /// Moves a mount, or puts a tree that is nowhere at its first place (MS_MOVE, move_mount(2)): EINVAL when it is none, when it or the place forbid it, and when one is
+    /// a directory and the other is not; ELOOP when the place is in it.
+    /// </summary>
+    public Errno MoveMount(PathEntry from, PathEntry to)
     {
         Mount mount = from.Mount;
-        if (!ReferenceEquals(from.Dentry, mount.Root) || mount.Parent is null)
+        bool isShared = to.Mount.Peers is not null;
+        if (!ReferenceEquals(from.Dentry, mount.Root) || mount == RootMount || mount.Parent?.Peers is not null || from.Inode.Kind == FileKind.Directory != (to.Inode.Kind == FileKind.Directory))
+            return Errno.EINVAL;
+        if (isShared && Tree(mount).Any(static below => below.IsUnbindable))
             return Errno.EINVAL;
         for (Mount? above = to.Mount; above is not null; above = above.Parent)
         {
             if (above == mount)
                 return Errno.ELOOP;
         }
-        mount.Detach();
-        mount.AttachTo(to.Mount, to.Dentry);
+        if (mount.Parent is not null)
+            mount.Detach();
+        Attach(mount, to);
         return Errno.None;
     }
 
@@ -130,6 +235,8 @@ public sealed partial class Vfs
     public static Errno PivotRoot(PathEntry root, PathEntry newRoot, PathEntry putOld)
     {
         Mount mount = newRoot.Mount, old = root.Mount;
+        if (putOld.Mount.Peers is not null || mount.Parent?.Peers is not null || old.Parent?.Peers is not null)
+            return Errno.EINVAL;
         if (mount == old || putOld.Mount == old)
             return Errno.EBUSY;
         if (!ReferenceEquals(newRoot.Dentry, mount.Root) || !ReferenceEquals(root.Dentry, old.Root) || mount.Parent is null)

@@ -11,6 +11,9 @@ public readonly record struct FileSystemRequest(CallContext Call, string Source,
 /// <summary>Makes a file system of some type.</summary>
 public delegate Errno FileSystemMaker(in FileSystemRequest request, out FileSystem? made);
 
+/// <summary>A type of file system that mount(2) can make; <paramref name="Accepts"/> knows its options by key and value.</summary>
+public sealed record FileSystemType(string Name, FileSystemMaker Make, Func<string, string?, bool> Accepts);
+
 /// <summary>
 /// The tree of a world: its mounts, and the operations on names with the checks and the order of errors that the manual pages of
 /// the calls give. Cut by verb: opening, changing names, changing attributes, mounting.
@@ -39,7 +42,7 @@ public sealed partial class Vfs
     public NodeOpener? FifoOpener { get; set; }
 
     /// <summary>File systems that mount(2) can make, by type name.</summary>
-    public Dictionary<string, FileSystemMaker> FileSystemTypes { get; } = new(StringComparer.Ordinal);
+    public Dictionary<string, FileSystemType> FileSystemTypes { get; } = new(StringComparer.Ordinal);
 
     /// <summary>Holds regular files without a name (memfd_create).</summary>
     public FileSystem? UnnamedFiles { get; set; }

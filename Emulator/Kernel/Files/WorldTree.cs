@@ -53,12 +53,12 @@ public sealed record WorldTree
         MemoryFileSystem root = new(Clock, lower.Status.Device, NewContent, lower) { Accountant = Accountant };
         Vfs vfs = new(root, "overlay");
         vfs.UnnamedFiles = NewTemporary(vfs);
-        vfs.FileSystemTypes["tmpfs"] = Making(_ => NewTemporary(vfs));
-        vfs.FileSystemTypes["ramfs"] = Making(_ => NewTemporary(vfs));
-        vfs.FileSystemTypes["proc"] = Making(call => NewProc(vfs, Processes.In(call.Thread.Namespaces.Processes)));
-        vfs.FileSystemTypes["overlay"] = (in FileSystemRequest request, out FileSystem? made) => OverlayOptions.Make(vfs, Clock, request, out made);
-        vfs.FileSystemTypes["sysfs"] = Making(_ => NewSystem(vfs));
-        vfs.FileSystemTypes["cgroup2"] = Making(_ => NewGroups(vfs));
+        vfs.FileSystemTypes["tmpfs"] = new FileSystemType("tmpfs", (in FileSystemRequest request, out FileSystem? made) => TemporaryOptions.Make(NewTemporary(vfs), request, out made), TemporaryOptions.IsKnown);
+        Register(vfs, "ramfs", _ => NewTemporary(vfs));
+        Register(vfs, "proc", call => NewProc(vfs, Processes.In(call.Thread.Namespaces.Processes)));
+        vfs.FileSystemTypes["overlay"] = new FileSystemType("overlay", (in FileSystemRequest request, out FileSystem? made) => OverlayOptions.Make(vfs, Clock, request, out made), OverlayOptions.IsKnown);
+        Register(vfs, "sysfs", _ => NewSystem(vfs));
+        Register(vfs, "cgroup2", _ => NewGroups(vfs));
         MemoryDevices.Register(vfs.Devices, Random);
         TerminalDevices.Register(vfs.Devices);
         vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
@@ -78,7 +78,7 @@ public sealed record WorldTree
         MemoryFileSystem shared = NewTemporary(vfs);
         PseudoTerminalFileSystem? terminals = NewTerminals?.Invoke(vfs.NewDevice());
         if (NewTerminals is { } newTerminals)
-            vfs.FileSystemTypes["devpts"] = Making(_ => newTerminals(vfs.NewDevice()));
+            Register(vfs, "devpts", _ => newTerminals(vfs.NewDevice()));
         devices.FirstEntered = () =>
         {
             AddDevices(devices.Root);
@@ -105,12 +105,15 @@ public sealed record WorldTree
 
     private ProcFileSystem NewProc(Vfs vfs, IProcessSource processes) => new(Clock, vfs.NewDevice(), processes, System, Random);
 
-    /// <summary>A type without options.</summary>
-    private static FileSystemMaker Making(Func<CallContext, FileSystem> make) => (in FileSystemRequest request, out FileSystem? made) =>
-    {
-        made = make(request.Call);
-        return Errno.None;
-    };
+    /// <summary>A type whose options change nothing here.</summary>
+    private static void Register(Vfs vfs, string type, Func<CallContext, FileSystem> make) => vfs.FileSystemTypes[type] = new FileSystemType(
+        type,
+        (in FileSystemRequest request, out FileSystem? made) =>
+        {
+            made = make(request.Call);
+            return Errno.None;
+        },
+        static (_, _) => true);
 
     private Inode? OpenRoot(out string? problem)
     {
@@ -188,7 +191,7 @@ public sealed record WorldTree
             return $"cannot mount at {place}: {Describe(error)}";
         if ((point!.Inode.Kind == FileKind.Directory) != (fileSystem.RootKind == FileKind.Directory))
             return $"cannot mount at {place}: one is a directory, the other is not";
-        vfs.MountAt(point, fileSystem, source, readOnly: readOnly);
+        vfs.MountAt(point, fileSystem, source, flags: readOnly ? MountFlags.ReadOnly : MountFlags.None);
         return null;
     }
 

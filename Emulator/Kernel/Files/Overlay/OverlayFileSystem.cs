@@ -41,7 +41,7 @@ public sealed class OverlayFileSystem : FileSystem
 
     public override Inode Root { get; }
 
-    public override bool IsReadOnly => Layers.Upper is null;
+    public override bool IsReadOnly => Layers.Upper is null || ForbidsChanges;
 
     internal ulong Device { get; }
 

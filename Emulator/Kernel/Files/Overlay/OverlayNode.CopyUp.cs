@@ -56,7 +56,7 @@ internal sealed partial class OverlayNode
     {
         if (_upper is not null)
             return Errno.None;
-        if (_owner.IsReadOnly)
+        if (_owner.Layers.Upper is null)
             return Errno.EROFS;
         Errno error = _parent!.CopyUp();
         if (error != Errno.None)

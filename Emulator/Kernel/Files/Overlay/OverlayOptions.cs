@@ -24,7 +24,7 @@ internal sealed class OverlayOptions
             if (error != Errno.None)
                 return error;
         }
-        if (options._lowers.Count is 0 or > MostLayers || (options._upper is null) != (options._work is null) || !options.AreApart())
+        if (options._lowers.Count is 0 or > MostLayers || (options._lowers.Count == 1 && options._upper is null) || (options._upper is null) != (options._work is null) || !options.AreApart())
             return Errno.EINVAL;
         if (options._work is { } work && !PrepareWork(work.Path))
             return Errno.EROFS;
@@ -37,32 +37,40 @@ internal sealed class OverlayOptions
         return Errno.None;
     }
 
+    /// <summary>As far as it can be said without looking at paths.</summary>
+    public static bool IsKnown(string key, string? value) => (key, value) switch
+    {
+        ("lowerdir" or "lowerdir+" or "upperdir" or "workdir", { Length: > 0 }) => true,
+        ("redirect_dir", "on" or "off" or "follow" or "nofollow") => true,
+        ("index" or "xino" or "metacopy" or "nfs_export", "off") or ("xino", "auto") or ("uuid", "on" or "off" or "null" or "auto") => true,
+        ("volatile" or "default_permissions", null) => true,
+        _ => false,
+    };
+
     private Errno Take(Vfs vfs, CallContext call, string key, string? value)
     {
-        switch (key, value)
+        if (!IsKnown(key, value))
+            return Errno.EINVAL;
+        switch (key)
         {
-            case ("lowerdir", { Length: > 0 }):
+            case "lowerdir":
                 _lowers.Clear();
-                return TakeLowers(vfs, call, value);
-            case ("lowerdir+", { Length: > 0 }):
-                return TakeLower(vfs, call, value);
-            case ("upperdir", { Length: > 0 }):
-                return Find(vfs, call, value, ref _upper);
-            case ("workdir", { Length: > 0 }):
-                return Find(vfs, call, value, ref _work);
-            case ("redirect_dir", "on" or "off" or "follow" or "nofollow"):
+                return TakeLowers(vfs, call, value!);
+            case "lowerdir+":
+                return TakeLower(vfs, call, value!);
+            case "upperdir":
+                return Find(vfs, call, value!, ref _upper);
+            case "workdir":
+                return Find(vfs, call, value!, ref _work);
+            case "redirect_dir":
                 (_redirects, _followsRedirects) = (value == "on", value != "nofollow");
                 _other += value == "follow" ? "" : $",redirect_dir={value}";
                 return Errno.None;
-            case ("index" or "xino" or "metacopy" or "nfs_export", "off"):
-            case ("xino", "auto"):
-            case ("uuid", "on" or "off" or "null" or "auto"):
-                return Errno.None;
-            case ("volatile" or "default_permissions", null):
+            case "volatile" or "default_permissions":
                 _other += "," + key;
                 return Errno.None;
             default:
-                return Errno.EINVAL;
+                return Errno.None;
         }
     }
 

@@ -10,7 +10,7 @@ internal static class MountText
     {
         StringBuilder text = new();
         foreach ((Mount mount, string point) in Visible(context))
-            text.Append(CultureInfo.InvariantCulture, $"{Escape(mount.Source)} {point} {mount.FileSystem.TypeName} {Options(mount)}{OwnOptions(mount)} 0 0\n");
+            text.Append(CultureInfo.InvariantCulture, $"{Escape(mount.Source)} {point} {mount.FileSystem.TypeName} {(mount.IsReadOnly || mount.FileSystem.IsReadOnly ? "ro" : "rw")}{Options(mount)}{OwnOptions(mount)} 0 0\n");
         return text.ToString();
     }
 
@@ -22,7 +22,7 @@ internal static class MountText
             ulong device = mount.Root.Inode!.Status.Device;
             string root = Escape(Encoding.UTF8.GetString(PathInFileSystem(mount.Root)));
             text.Append(CultureInfo.InvariantCulture,
-                $"{mount.Id} {mount.Parent?.Id ?? 1} {DeviceNumber.Major(device)}:{DeviceNumber.Minor(device)} {root} {point} {Options(mount)} - "
+                $"{mount.Id} {mount.Parent?.Id ?? 1} {DeviceNumber.Major(device)}:{DeviceNumber.Minor(device)} {root} {point} {(mount.IsReadOnly ? "ro" : "rw")}{Options(mount)}{Optional(mount)} - "
                 + $"{mount.FileSystem.TypeName} {Escape(mount.Source)} {(mount.FileSystem.IsReadOnly ? "ro" : "rw")}{OwnOptions(mount)}\n");
         }
         return text.ToString();
@@ -32,7 +32,8 @@ internal static class MountText
     {
         if (context is null)
             yield break;
-        foreach (Mount mount in Vfs.Mounts(context.Root.Mount))
+        // As they were made (m_start in fs/namespace.c goes by the unique number).
+        foreach (Mount mount in Vfs.Mounts(context.Root.Mount).OrderBy(static mount => mount.Id).ToArray())
         {
             byte[] path = new PathEntry(mount, mount.Root).PathFrom(context.Root, out bool reachable);
             if (reachable)
@@ -52,14 +53,29 @@ internal static class MountText
 
     private static string Options(Mount mount)
     {
-        string options = mount.IsReadOnly || mount.FileSystem.IsReadOnly ? "ro" : "rw";
+        string options = "";
         if (mount.NoSetId)
             options += ",nosuid";
         if (mount.NoDevices)
             options += ",nodev";
         if (mount.NoExecute)
             options += ",noexec";
-        return options + ",relatime";
+        if ((mount.Flags & MountFlags.NoAccessTime) != 0)
+            options += ",noatime";
+        if ((mount.Flags & MountFlags.NoDirectoryAccessTime) != 0)
+            options += ",nodiratime";
+        if ((mount.Flags & (MountFlags.NoAccessTime | MountFlags.StrictAccessTime)) == 0)
+            options += ",relatime";
+        return (mount.Flags & MountFlags.NoLinks) != 0 ? options + ",nosymfollow" : options;
+    }
+
+    /// <summary>How the mount spreads (proc(5), mountinfo's optional fields).</summary>
+    private static string Optional(Mount mount)
+    {
+        string fields = mount.Peers is { } peers ? $" shared:{peers.Id}" : "";
+        if (mount.Master is { } master)
+            fields += $" master:{master.Id}";
+        return mount.IsUnbindable ? fields + " unbindable" : fields;
     }
 
     /// <summary>Blanks and backslashes are octal, so that lines stay fields.</summary>

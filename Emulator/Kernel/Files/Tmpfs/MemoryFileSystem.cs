@@ -41,6 +41,11 @@ public sealed class MemoryFileSystem : FileSystem
 
     public override string TypeName => _lower is null ? "tmpfs" : "overlay";
 
+    /// <summary>What it was mounted with.</summary>
+    public string GivenOptions { get; set; } = "";
+
+    public override string Options => GivenOptions;
+
     public override Inode Root { get; }
 
     /// <summary>Nodes live over a lower tree: directories then look as a disk's do.</summary>

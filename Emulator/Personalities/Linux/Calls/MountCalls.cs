@@ -6,44 +6,87 @@ using Vivarium.Emulator.Personalities.Linux.Abi;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
-/// <summary>mount(2) and umount2(2): memory file systems, binds, and changes of a mount's flags.</summary>
+/// <summary>mount(2), umount2(2), pivot_root(2).</summary>
 public static class MountCalls
 {
-    private const ulong ReadOnly = 1;
-    private const ulong NoSetId = 2;
-    private const ulong NoDevices = 4;
-    private const ulong NoExecute = 8;
-    private const ulong Remount = 32;
-    private const ulong Bind = 4096;
-    private const ulong Move = 8192;
-    private const ulong Recursive = 16384;
+    private const ulong Silent = 32768, Remount = 32, Bind = 4096, Move = 8192, Recursive = 16384;
+    private const ulong Unbindable = 1 << 17, Private = 1 << 18, Slave = 1 << 19, Shared = 1 << 20;
+    private const ulong AccessTimes = (1 << 10) | (1 << 11) | (1 << 21) | (1 << 24);
+    private const MountFlags KeptByRemount = MountFlags.NoAccessTime | MountFlags.NoDirectoryAccessTime | MountFlags.StrictAccessTime;
+    private const ulong PropagationFlags = Unbindable | Private | Slave | Shared;
 
-    // MS_UNBINDABLE, MS_PRIVATE, MS_SLAVE, MS_SHARED: mounts do not spread between name spaces here, as if all were private.
-    private const ulong Propagation = 0x1E0000;
+    private static readonly (ulong Flag, MountFlags Means)[] FlagNames =
+    [
+        (1, MountFlags.ReadOnly), (2, MountFlags.NoSetId), (4, MountFlags.NoDevices), (8, MountFlags.NoExecute), (1024, MountFlags.NoAccessTime),
+        (2048, MountFlags.NoDirectoryAccessTime), (1 << 24, MountFlags.StrictAccessTime), (256, MountFlags.NoLinks),
+    ];
 
     public static CallResult Mount(CallContext call, GuestAddress source, GuestAddress target, GuestAddress type, ulong flags, GuestAddress data)
     {
-        Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, 0, out PathEntry point);
+        Errno error = ReadText(call, data, out string options);
+        if (error != Errno.None)
+            return error;
+        error = call.Locate(Fcntl.AtCurrentDirectory, target, 0, out PathEntry point);
         if (error != Errno.None)
             return error;
         if (!MayMount(call))
             return Errno.EPERM;
         if ((flags & Remount) != 0)
-            return Change(point, flags);
-        if ((flags & Bind) != 0)
-            return BindAt(call, source, point, flags);
-        if ((flags & Propagation) != 0)
-            return 0;
-        if ((flags & Move) != 0)
-        {
-            error = call.Locate(Fcntl.AtCurrentDirectory, source, 0, out PathEntry from);
-            return error != Errno.None ? error : Vfs.MoveMount(from, point);
-        }
-        return MountNew(call, source, point, type, flags, data);
+            return Change(call, point, flags, options);
+        if ((flags & PropagationFlags) != 0 && (flags & Bind) == 0)
+            return Spread(point, flags);
+        if ((flags & (Bind | Move)) == 0)
+            return MountNew(call, source, point, type, flags, options);
+        error = source.IsNull ? Errno.EINVAL : call.ReadPath(source, out byte[] name) is not Errno.None and var unreadable ? unreadable : name.Length == 0 ? Errno.EINVAL : Errno.None;
+        if (error != Errno.None)
+            return error;
+        error = call.Locate(Fcntl.AtCurrentDirectory, source, 0, out PathEntry from);
+        if (error != Errno.None)
+            return error;
+        return (flags & Bind) != 0 ? BindAt(call.World.Vfs, from, point, (flags & Recursive) != 0) : call.World.Vfs.MoveMount(from, point);
     }
 
-    private static bool MayMount(CallContext call) =>
+    internal static bool MayMount(CallContext call) =>
         call.Thread.FileCredentials.Has(FilePrivileges.Administer) && call.Thread.Namespaces.Rules(call.Thread.Namespaces.Mounts.Owner);
+
+    private static Errno ReadText(CallContext call, GuestAddress data, out string text)
+    {
+        text = "";
+        if (data.IsNull)
+            return Errno.None;
+        byte[]? bytes = call.Memory.ReadCString(data, (int)GuestAddress.PageSize, out bool tooLong);
+        if (bytes is null && !tooLong)
+            return Errno.EFAULT;
+        text = Encoding.Latin1.GetString(bytes ?? []);
+        return Errno.None;
+    }
+
+    internal static MountFlags Decode(ulong flags)
+    {
+        MountFlags decoded = MountFlags.None;
+        foreach ((ulong flag, MountFlags means) in FlagNames)
+            decoded |= (flags & flag) != 0 ? means : MountFlags.None;
+        return (decoded & MountFlags.StrictAccessTime) != 0 ? decoded & ~MountFlags.NoAccessTime : decoded;
+    }
+
+    private static CallResult Spread(PathEntry point, ulong flags)
+    {
+        ulong wanted = flags & ~(Recursive | Silent);
+        if (!ReferenceEquals(point.Dentry, point.Mount.Root) || (wanted & ~PropagationFlags) != 0 || (wanted & (wanted - 1)) != 0)
+            return Errno.EINVAL;
+        Propagation propagation = Propagations(wanted);
+        foreach (Mount mount in (flags & Recursive) != 0 ? Vfs.Tree(point.Mount).ToArray() : [point.Mount])
+            mount.SetPropagation(propagation);
+        return 0;
+    }
+
+    internal static Propagation Propagations(ulong flag) => flag switch
+    {
+        Shared => Propagation.Shared,
+        Slave => Propagation.Slave,
+        Unbindable => Propagation.Unbindable,
+        _ => Propagation.Private,
+    };
 
     public static CallResult PivotRoot(CallContext call, GuestAddress newRoot, GuestAddress putOld)
     {
@@ -78,30 +121,52 @@ public static class MountCalls
         }
     }
 
-    private static CallResult Change(PathEntry point, ulong flags)
+    /// <summary>With MS_BIND the mount alone changes; otherwise its file system as well.</summary>
+    private static CallResult Change(CallContext call, PathEntry point, ulong flags, string options)
     {
         if (!ReferenceEquals(point.Dentry, point.Mount.Root))
             return Errno.EINVAL;
-        point.Mount.SetFlags((flags & ReadOnly) != 0, (flags & NoSetId) != 0, (flags & NoDevices) != 0, (flags & NoExecute) != 0);
+        if ((flags & Bind) == 0)
+        {
+            FileSystem fileSystem = point.Mount.FileSystem;
+            if (call.World.Vfs.FileSystemTypes.TryGetValue(fileSystem.TypeName, out FileSystemType? type) && !MountOptions.Split(options).All(option => type.Accepts(option.Key, option.Value)))
+                return Errno.EINVAL;
+            fileSystem.ForbidsChanges = (Decode(flags) & MountFlags.ReadOnly) != 0;
+        }
+        // Times of access stay as they were, unless something is said of them.
+        MountFlags kept = (flags & AccessTimes) == 0 ? point.Mount.Flags & KeptByRemount : MountFlags.None;
+        point.Mount.Flags = Decode(flags) | kept;
         return 0;
     }
 
-    private static CallResult BindAt(CallContext call, GuestAddress source, PathEntry point, ulong flags)
+    private static CallResult BindAt(Vfs vfs, PathEntry from, PathEntry point, bool isRecursive)
     {
-        Errno error = call.Locate(Fcntl.AtCurrentDirectory, source, 0, out PathEntry from);
+        Errno error = vfs.CopyTree(from, isRecursive, out Mount? copy);
         if (error != Errno.None)
             return error;
         if (from.Inode.Kind == FileKind.Directory != (point.Inode.Kind == FileKind.Directory))
+        {
+            Vfs.Dissolve(copy!);
             return Errno.ENOTDIR;
-        if ((flags & Recursive) != 0)
-            call.World.Vfs.BindAll(point, from);
-        else
-            call.World.Vfs.MountAt(point, from.Mount.FileSystem, from.Mount.Source, from.Dentry, from.Mount.IsReadOnly);
+        }
+        return Add(vfs, copy!, point);
+    }
+
+    private static CallResult Add(Vfs vfs, Mount mount, PathEntry point)
+    {
+        if (!vfs.HasRoomFor(mount))
+        {
+            Vfs.Dissolve(mount);
+            return Errno.ENOSPC;
+        }
+        vfs.Attach(mount, point);
         return 0;
     }
 
-    private static CallResult MountNew(CallContext call, GuestAddress source, PathEntry point, GuestAddress type, ulong flags, GuestAddress data)
+    private static CallResult MountNew(CallContext call, GuestAddress source, PathEntry point, GuestAddress type, ulong flags, string options)
     {
+        if (type.IsNull)
+            return Errno.EINVAL;
         Errno error = call.ReadPath(type, out byte[] typeName);
         if (error != Errno.None)
             return error;
@@ -109,29 +174,21 @@ public static class MountCalls
         if (!source.IsNull && (error = call.ReadPath(source, out sourceName)) != Errno.None)
             return error;
         Vfs vfs = call.World.Vfs;
-        if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out FileSystemMaker? make))
+        if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out FileSystemType? known))
             return Errno.ENODEV;
-        if (point.Inode.Kind != FileKind.Directory)
-            return Errno.ENOTDIR;
-        string text = "";
-        if (!data.IsNull)
-        {
-            if (call.Memory.ReadCString(data, (int)GuestAddress.PageSize, out _) is not { } bytes)
-                return Errno.EFAULT;
-            text = Encoding.Latin1.GetString(bytes);
-        }
-        error = make(new FileSystemRequest(call, Encoding.Latin1.GetString(sourceName), MountOptions.Split(text)), out FileSystem? made);
+        string name = Encoding.Latin1.GetString(sourceName);
+        error = known.Make(new FileSystemRequest(call, name, MountOptions.Split(options)), out FileSystem? made);
         if (error != Errno.None)
             return error;
-        Mount mount = vfs.MountAt(point, made!, Encoding.Latin1.GetString(sourceName));
-        mount.SetFlags((flags & ReadOnly) != 0, (flags & NoSetId) != 0, (flags & NoDevices) != 0, (flags & NoExecute) != 0);
-        return 0;
+        if (point.Inode.Kind != FileKind.Directory)
+            return Errno.ENOTDIR;
+        made!.ForbidsChanges = (Decode(flags) & MountFlags.ReadOnly) != 0;
+        return Add(vfs, vfs.NewMount(made, name, flags: Decode(flags)), point);
     }
 
     public static CallResult Umount2(CallContext call, GuestAddress target, uint flags)
     {
-        const uint Detach = 2;
-        const uint NoFollow = 8;
+        const uint Detach = 2, NoFollow = 8;
         if ((flags & ~0xFu) != 0)
             return Errno.EINVAL;
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, (flags & NoFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out PathEntry point);
