@@ -44,6 +44,7 @@ public sealed class ConformanceTests
         string second = await Listing(scratch, [.. @case.Options, "--", .. @case.CommandLine(file)], seed: 7);
         Assert.Equal(first, second);
         Assert.NotEmpty(first);
+        Assert.Empty(CallsUsed.By(name).Except(CallsUsed.In(first)));
     }
 
     [Fact]

@@ -31,9 +31,18 @@ public sealed class CoverageTests
     public void No_call_with_a_handler_is_called_absent() => Assert.Empty(
         Shapes().Where(call => call.Absent is not null && LinuxTable.IsImplemented(call.Number)).Select(call => call.Name));
 
+    /// <summary>What works was seen to work: a conformance case, compared with the host, makes the call with success.</summary>
+    [Fact]
+    public void Each_call_that_works_is_made_by_a_case() => Assert.Empty(
+        Shapes().Where(call => State(call) == "works" && !Cases().ContainsKey(call.Name)).Select(call => call.Name));
+
     [Fact]
     public void No_call_is_said_to_be_two_things() => Assert.Empty(
         Shapes().Where(call => new[] { call.Absent, call.Partial, call.Refused }.Count(reason => reason is not null) > 1).Select(call => call.Name));
+
+    /// <summary>Which case makes a call; tests/Conformance sees to it that it does.</summary>
+    private static Dictionary<string, string> Cases() => File.ReadLines(Path.Combine(Root(), "tests", "Conformance", "calls-used.txt"))
+        .Select(line => line.Split('\t')).ToDictionary(words => words[0], words => words[1]);
 
     private static string State(CallShape call) => LinuxTable.IsImplemented(call.Number)
         ? call.Refused is not null ? "refused" : call.Partial is not null ? "in part" : "works"
@@ -46,23 +55,25 @@ public sealed class CoverageTests
         var page = new StringBuilder("# Linux system calls\n\n");
         page.Append("Made from `Emulator/Personalities/Linux/linux.abi` and the handlers beside it; do not edit. A call without a\n");
         page.Append("handler answers ENOSYS and is named by `viv run --stats`. *Refused*: the handler checks its arguments and answers as a\n");
-        page.Append("kernel or processor does that lacks the thing.\n\n");
+        page.Append("kernel or processor does that lacks the thing. *Case*: a test of `tests/Conformance` that makes the call with success,\n");
+        page.Append("natively and in Vivarium, and compares what came of it.\n\n");
         page.Append("| implemented | of these in part | refused | left out on purpose | not yet | all |\n|---:|---:|---:|---:|---:|---:|\n");
         page.Append(CultureInfo.InvariantCulture,
             $"| {Count("works") + Count("in part")} | {Count("in part")} | {Count("refused")} | {Count("absent")} | {Count("not yet")} | {calls.Length} |\n\n");
-        page.Append("| x86-64 | arm64 | riscv64 | call | state | |\n|---:|---:|---:|---|---|---|\n");
+        page.Append("| x86-64 | arm64 | riscv64 | call | state | case | |\n|---:|---:|---:|---|---|---|---|\n");
+        Dictionary<string, string> cases = Cases();
         foreach (CallShape call in calls)
-            AppendRow(page, call);
+            AppendRow(page, call, State(call) is "works" or "in part" ? cases.GetValueOrDefault(call.Name) : null);
         return page.ToString();
     }
 
-    private static void AppendRow(StringBuilder page, CallShape call)
+    private static void AppendRow(StringBuilder page, CallShape call, string? @case)
     {
         string state = State(call);
         string? reason = state switch { "refused" => call.Refused, "in part" => call.Partial, "absent" => call.Absent, _ => null };
         string remark = string.Join(" ", new[] { reason, call.Notes }.Where(text => text is not null));
         string number = call.Number < 4096 ? call.Number.ToString(CultureInfo.InvariantCulture) : "";
-        page.Append(CultureInfo.InvariantCulture, $"| {number} | {call.Arm64} | {call.RiscV64} | {call.Name} | {state} | {remark} |\n");
+        page.Append(CultureInfo.InvariantCulture, $"| {number} | {call.Arm64} | {call.RiscV64} | {call.Name} | {state} | {@case} | {remark} |\n");
     }
 
     private static CallShape[] Shapes() => [.. LinuxTable.Numbers.ToArray().Select(number => LinuxTable.Describe(number)!)];

@@ -80,14 +80,15 @@ public static class AdministrationCalls
     }
 
     /// <summary>
-    /// Ends the world as a container's end: its first process is killed, and its status says SIGHUP for a restart, SIGINT for a halt
-    /// (reboot(2), "Behavior inside PID namespaces").
+    /// Ends the name space of process ids, or the world, whose end is a container's: the first process is killed, and its status says
+    /// SIGHUP for a restart, SIGINT for a halt (reboot(2), "Behavior inside PID namespaces").
     /// </summary>
     public static CallResult Reboot(CallContext call, int first, int second, uint command, GuestAddress argument)
     {
         const int magic = unchecked((int)0xfee1dead);
         const uint restart = 0x01234567, restartWith = 0xA1B2C3D4, halt = 0xCDEF0123, powerOff = 0x4321FEDC;
-        if (!call.Thread.Credentials.Has(Capability.Boot) || !call.Thread.Namespaces.Rules(null))
+        PidSpace space = call.Pids;
+        if (!call.Thread.Credentials.Has(Capability.Boot) || !call.Thread.Namespaces.Rules(space.Owner))
             return Errno.EPERM;
         if (first != magic || second is not (672274793 or 85072278 or 369367448 or 537993216))
             return Errno.EINVAL;
@@ -99,7 +100,7 @@ public static class AdministrationCalls
         };
         if (signal is not { } told)
             return Errno.EINVAL;
-        call.World.First!.Exit(WaitStatus.OfSignal(told, dumpedCore: false));
+        (space.Init ?? call.World.First!).Exit(WaitStatus.OfSignal(told, dumpedCore: false));
         return CallResult.NoReturn;
     }
 
