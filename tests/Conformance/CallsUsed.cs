@@ -20,12 +20,20 @@ internal static partial class CallsUsed
         foreach (string line in listing.Split('\n'))
         {
             Match match = LineForm().Match(line);
-            // io_cancel(2) says so when it did it.
-            if (match.Success && (!match.Groups[2].Value.StartsWith("-1 ", StringComparison.Ordinal) || match.Groups[2].Value == "-1 EINPROGRESS"))
+            if (match.Success && IsSuccess(match.Groups[1].Value, match.Groups[2].Value))
                 found.Add(match.Groups[1].Value);
         }
         return found;
     }
+
+    /// <summary>Some calls do what they are for and then fail: a wait that a signal ends, a cancellation; and some have no result.</summary>
+    private static bool IsSuccess(string call, string result) => result switch
+    {
+        "?" => call is "exit" or "exit_group" or "reboot",
+        "-1 EINTR" => call is "pause" or "rt_sigsuspend",
+        "-1 EINPROGRESS" => call is "io_cancel",
+        _ => !result.StartsWith("-1 ", StringComparison.Ordinal),
+    };
 
     [GeneratedRegex(@"^(?:\[pid +\d+\] )?(?:<\.\.\. )?(\w+)(?:\(| resumed>).*\) += (-1 \w+|\S+)")]
     private static partial Regex LineForm();

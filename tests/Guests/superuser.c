@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/reboot.h>
 #include <sched.h>
+#include <time.h>
 #include <signal.h>
 #include <sys/fsuid.h>
 #include <sys/mman.h>

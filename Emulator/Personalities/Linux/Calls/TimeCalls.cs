@@ -46,7 +46,7 @@ public static class TimeCalls
         }
         if (!zone.IsNull && !call.Memory.TryRead(zone, out ulong _))
             return Errno.EFAULT;
-        return Errno.EPERM;
+        return time.IsNull && zone.IsNull && call.Thread.Credentials.Has(Capability.Time) ? 0 : Errno.EPERM;
     }
 
     public static CallResult Adjtimex(CallContext call, GuestAddress buffer) => ClockAdjtime(call, Realtime, buffer);
