@@ -68,6 +68,8 @@ static void roots(void)
         unshare(CLONE_NEWNS);
         mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
         SHOW(mount("tmpfs", place, "tmpfs", 0, NULL));
+        SHOW(syscall(467, AT_FDCWD, place, 1, NULL, 0) >= 0);
+        SHOW(syscall(467, AT_FDCWD, place, 1, NULL, 8));
         chdir(place);
         mkdir("old", 0700), mkdir("inside", 0700);
         if (fork() == 0) {
