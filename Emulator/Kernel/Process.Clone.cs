@@ -102,7 +102,7 @@ public sealed partial class Process
         {
             if (Memory.Fork() is not { } copy)
                 return Errno.ENOMEM;
-            memory = new SharedMemory(copy);
+            memory = new SharedMemory(copy, _memory.Program);
         }
         Process? parent = (shares & CloneShares.Parent) != 0 ? Parent : this;
         child = new Process(

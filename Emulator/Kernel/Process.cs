@@ -5,12 +5,25 @@ using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
 
-/// <summary>An address space and who uses it: processes made by vfork share their parent's until they execute something.</summary>
-internal sealed class SharedMemory(AddressSpace space)
+/// <summary>
+/// An address space and who uses it: processes made by vfork share their parent's until they execute something. The program that is executed in it cannot be
+/// written meanwhile.
+/// </summary>
+internal sealed class SharedMemory
 {
     private int _users = 1;
 
-    public AddressSpace Space { get; } = space;
+    public SharedMemory(AddressSpace space, Inode? program)
+    {
+        Space = space;
+        Program = program;
+        if (program is not null)
+            program.Executors++;
+    }
+
+    public Inode? Program { get; }
+
+    public AddressSpace Space { get; }
 
     public SharedMemory Share()
     {
@@ -20,8 +33,11 @@ internal sealed class SharedMemory(AddressSpace space)
 
     public void Leave()
     {
-        if (--_users == 0)
-            Space.Dispose();
+        if (--_users != 0)
+            return;
+        if (Program is { } program)
+            program.Executors--;
+        Space.Dispose();
     }
 }
 
@@ -244,12 +260,12 @@ public sealed partial class Process
     internal void AddChild(Process child) => _children.Add(child);
 
     /// <summary>Takes the new program's memory in place of the old.</summary>
-    internal void ReplaceMemory(AddressSpace memory)
+    internal void ReplaceMemory(AddressSpace memory, Inode program)
     {
         DropAsyncContexts();
         Keyring = null;
         _memory.Leave();
-        _memory = new SharedMemory(memory);
+        _memory = new SharedMemory(memory, program);
     }
 
     /// <summary>Gives it a root, working directory and creation mask of its own (unshare(2), CLONE_FS).</summary>

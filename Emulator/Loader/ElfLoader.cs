@@ -24,6 +24,9 @@ public sealed record ElfImage
     public required bool ExecutableStack { get; init; }
 }
 
+/// <summary>An ELF file's bytes, the name its mappings have, and what is kept as long as it is mapped.</summary>
+public readonly record struct ElfContent(MemoryObject? Object, string Name, IMappingHolder? Holder);
+
 /// <summary>Maps ELF programs into an address space.</summary>
 public static class ElfLoader
 {
@@ -32,16 +35,16 @@ public static class ElfLoader
 
     /// <summary>Maps a program and its interpreter.</summary>
     public static ElfProblem Load(
-        AddressSpace memory, ElfFile program, MemoryObject file, string name, ElfFile? interpreter, MemoryObject? interpreterFile, string interpreterName, out ElfImage? image)
+        AddressSpace memory, ElfFile program, in ElfContent file, ElfFile? interpreter, in ElfContent interpreterFile, out ElfImage? image)
     {
         image = null;
         ulong bias = program.IsRelocatable ? ProgramBase - program.LowestAddress : 0;
-        if (!TryMap(memory, program, file, bias, name))
+        if (!TryMap(memory, program, file, bias))
             return ElfProblem.NoMemory;
         ulong interpreterBias = 0;
         if (interpreter is not null)
         {
-            if (!TryPlace(memory, interpreter, out interpreterBias) || !TryMap(memory, interpreter, interpreterFile!, interpreterBias, interpreterName))
+            if (!TryPlace(memory, interpreter, out interpreterBias) || !TryMap(memory, interpreter, interpreterFile, interpreterBias))
                 return ElfProblem.NoMemory;
         }
         image = new ElfImage
@@ -72,18 +75,18 @@ public static class ElfLoader
         return true;
     }
 
-    private static bool TryMap(AddressSpace memory, ElfFile elf, MemoryObject file, ulong bias, string name)
+    private static bool TryMap(AddressSpace memory, ElfFile elf, in ElfContent file, ulong bias)
     {
         foreach (ElfSegment segment in elf.Segments)
         {
-            if (!TryMap(memory, segment, file, bias, name))
+            if (!TryMap(memory, segment, file, bias))
                 return false;
         }
         return true;
     }
 
     /// <summary>Maps the file's part, clears the rest of its last page, and maps the zero pages behind it.</summary>
-    private static bool TryMap(AddressSpace memory, in ElfSegment segment, MemoryObject file, ulong bias, string name)
+    private static bool TryMap(AddressSpace memory, in ElfSegment segment, in ElfContent file, ulong bias)
     {
         const ulong page = GuestAddress.PageSize;
         ulong start = segment.Start + bias;
@@ -91,7 +94,8 @@ public static class ElfLoader
         ulong fileEnd = segment.FileSize == 0 ? start : (segment.Address + bias + segment.FileSize + page - 1) & ~(page - 1);
         if (fileEnd > start)
         {
-            var request = new MapRequest(new GuestAddress(start), fileEnd - start, segment.Protection, Placement.Fixed, Object: file, Offset: segment.FileOffset - inPage, Name: name);
+            var request = new MapRequest(
+                new GuestAddress(start), fileEnd - start, segment.Protection, Placement.Fixed, Object: file.Object, Offset: segment.FileOffset - inPage, Name: file.Name, Holder: file.Holder);
             if (memory.Map(request, out _) != MapStatus.Ok)
                 return false;
             ulong clearFrom = segment.Address + bias + segment.FileSize;

@@ -1,5 +1,6 @@
 using System.Text;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 
@@ -21,10 +22,12 @@ public static class ProgramLoader
     {
         var program = new ProgramStart(path, arguments, environment);
         PathEntry invoked = file;
-        Errno error = FollowScripts(thread, ref file, ref program, out MemoryObject? content, out detail);
+        Errno error = FollowScripts(thread, ref file, ref program, out OpenFile? opened, out MemoryObject? content, out detail);
         if (error != Errno.None)
             return error;
-        error = Prepare(thread, file, content!, program, out AddressSpace? memory, out ElfImage? image, out detail);
+        error = Prepare(thread, opened!, content!, out AddressSpace? memory, out ElfImage? image, out detail);
+        // Its mappings keep it from here on.
+        opened!.Release();
         if (error != Errno.None)
             return error;
         Credentials before = thread.Credentials;
@@ -48,7 +51,7 @@ public static class ProgramLoader
     {
         Process process = thread.Process;
         process.KeepOnly(thread);
-        process.ReplaceMemory(memory);
+        process.ReplaceMemory(memory, file.Inode);
         thread.EnterTime();
         process.Executable = file;
         process.Layout = layout;
@@ -70,13 +73,27 @@ public static class ProgramLoader
         process.Release();
     }
 
-    /// <summary>Opens the program, going through "#!" lines to the interpreter they name.</summary>
-    private static Errno FollowScripts(GuestThread thread, ref PathEntry file, ref ProgramStart program, out MemoryObject? content, out string detail)
+    /// <summary>Opens the program, which the caller closes, going through "#!" lines to the interpreter they name.</summary>
+    private static Errno FollowScripts(GuestThread thread, ref PathEntry file, ref ProgramStart program, out OpenFile? opened, out MemoryObject? content, out string detail)
+    {
+        OpenFile? script = null;
+        Errno error = FollowScripts(thread, ref file, ref program, ref script, out opened, out content, out detail);
+        script?.Release();
+        if (error != Errno.None)
+            opened?.Release();
+        return error;
+    }
+
+    private static Errno FollowScripts(
+        GuestThread thread, ref PathEntry file, ref ProgramStart program, ref OpenFile? previous, out OpenFile? opened, out MemoryObject? content, out string detail)
     {
         Span<byte> start = stackalloc byte[ScriptHeader.Limit];
         for (int depth = 0; depth <= MostScripts; depth++)
         {
-            Errno error = OpenExecutable(thread, file, out content, out detail);
+            Errno error = OpenExecutable(thread, file, out opened, out content, out detail);
+            // A script stays open until its interpreter is.
+            previous?.Release();
+            previous = null;
             if (error != Errno.None)
                 return error;
             int length = content!.Read(0, start);
@@ -89,6 +106,8 @@ public static class ProgramLoader
                 }
                 return Errno.None;
             }
+            previous = opened;
+            opened = null;
             byte[][] front = script.Argument is { } argument ? [script.Interpreter, argument, program.Path] : [script.Interpreter, program.Path];
             program = program with { Path = program.Path, Arguments = [.. front, .. program.Arguments.Skip(1)] };
             error = Find(thread, script.Interpreter, out PathEntry? interpreter);
@@ -100,13 +119,15 @@ public static class ProgramLoader
             file = interpreter!;
             program = program with { Path = script.Interpreter };
         }
+        opened = null;
         content = null;
         detail = "its #! lines go in circles";
         return Errno.ELOOP;
     }
 
-    private static Errno OpenExecutable(GuestThread thread, PathEntry file, out MemoryObject? content, out string detail)
+    private static Errno OpenExecutable(GuestThread thread, PathEntry file, out OpenFile? opened, out MemoryObject? content, out string detail)
     {
+        opened = null;
         content = null;
         Inode inode = file.Inode;
         if (inode.Kind != FileKind.Regular || file.Mount.NoExecute)
@@ -118,16 +139,22 @@ public static class ProgramLoader
         Errno error = Permission.Check(inode, FileAccessKind.Execute, thread.FileCredentials);
         if (error != Errno.None)
             return error;
-        error = inode.AcquireContent(forWriting: false);
+        var caller = new FileCaller(thread.Process.FileContext, thread.FileCredentials, thread.Call);
+        error = Vfs.OpenToExecute(caller, file, out opened);
+        detail = error == Errno.ETXTBSY ? "it is being written" : "it cannot be read";
+        if (error != Errno.None)
+            return error;
+        error = inode.MapContent(forWriting: false, out content);
         if (error != Errno.None)
         {
-            detail = "it cannot be read";
+            opened!.Release();
+            opened = null;
             return error;
         }
-        error = inode.MapContent(forWriting: false, out content);
-        inode.ReleaseContent();
-        detail = error == Errno.None ? "" : "it cannot be read";
-        return error;
+        inode.Accessed();
+        FileNotifier.OnFile(opened!, FileChange.Accessed);
+        detail = "";
+        return Errno.None;
     }
 
     private static Errno Find(GuestThread thread, byte[] path, out PathEntry? entry)
@@ -137,7 +164,7 @@ public static class ProgramLoader
     }
 
     private static Errno Prepare(
-        GuestThread thread, PathEntry file, MemoryObject content, ProgramStart program, out AddressSpace? memory, out ElfImage? image, out string detail)
+        GuestThread thread, OpenFile file, MemoryObject content, out AddressSpace? memory, out ElfImage? image, out string detail)
     {
         memory = null;
         image = null;
@@ -147,16 +174,18 @@ public static class ProgramLoader
             return Errno.ENOEXEC;
         ElfFile? interpreter = null;
         MemoryObject? interpreterContent = null;
+        OpenFile? interpreterFile = null;
         if (elf!.Interpreter is { } path)
         {
-            Errno error = OpenInterpreter(thread, path, out interpreter, out interpreterContent, out detail);
+            Errno error = OpenInterpreter(thread, path, out interpreterFile, out interpreter, out interpreterContent, out detail);
             if (error != Errno.None)
                 return error;
         }
         memory = new AddressSpace(world.Accountant) { Limits = thread.Process.MemoryLimits };
-        string name = Encoding.UTF8.GetString(file.FullPath());
+        string name = Encoding.UTF8.GetString(file.Path!.FullPath());
         string interpreterName = elf.Interpreter is null ? "" : Encoding.UTF8.GetString(elf.Interpreter);
-        problem = ElfLoader.Load(memory, elf, content, name, interpreter, interpreterContent, interpreterName, out image);
+        problem = ElfLoader.Load(memory, elf, new ElfContent(content, name, file), interpreter, new ElfContent(interpreterContent, interpreterName, interpreterFile), out image);
+        interpreterFile?.Release();
         if (problem == ElfProblem.None)
         {
             memory.SetBreakStart(new GuestAddress(image!.BreakStart).PageUp);
@@ -167,8 +196,9 @@ public static class ProgramLoader
         return Errno.ENOMEM;
     }
 
-    private static Errno OpenInterpreter(GuestThread thread, byte[] path, out ElfFile? elf, out MemoryObject? content, out string detail)
+    private static Errno OpenInterpreter(GuestThread thread, byte[] path, out OpenFile? opened, out ElfFile? elf, out MemoryObject? content, out string detail)
     {
+        opened = null;
         elf = null;
         content = null;
         string name = Encoding.UTF8.GetString(path);
@@ -178,11 +208,13 @@ public static class ProgramLoader
             detail = $"its interpreter {name} is missing";
             return error;
         }
-        error = OpenExecutable(thread, file!, out content, out detail);
+        error = OpenExecutable(thread, file!, out opened, out content, out detail);
         if (error == Errno.None && ElfFile.TryRead(content!, thread.Process.World.Personality.ElfMachine, out elf, out detail) != ElfProblem.None)
             error = Errno.ENOEXEC;
-        if (error != Errno.None)
-            detail = $"its interpreter {name} is unusable: {detail}";
+        if (error == Errno.None)
+            return error;
+        opened?.Release();
+        detail = $"its interpreter {name} is unusable: {detail}";
         return error;
     }
 

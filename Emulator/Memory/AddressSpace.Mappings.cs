@@ -42,6 +42,7 @@ public sealed unsafe partial class AddressSpace
             Untouched = request is { ChargedWhenTouched: true, Shared: false, Object: null },
             WasWritable = (request.Protection & Protection.Write) != 0,
             Object = request.Object,
+            Holder = request.Holder,
             Offset = request.Offset,
             Name = request.Name,
             Locked = request.Locked || LocksFuture,
@@ -51,6 +52,7 @@ public sealed unsafe partial class AddressSpace
         Clear(start, start + length);
         status = Establish(area, out address);
         _areas.Merge(start, start + length);
+        _areas.Settle();
         return status;
     }
 
@@ -76,6 +78,7 @@ public sealed unsafe partial class AddressSpace
             return MapStatus.Invalid;
         if (address.Value < _limit)
             Clear(address.Value, Math.Min(_limit, address.Value + length));
+        _areas.Settle();
         return MapStatus.Ok;
     }
 
@@ -204,6 +207,7 @@ public sealed unsafe partial class AddressSpace
         bool moved = (newLength == kept || TryAddTail(_areas.Find(from + kept - 1)!, to + kept, newLength - kept)) && MovePieces(from, kept, to, keepOld);
         content?.Release();
         _areas.Merge(to, to + newLength);
+        _areas.Settle();
         result = new GuestAddress(to);
         return moved ? MapStatus.Ok : MapStatus.NoMemory;
     }

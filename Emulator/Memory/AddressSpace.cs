@@ -150,6 +150,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
         bool isLeft = TryLeaveWindow();
         while (_areas.Count > 0)
             Drop(_areas.Count - 1);
+        _areas.Settle();
         if (!isLeft)
         {
             Arena.Free((nint)_base, _limit, _wasMapped);

@@ -34,6 +34,9 @@ internal sealed class Area
     public object? Mark;
     public MemoryObject? Object;
 
+    /// <summary>Kept while the area is there.</summary>
+    public IMappingHolder? Holder;
+
     /// <summary>Offset of <see cref="Start"/> in the object.</summary>
     public ulong Offset;
 
@@ -67,7 +70,7 @@ internal sealed class Area
 
     /// <summary>True when it is one in every way, so that both can be one area.</summary>
     public bool Continues(Area next) =>
-        LooksLike(next) && !GrowsDown && Charged == next.Charged && Untouched == next.Untouched && WasWritable == next.WasWritable && Frozen == next.Frozen && (Frozen is null || FrozenOffset + Length == next.FrozenOffset);
+        LooksLike(next) && !GrowsDown && Holder == next.Holder && Charged == next.Charged && Untouched == next.Untouched && WasWritable == next.WasWritable && Frozen == next.Frozen && (Frozen is null || FrozenOffset + Length == next.FrozenOffset);
 
     public AreaInfo Describe() => new(new(Start), new(End), Protection, Shared, Object, Object is null ? 0 : Offset, Name);
 }
@@ -79,6 +82,8 @@ internal sealed class AreaList
 
     /// <summary>How many areas map each object.</summary>
     private readonly Dictionary<MemoryObject, int> _users = [];
+    private readonly Dictionary<IMappingHolder, int> _holders = [];
+    private readonly List<IMappingHolder> _left = [];
     private Area? _last;
 
     public int Count => _areas.Count;
@@ -121,6 +126,8 @@ internal sealed class AreaList
         _areas.Insert(index, area);
         if (area.Object is { } content)
             _users[content] = _users.GetValueOrDefault(content) + 1;
+        if (area.Holder is { } holder)
+            Hold(holder);
     }
 
     public void RemoveAt(int index)
@@ -128,7 +135,28 @@ internal sealed class AreaList
         _last = null;
         if (_areas[index].Object is { } content && --_users[content] == 0)
             _users.Remove(content);
+        if (_areas[index].Holder is { } holder && --_holders[holder] == 0)
+            _left.Add(holder);
         _areas.RemoveAt(index);
+    }
+
+    private void Hold(IMappingHolder holder)
+    {
+        if (!_holders.TryGetValue(holder, out int count))
+            holder.Hold();
+        _holders[holder] = count + 1;
+    }
+
+    /// <summary>Lets go of holders whose last area went for good: areas that are cut or moved go and come again meanwhile.</summary>
+    public void Settle()
+    {
+        for (int i = 0; i < _left.Count; i++)
+        {
+            IMappingHolder holder = _left[i];
+            if (_holders.TryGetValue(holder, out int count) && count == 0 && _holders.Remove(holder))
+                holder.LetGo();
+        }
+        _left.Clear();
     }
 
     public int CountUsers(MemoryObject content) => _users.GetValueOrDefault(content);

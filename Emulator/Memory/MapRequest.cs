@@ -33,7 +33,8 @@ public readonly record struct MapRequest(
     bool NoReserve = false,
     bool Locked = false,
     Protection MaxProtection = Protection.Read | Protection.Write | Protection.Execute,
-    bool ChargedWhenTouched = false);
+    bool ChargedWhenTouched = false,
+    IMappingHolder? Holder = null);
 
 /// <summary>Which pages may be discarded.</summary>
 public enum Discarding : byte

@@ -42,6 +42,9 @@ public abstract class FileSystem
     /// <summary>The file system as a whole refuses changes (EROFS), however it is mounted.</summary>
     public virtual bool IsReadOnly => ForbidsChanges;
 
+    /// <summary>Files that are open to be written, over all mounts.</summary>
+    public int Writers { get; internal set; }
+
     /// <summary>It was mounted, or mounted again, to be read only.</summary>
     public bool ForbidsChanges { get; set; }
 

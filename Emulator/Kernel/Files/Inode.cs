@@ -52,6 +52,14 @@ public abstract class Inode
     /// <summary>Record and whole-file locks held on the file; null while there is none.</summary>
     public FileLocks? Locks { get; set; }
 
+    /// <summary>Descriptions opened by name to be read only, and to be written (fcntl(2), "Leases"; ETXTBSY).</summary>
+    public int Readers { get; internal set; }
+
+    public int Writers { get; internal set; }
+
+    /// <summary>Address spaces that execute the file: nobody may write it meanwhile (ETXTBSY).</summary>
+    public int Executors { get; internal set; }
+
     /// <summary>Who is told what happens to the file; the array is replaced, never changed.</summary>
     public virtual FileWatch[] Watches { get; set; } = [];
 

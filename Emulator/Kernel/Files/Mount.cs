@@ -68,6 +68,9 @@ public sealed partial class Mount
     /// <summary>A number that no other mount of the world ever had (STATX_MNT_ID_UNIQUE); here ids do not come again.</summary>
     public ulong UniqueId => (1UL << 31) + (uint)Id;
 
+    /// <summary>Files here that are open to be written: it cannot become read-only meanwhile (EBUSY).</summary>
+    public int Writers { get; internal set; }
+
     /// <summary>Open files and working directories in it.</summary>
     public int Holders { get; internal set; }
 

@@ -53,7 +53,7 @@ public readonly record struct IoResult(long Count, Errno Error)
 /// An open file description: what dup and fork share. Subclasses override what they can do; the rest fails as the real kernels
 /// do. Operations never block: they return <see cref="IoResult.WouldBlock"/> and pulse <see cref="Source"/> when that changed.
 /// </summary>
-public abstract class OpenFile
+public abstract class OpenFile : IMappingHolder
 {
     private int _references = 1;
     private PathEntry? _heldName;
@@ -141,6 +141,10 @@ public abstract class OpenFile
     public event Action? Closed;
 
     public void AddReference() => _references++;
+
+    void IMappingHolder.Hold() => AddReference();
+
+    void IMappingHolder.LetGo() => Release();
 
     /// <summary>The file was opened by its name, which it holds until its last close.</summary>
     internal void HoldName()

@@ -7,6 +7,7 @@ namespace Vivarium.Emulator.Kernel.Files;
 public sealed class RegularFile : OpenFile
 {
     private readonly Inode _inode;
+    private bool _isCounted;
 
     /// <summary>Content must have been acquired; it is released with the last reference.</summary>
     public RegularFile(Inode inode, PathEntry path, OpenFlags flags)
@@ -24,6 +25,25 @@ public sealed class RegularFile : OpenFile
 
     /// <summary>Who opened it: without CAP_FSETID, writing takes set-id bits away (inode(7)).</summary>
     internal FileCredentials Opener { get; set; } = FileCredentials.Root;
+
+    /// <summary>It was opened by name, and counts among those who read or write the file.</summary>
+    internal void Count()
+    {
+        _isCounted = true;
+        Change(1);
+    }
+
+    private void Change(int by)
+    {
+        if (!CanWrite)
+        {
+            _inode.Readers += by;
+            return;
+        }
+        _inode.Writers += by;
+        Path!.Mount.Writers += by;
+        Path.Mount.FileSystem.Writers += by;
+    }
 
     public override IoResult Read(Span<byte> destination)
     {
@@ -71,6 +91,8 @@ public sealed class RegularFile : OpenFile
 
     protected override void OnLastClose()
     {
+        if (_isCounted)
+            Change(-1);
         _inode.Locks?.ReleaseOpenFile(this);
         _inode.ReleaseContent();
     }

@@ -77,6 +77,8 @@ public sealed partial class Vfs
         if (entry.Mount.IsReadOnly)
             return Errno.EROFS;
         Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
+        if (error == Errno.None && inode.Executors > 0)
+            error = Errno.ETXTBSY;
         if (error != Errno.None)
             return error;
         return Resize(credentials, inode, entry, length);

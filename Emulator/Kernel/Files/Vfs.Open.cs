@@ -136,6 +136,8 @@ public sealed partial class Vfs
             return Errno.None;
         }
         Errno error = MayOpen(caller, entry, flags);
+        if (error == Errno.None && inode.Executors > 0 && (flags & (OpenFlags.Write | OpenFlags.Truncate)) != 0)
+            error = Errno.ETXTBSY;
         if (error != Errno.None)
             return error;
         error = inode.Open(entry, flags, caller.Call!, out file);
@@ -152,12 +154,27 @@ public sealed partial class Vfs
         return error;
     }
 
-    private static void NoteOpening(in FileCaller caller, OpenFile file)
+    /// <summary>Opens a program, or an interpreter, to be executed: nobody may be writing it (ETXTBSY). Permission was checked.</summary>
+    public static Errno OpenToExecute(in FileCaller caller, PathEntry entry, out OpenFile? file)
+    {
+        file = null;
+        if (entry.Inode.Writers > 0)
+            return Errno.ETXTBSY;
+        Errno error = entry.Inode.Open(entry, OpenFlags.Read, caller.Call!, out file);
+        if (error == Errno.None)
+            NoteOpening(caller, file!, FileChange.Opened | FileChange.OpenedToExecute);
+        return error;
+    }
+
+    private static void NoteOpening(in FileCaller caller, OpenFile file, FileChange change = FileChange.Opened)
     {
         if (file is RegularFile regular)
+        {
             regular.Opener = caller.Credentials;
+            regular.Count();
+        }
         file.HoldName();
-        FileNotifier.OnFile(file, FileChange.Opened);
+        FileNotifier.OnFile(file, change);
     }
 
     private static Errno MayOpen(in FileCaller caller, PathEntry entry, OpenFlags flags)

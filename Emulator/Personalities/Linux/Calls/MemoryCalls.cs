@@ -63,7 +63,7 @@ public static class MemoryCalls
         var request = new MapRequest(
             address, length, ToProtection(protection), PlacementOf(flags), isShared, content, content is null || file is null ? 0 : offset,
             NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, isLocked, most,
-            ChargedWhenTouched: (flags & (NoReserve | Stack)) != 0);
+            ChargedWhenTouched: (flags & (NoReserve | Stack)) != 0, Holder: file);
         MapStatus status = call.Memory.Map(request, out GuestAddress place);
         // From here on shared pages live as long as they are mapped.
         pages?.Release();

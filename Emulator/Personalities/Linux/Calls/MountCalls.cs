@@ -126,12 +126,15 @@ public static class MountCalls
     {
         if (!ReferenceEquals(point.Dentry, point.Mount.Root))
             return Errno.EINVAL;
+        bool freezes = (Decode(flags) & MountFlags.ReadOnly) != 0;
+        if (freezes && ((flags & Bind) == 0 ? point.Mount.FileSystem.Writers : point.Mount.Writers) > 0)
+            return Errno.EBUSY;
         if ((flags & Bind) == 0)
         {
             FileSystem fileSystem = point.Mount.FileSystem;
             if (call.World.Vfs.FileSystemTypes.TryGetValue(fileSystem.TypeName, out FileSystemType? type) && !MountOptions.Split(options).All(option => type.Accepts(option.Key, option.Value)))
                 return Errno.EINVAL;
-            fileSystem.ForbidsChanges = (Decode(flags) & MountFlags.ReadOnly) != 0;
+            fileSystem.ForbidsChanges = freezes;
         }
         // Times of access stay as they were, unless something is said of them.
         MountFlags kept = (flags & AccessTimes) == 0 ? point.Mount.Flags & KeptByRemount : MountFlags.None;

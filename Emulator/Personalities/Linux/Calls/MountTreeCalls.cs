@@ -131,7 +131,10 @@ public static class MountTreeCalls
 
     private static CallResult Change(Mount top, bool isRecursive, in MountChange change)
     {
-        foreach (Mount mount in isRecursive ? Vfs.Tree(top).ToArray() : [top])
+        Mount[] mounts = isRecursive ? Vfs.Tree(top).ToArray() : [top];
+        if ((change.Set & MountFlags.ReadOnly) != 0 && mounts.Any(static mount => !mount.IsReadOnly && mount.Writers > 0))
+            return Errno.EBUSY;
+        foreach (Mount mount in mounts)
         {
             mount.Flags = (mount.Flags & ~change.Clear) | change.Set;
             if (change.Propagation is { } propagation)
