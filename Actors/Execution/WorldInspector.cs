@@ -123,7 +123,6 @@ public static class WorldInspector
         if (thread.InCall)
         {
             json.WriteString("call", CallFormatter.Pending(thread));
-            json.WriteNumber("callSeconds", Seconds(thread.Process.World.Clock.Monotonic - thread.Call.StartedAt));
             if (thread.Call.Deadline is { } deadline and < long.MaxValue)
                 json.WriteNumber("deadlineSeconds", Seconds(deadline - thread.Process.World.Clock.Monotonic));
         }

@@ -11,6 +11,13 @@ internal static class HelpText
 
         usage: viv run [OPTIONS] [--] PROGRAM [ARG...]   run a program
                viv bench [--quick]                       compare with native and qemu-user
+
+               viv node [OPTIONS]                        run a node, which takes jobs over HTTP
+               viv submit [OPTIONS] [--] PROGRAM ...     submit a job to it, or many
+               viv ps | top                              its jobs; nodes and jobs as they work
+               viv logs | wait | cancel | signal | inspect JOB
+               viv image push|ls|rm                      file trees for guests
+               viv drain NODE                            let a node end its work and leave
                viv --help | --version                    also: viv COMMAND --help
 
         examples:

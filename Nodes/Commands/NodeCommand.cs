@@ -104,7 +104,8 @@ internal static class NodeCommand
         return 0;
     }
 
-    private static NodeServices Services(NodeHost node, JobChanges changes, Action drain) => new()
+    /// <summary>What the API has of a node.</summary>
+    internal static NodeServices Services(NodeHost node, JobChanges changes, Action drain) => new()
     {
         Settings = node.Settings,
         Store = node.Store,

@@ -33,6 +33,8 @@ internal sealed class OptionTable(IReadOnlyList<Option> options)
 {
     private const int HelpColumn = 26;
 
+    public IReadOnlyList<Option> Options => options;
+
     /// <summary>
     /// Applies the options at the front of <paramref name="arguments"/>. Returns the number of words they took, "--" included;
     /// when something is wrong, <paramref name="error"/> says what.

@@ -159,7 +159,7 @@ internal static class RunCommand
     };
 
     /// <summary>Sets each variable in its old place, or at the end; a bare name removes it.</summary>
-    private static List<byte[]> MergeEnvironment(List<byte[]> environment, IReadOnlyList<string> variables)
+    public static List<byte[]> MergeEnvironment(List<byte[]> environment, IReadOnlyList<string> variables)
     {
         foreach (string variable in variables)
         {

@@ -9,27 +9,34 @@ internal sealed class RunOptions
     private readonly List<BindMount> _binds = [];
     private readonly List<string> _environment = [];
 
-    public RunOptions() => Table = new OptionTable(
-    [
-        new("Files", "--rootfs", OptionForm.Value, "DIR|TAR", "The guest's /: a directory or a tar archive (.tar, .tar.gz). Default:\nthis machine's /, read-only under a layer in memory.", SetRoot),
-        new("Files", "--bind", OptionForm.Value, "SRC:DST[:rw]", "Show a file or directory of this machine at DST; writable with :rw.", AddBind),
-        new("Files", "--cwd", OptionForm.Value, "DIR", "Working directory in the guest. Default: the present one.", SetDirectory),
-        new("Network", "--network", OptionForm.Value, "none|virtual|host", "virtual: reach worlds on the same switch; host: also what this machine reaches.\nDefault: none, the world itself.", SetReach),
-        new("Network", "--switch", OptionForm.Value, "NAME[=ADDR/LEN]", "The switch to join, and the address there. Default: default. Implies virtual.", SetSwitch),
-        new("Network", "--publish", OptionForm.Value, "HOST:GUEST", "Lead this machine's loopback TCP port HOST to the guest's port GUEST.", AddPublished),
-        new("Process", "--env", OptionForm.Value, "K=V", "Set a variable, over those passed on from here. K= empties it, K removes it.", AddVariable),
-        new("Process", "--user", OptionForm.Value, "UID[:GID]", "Run as this user. Default: yours.", SetUser),
-        new("Process", "--memory", OptionForm.Value, "SIZE", "Memory limit, with K, M or G. Default: 4G.", SetMemory),
-        new("Process", "--timeout", OptionForm.Value, "TIME", "Kill it after TIME (10, 1.5s, 200ms, 5m, 1h); exit code 124.", SetTimeout),
-        new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: translator (default) or interpreter.", SetEngine),
-        new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
-        new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
-        new("Watching", "--strace", OptionForm.OptionalValue, "FILE", "List every system call on standard error or in FILE, as strace does.", SetListing),
-        new("Watching", "--strace-summary", OptionForm.Flag, "", "Count and time calls by name, as strace -c does.", _ => Set(() => Summary = true)),
-        new("Watching", "--trace", OptionForm.Flag, "", "Export spans over OTLP to OTEL_EXPORTER_OTLP_ENDPOINT.", _ => Set(() => Spans = true)),
-        new("Watching", "--stats", OptionForm.Flag, "", "Afterwards: instructions, calls by name, peak memory, calls not implemented.", _ => Set(() => Statistics = true)),
-        new("Other", "--help", OptionForm.Flag, "", "Show this.", _ => Set(() => Help = true)),
-    ]);
+    private readonly bool _isSubmitted;
+
+    /// <param name="isSubmitted">The job runs elsewhere: paths of binds are not this machine's.</param>
+    public RunOptions(bool isSubmitted = false)
+    {
+        _isSubmitted = isSubmitted;
+        Table = new OptionTable(
+        [
+            new("Files", "--rootfs", OptionForm.Value, "DIR|TAR", "The guest's /: a directory or a tar archive (.tar, .tar.gz). Default:\nthis machine's /, read-only under a layer in memory.", SetRoot),
+            new("Files", "--bind", OptionForm.Value, "SRC:DST[:rw]", "Show a file or directory of this machine at DST; writable with :rw.", AddBind),
+            new("Files", "--cwd", OptionForm.Value, "DIR", "Working directory in the guest. Default: the present one.", SetDirectory),
+            new("Network", "--network", OptionForm.Value, "none|virtual|host", "virtual: reach worlds on the same switch; host: also what this machine reaches.\nDefault: none, the world itself.", SetReach),
+            new("Network", "--switch", OptionForm.Value, "NAME[=ADDR/LEN]", "The switch to join, and the address there. Default: default. Implies virtual.", SetSwitch),
+            new("Network", "--publish", OptionForm.Value, "HOST:GUEST", "Lead this machine's loopback TCP port HOST to the guest's port GUEST.", AddPublished),
+            new("Process", "--env", OptionForm.Value, "K=V", "Set a variable, over those passed on from here. K= empties it, K removes it.", AddVariable),
+            new("Process", "--user", OptionForm.Value, "UID[:GID]", "Run as this user. Default: yours.", SetUser),
+            new("Process", "--memory", OptionForm.Value, "SIZE", "Memory limit, with K, M or G. Default: 4G.", SetMemory),
+            new("Process", "--timeout", OptionForm.Value, "TIME", "Kill it after TIME (10, 1.5s, 200ms, 5m, 1h); exit code 124.", SetTimeout),
+            new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: translator (default) or interpreter.", SetEngine),
+            new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
+            new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
+            new("Watching", "--strace", OptionForm.OptionalValue, "FILE", "List every system call on standard error or in FILE, as strace does.", SetListing),
+            new("Watching", "--strace-summary", OptionForm.Flag, "", "Count and time calls by name, as strace -c does.", _ => Set(() => Summary = true)),
+            new("Watching", "--trace", OptionForm.Flag, "", "Export spans over OTLP to OTEL_EXPORTER_OTLP_ENDPOINT.", _ => Set(() => Spans = true)),
+            new("Watching", "--stats", OptionForm.Flag, "", "Afterwards: instructions, calls by name, peak memory, calls not implemented.", _ => Set(() => Statistics = true)),
+            new("Other", "--help", OptionForm.Flag, "", "Show this.", _ => Set(() => Help = true)),
+        ]);
+    }
 
     public OptionTable Table { get; }
 
@@ -91,8 +98,10 @@ internal sealed class RunOptions
             return $"not SRC:DST[:rw]: {text}";
         if (!parts[1].StartsWith('/'))
             return $"the guest's path must begin with /: {parts[1]}";
-        if (!File.Exists(parts[0]) && !Directory.Exists(parts[0]))
+        if (!_isSubmitted && !File.Exists(parts[0]) && !Directory.Exists(parts[0]))
             return $"no such file or directory: {parts[0]}";
+        if (_isSubmitted && !parts[0].StartsWith('/'))
+            return $"the node's path must begin with /: {parts[0]}";
         _binds.Add(new BindMount(Path.GetFullPath(parts[0]), parts[1], writable));
         return null;
     }
@@ -194,6 +203,8 @@ internal sealed class RunOptions
 
     private string? SetListing(string file)
     {
+        if (_isSubmitted && file.Length > 0)
+            return "the listing of a submitted job is in its log";
         Listing = true;
         ListingFile = file.Length == 0 ? null : file;
         return null;

@@ -105,6 +105,8 @@ internal sealed class ApiCall(HttpContext context, NodeServices node, Caller cal
             return "there is no such field";
         if (message.Contains("could not be converted to ", StringComparison.Ordinal))
             return "has a value that it cannot have";
+        if (message.StartsWith("Duplicate property", StringComparison.Ordinal))
+            return "is there twice";
         int names = message.IndexOf(missing, StringComparison.Ordinal);
         return names < 0 ? message : "lacks " + message[(names + missing.Length)..].TrimEnd('.').Replace('\'', '"');
     }

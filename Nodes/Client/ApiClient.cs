@@ -1,0 +1,243 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+using Vivarium.Messages;
+using Vivarium.Nodes.Http;
+using Vivarium.Nodes.Http.Contract;
+
+namespace Vivarium.Nodes.Client;
+
+/// <summary>A node did not do what it was asked; the message is one line for people.</summary>
+internal sealed class ClientException(string message, bool isRetryable = false) : Exception(message)
+{
+    /// <summary>True when the same may succeed later: the node cannot be reached, or has too much to do.</summary>
+    public bool IsRetryable { get; } = isRetryable;
+}
+
+/// <summary>A node's HTTP API, from outside.</summary>
+internal sealed class ApiClient : IDisposable
+{
+    private const int Attempts = 8;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(15);
+
+    private readonly HttpClient _http;
+    private readonly Uri _node;
+
+    public ApiClient(Uri node, string? token)
+    {
+        _node = node;
+        _http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromSeconds(10), PooledConnectionLifetime = TimeSpan.FromMinutes(5) })
+        {
+            BaseAddress = new Uri(node, ApiRoutes.Prefix + "/"),
+            Timeout = Patience,
+        };
+        if (token is not null)
+            _http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", token);
+    }
+
+    /// <summary>Submits; repeated while the node cannot be reached, which makes the jobs once because of the key.</summary>
+    public async Task<SubmitAnswer> Submit(SubmitRequest request, string key, CancellationToken cancelled = default)
+    {
+        TimeSpan pause = FirstPause;
+        for (int attempt = 1; ; attempt++)
+        {
+            try
+            {
+                using var message = new HttpRequestMessage(HttpMethod.Post, "jobs") { Content = JsonContent.Create(request, ApiJson.Default.SubmitRequest) };
+                message.Headers.Add(JobRoutes.KeyHeader, key);
+                return await Send(message, ApiJson.Default.SubmitAnswer, cancelled).ConfigureAwait(false);
+            }
+            catch (ClientException failure) when (failure.IsRetryable && attempt < Attempts)
+            {
+                await Task.Delay(pause, cancelled).ConfigureAwait(false);
+                pause *= 2;
+            }
+        }
+    }
+
+    public Task<T> Get<T>(string path, JsonTypeInfo<T> type, CancellationToken cancelled = default) =>
+        Send(new HttpRequestMessage(HttpMethod.Get, path), type, cancelled);
+
+    public Task<JobDetail> Job(string id) => Get($"jobs/{Part(id)}", ApiJson.Default.JobDetail);
+
+    /// <summary>Waits until a job is over, however long that takes.</summary>
+    public async Task<JobDetail> Wait(string id, CancellationToken cancelled = default)
+    {
+        while (true)
+        {
+            JobDetail job = await Get($"jobs/{Part(id)}/wait?seconds=60", ApiJson.Default.JobDetail, cancelled).ConfigureAwait(false);
+            if (job.State.IsFinal())
+                return job;
+        }
+    }
+
+    public Task Cancel(string id) => SendOnly(new HttpRequestMessage(HttpMethod.Post, $"jobs/{Part(id)}/cancel"));
+
+    public Task Signal(string id, SignalRequest request) =>
+        SendOnly(new HttpRequestMessage(HttpMethod.Post, $"jobs/{Part(id)}/signal") { Content = JsonContent.Create(request, ApiJson.Default.SignalRequest) });
+
+    public Task<JsonElement> Inspect(string id) => Get($"jobs/{Part(id)}/inspect", ApiJson.Default.JsonElement);
+
+    public Task<NodeList> Nodes(CancellationToken cancelled = default) => Get("nodes", ApiJson.Default.NodeList, cancelled);
+
+    public Task<StatsAnswer> Stats(CancellationToken cancelled = default) => Get("stats", ApiJson.Default.StatsAnswer, cancelled);
+
+    public Task Drain(string node) => SendOnly(new HttpRequestMessage(HttpMethod.Post, $"nodes/{Part(node)}/drain"));
+
+    public Task<ImageList> Images() => Get("images", ApiJson.Default.ImageList);
+
+    /// <summary>An image by hash or name; null when there is none.</summary>
+    public async Task<ImageAnswer?> FindImage(string reference)
+    {
+        using HttpResponseMessage response = await Reach(new HttpRequestMessage(HttpMethod.Get, $"images/{Part(reference)}"), default).ConfigureAwait(false);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+            return null;
+        await Check(response).ConfigureAwait(false);
+        return await response.Content.ReadFromJsonAsync(ApiJson.Default.ImageAnswer).ConfigureAwait(false);
+    }
+
+    public Task<ImageAnswer> PushImage(Stream archive, string? name) => Send(
+        new HttpRequestMessage(HttpMethod.Post, "images" + (name is null ? "" : "?name=" + Part(name)))
+        {
+            Content = new StreamContent(archive) { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } },
+        },
+        ApiJson.Default.ImageAnswer,
+        default);
+
+    public Task<ImageAnswer> NameImage(string hash, string name) =>
+        Send(new HttpRequestMessage(HttpMethod.Put, $"images/{Part(hash)}/name?name={Part(name)}"), ApiJson.Default.ImageAnswer, default);
+
+    public Task RemoveImage(string reference) => SendOnly(new HttpRequestMessage(HttpMethod.Delete, $"images/{Part(reference)}"));
+
+    /// <summary>A job's output as events, in order; goes on where it was when the connection breaks.</summary>
+    public async IAsyncEnumerable<LogEvent> Logs(string id, bool follows, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancelled = default)
+    {
+        string? last = null;
+        int failures = 0;
+        while (true)
+        {
+            await using IAsyncEnumerator<LogEvent> events = LogEvents(id, follows, last, cancelled).GetAsyncEnumerator(cancelled);
+            while (true)
+            {
+                try
+                {
+                    if (!await events.MoveNextAsync().ConfigureAwait(false))
+                        break;
+                }
+                catch (ClientException broken) when (broken.IsRetryable && ++failures < Attempts)
+                {
+                    await Task.Delay(FirstPause * failures, cancelled).ConfigureAwait(false);
+                    break;
+                }
+                failures = 0;
+                last = events.Current.Id;
+                yield return events.Current;
+                if (events.Current.Kind == "end")
+                    yield break;
+            }
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private async IAsyncEnumerable<LogEvent> LogEvents(string id, bool follows, string? last, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancelled)
+    {
+        var request = new HttpRequestMessage(HttpMethod.Get, $"jobs/{Part(id)}/logs?follow={(follows ? "true" : "false")}");
+        request.Headers.Accept.ParseAdd("text/event-stream");
+        if (last is not null)
+            request.Headers.Add("Last-Event-ID", last);
+        using HttpResponseMessage response = await Reach(request, cancelled).ConfigureAwait(false);
+        await Check(response).ConfigureAwait(false);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(cancelled).ConfigureAwait(false));
+        string kind = "", place = "";
+        while (await ReadLine(reader, cancelled).ConfigureAwait(false) is { } line)
+        {
+            if (line.StartsWith("event: ", StringComparison.Ordinal))
+                kind = line[7..];
+            else if (line.StartsWith("id: ", StringComparison.Ordinal))
+                place = line[4..];
+            else if (line.StartsWith("data: ", StringComparison.Ordinal))
+                yield return new LogEvent(kind, place, line[6..]);
+        }
+        throw new ClientException("the node ended the connection", isRetryable: true);
+    }
+
+    private static async Task<string?> ReadLine(StreamReader reader, CancellationToken cancelled)
+    {
+        try
+        {
+            return await reader.ReadLineAsync(cancelled).ConfigureAwait(false);
+        }
+        catch (Exception broken) when (broken is IOException or HttpRequestException)
+        {
+            throw new ClientException($"the connection to the node broke: {broken.Message}", isRetryable: true);
+        }
+    }
+
+    private static string Part(string text) => Uri.EscapeDataString(text);
+
+    private async Task<T> Send<T>(HttpRequestMessage request, JsonTypeInfo<T> type, CancellationToken cancelled)
+    {
+        using HttpResponseMessage response = await Reach(request, cancelled).ConfigureAwait(false);
+        await Check(response).ConfigureAwait(false);
+        try
+        {
+            return await response.Content.ReadFromJsonAsync(type, cancelled).ConfigureAwait(false) ?? throw new ClientException("the node's answer is empty");
+        }
+        catch (JsonException strange)
+        {
+            throw new ClientException($"{_node} does not answer as a node of this version does: {strange.Message}");
+        }
+    }
+
+    private async Task SendOnly(HttpRequestMessage request)
+    {
+        using HttpResponseMessage response = await Reach(request, default).ConfigureAwait(false);
+        await Check(response).ConfigureAwait(false);
+    }
+
+    private async Task<HttpResponseMessage> Reach(HttpRequestMessage request, CancellationToken cancelled)
+    {
+        try
+        {
+            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancelled).ConfigureAwait(false);
+        }
+        catch (HttpRequestException failure)
+        {
+            throw new ClientException($"cannot reach a node at {_node.ToString().TrimEnd('/')}: {(failure.InnerException ?? failure).Message} (--node or VIVARIUM_NODE names another)", isRetryable: true);
+        }
+        catch (TaskCanceledException) when (!cancelled.IsCancellationRequested)
+        {
+            throw new ClientException($"the node at {_node} does not answer", isRetryable: true);
+        }
+    }
+
+    private static async Task Check(HttpResponseMessage response)
+    {
+        if (response.IsSuccessStatusCode)
+            return;
+        Problem? problem = null;
+        try
+        {
+            if (response.Content.Headers.ContentType?.MediaType == "application/problem+json")
+                problem = await response.Content.ReadFromJsonAsync(ApiJson.Default.Problem).ConfigureAwait(false);
+        }
+        catch (JsonException)
+        {
+            // Then its status has to do.
+        }
+        string field = problem?.Field is { } named ? named + ": " : "";
+        throw new ClientException(
+            problem is null ? $"the node answered {(int)response.StatusCode} {response.ReasonPhrase}" : field + (problem.Detail ?? problem.Title),
+            problem?.Retryable ?? response.StatusCode is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway);
+    }
+}
+
+/// <summary>An event of a job's output.</summary>
+/// <param name="Kind">output, attempt or end.</param>
+/// <param name="Id">Where the output goes on after it.</param>
+/// <param name="Data">JSON.</param>
+internal sealed record LogEvent(string Kind, string Id, string Data);
