@@ -10,6 +10,9 @@ internal sealed unsafe partial class Assembler
 {
     private const byte GsPrefix = 0x65;
 
+    /// <summary>JRCXZ, which looks at a register without touching the flags.</summary>
+    public const byte JumpIfCounterIsZero = 0xE3;
+
     private byte* _start;
     private byte* _at;
     private nint _runOffset;
@@ -268,7 +271,6 @@ internal sealed unsafe partial class Assembler
     /// </summary>
     public void JumpThroughTable(nint miss)
     {
-        const byte jumpIfCounterIsZero = 0xE3, jumpLength = 5;
         Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
         Store(saved, HostRegister.Rcx, 3);
         ExtractBits(RegisterMap.Work, RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, Frame.JumpMask));
@@ -277,11 +279,27 @@ internal sealed unsafe partial class Assembler
         AddressOf(RegisterMap.Work, Operand.Sum(HostRegister.Rcx, RegisterMap.Work, 3, 0));
         Load(HostRegister.Rcx, Operand.Memory(RegisterMap.Work, 0), 3);
         AddressOf(HostRegister.Rcx, Operand.Sum(HostRegister.Rcx, RegisterMap.Scratch, 0, 0));
-        Byte(jumpIfCounterIsZero);
-        Byte(jumpLength);
+        Byte(JumpIfCounterIsZero);
+        Byte(5); // over the next one
         Jump(miss);
         Load(HostRegister.Rcx, saved, 3);
         Jump(Operand.Memory(RegisterMap.Work, 8));
+    }
+
+    /// <summary>The same for an entry so many behind the one in the work register, RCX being in the frame already; goes on when it is another's.</summary>
+    public void JumpIfEntry(int way)
+    {
+        int entry = way * JumpTable.EntrySize;
+        Load(HostRegister.Rcx, Operand.Memory(RegisterMap.Work, entry), 3);
+        AddressOf(HostRegister.Rcx, Operand.Sum(HostRegister.Rcx, RegisterMap.Scratch, 0, 0));
+        Byte(JumpIfCounterIsZero);
+        Byte(2);
+        Byte(0xEB); // JMP behind the jump
+        int displacementAt = Offset;
+        Byte(0);
+        Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.SavedCounter), 3);
+        Jump(Operand.Memory(RegisterMap.Work, entry + sizeof(long)));
+        _start[displacementAt] = (byte)(Offset - displacementAt - 1);
     }
 
     /// <summary>Lets the 32-bit displacement at an offset reach the present place.</summary>

@@ -83,13 +83,12 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>JRCXZ looks at a register without touching the flags.</summary>
     private void EmitBranchOnCounter(in MicroOp op, int at)
     {
-        const byte jumpIfCounterIsZero = 0xE3;
         Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
         AcquireScratch(at);
         HostRegister value = Use(op.A, RegisterMap.Scratch, at);
         _asm.Store(saved, HostRegister.Rcx, 3);
         _asm.Move(HostRegister.Rcx, value);
-        _asm.Byte(jumpIfCounterIsZero);
+        _asm.Byte(Assembler.JumpIfCounterIsZero);
         int displacementAt = _asm.Offset;
         _asm.Byte(0);
         _asm.Load(HostRegister.Rcx, saved, 3);

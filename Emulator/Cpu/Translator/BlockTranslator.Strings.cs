@@ -47,7 +47,6 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private int EmitTimeStamp(int at)
     {
-        const byte jumpIfCounterIsZero = 0xE3;
         const int half = 32;
         if (!Is(at + 1, OpCode.ZeroExtend) || _ops[at + 1].Destination != 0 || !Is(at + 2, OpCode.ShiftRightImmediate) || _ops[at + 2].Destination != 2)
             return 0;
@@ -55,7 +54,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Store(saved, HostRegister.Rcx, 3);
         _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.Context), 3);
         _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rcx, GateContext.ClockFunctionAt), 3);
-        _asm.Byte(jumpIfCounterIsZero);
+        _asm.Byte(Assembler.JumpIfCounterIsZero);
         _asm.Byte(2);
         _asm.Byte(0xEB); // JMP behind the exit
         int displacementAt = _asm.Offset;
@@ -83,9 +82,7 @@ internal sealed unsafe partial class BlockTranslator
     private void ProbeBits(in Operand value, int bit)
     {
         _asm.Load(RegisterMap.Work, value, 3);
-        _asm.Move(RegisterMap.Scratch, 1L << bit);
-        _asm.ExtractBits(RegisterMap.Work, RegisterMap.Work, Operand.Of(RegisterMap.Scratch));
-        _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
+        ProbeWorkBits(1L << bit);
     }
 
     private void MovePointers(bool isMove, int by)

@@ -66,6 +66,7 @@ internal sealed unsafe partial class BlockTranslator
         return op.Code switch
         {
             OpCode.VectorCheckAlignment => EmitCheckAlignment(op, at),
+            OpCode.X87Control => EmitX87Control(op, at),
             OpCode.VectorLoad => EmitVectorLoad(op, at),
             OpCode.VectorStore => EmitVectorStore(op, at),
             OpCode.VectorLoadLane => EmitLoadLane(op, at),

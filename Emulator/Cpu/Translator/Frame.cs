@@ -1,11 +1,17 @@
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
-/// The stack frame of translated code: what has no register of its own. Offsets from RSP, which is a multiple of 64. Guest
-/// registers with a host register: <see cref="RegisterMap"/>.
+/// The stack frame of translated code: what has no register of its own. Offsets from RSP. Guest registers with a host register:
+/// <see cref="RegisterMap"/>.
 /// </summary>
 internal static class Frame
 {
+    /// <summary>
+    /// RSP is a multiple of this. A line of the cache would do; but where the host's stack begins in a page is random, and depending
+    /// on that some loops took a quarter longer in every other run.
+    /// </summary>
+    public const int Alignment = 4096;
+
     /// <summary>Slots of guest registers without a host register.</summary>
     public const int Registers = 0x00;
 

@@ -66,7 +66,10 @@ internal sealed unsafe partial class Gate
     /// <summary>Where blocks leave: with the program counter in the frame and the exit's code in the scratch register.</summary>
     public nint Exit { get; private set; }
 
-    /// <summary>Where a jump goes that found another address in the jump table; RCX is in the frame.</summary>
+    /// <summary>
+    /// Where a jump goes that found another address in its first place in the jump table, which is in the work register; RCX is in the
+    /// frame. Looks at the other places.
+    /// </summary>
     public nint Miss { get; private set; }
 
     /// <summary>The same with RCX restored: what empty entries of a jump table lead to.</summary>
@@ -117,6 +120,8 @@ internal sealed unsafe partial class Gate
     private void EmitMisses()
     {
         Miss = _asm.RunAddress;
+        for (int way = 1; way < JumpTable.Ways; way++)
+            _asm.JumpIfEntry(way);
         _asm.Load(HostRegister.Rcx, FrameAt(Frame.SavedCounter), 3);
         EmptyEntry = _asm.RunAddress;
         StorePc();
@@ -131,8 +136,8 @@ internal sealed unsafe partial class Gate
         foreach (HostRegister saved in (ReadOnlySpan<HostRegister>)[HostRegister.Rbp, HostRegister.Rbx, HostRegister.R12, HostRegister.R13, HostRegister.R14, HostRegister.R15])
             _asm.Push(saved);
         _asm.Move(HostRegister.Rax, HostRegister.Rsp);
-        _asm.AluImmediate(5, Operand.Of(HostRegister.Rsp), Frame.Size + 64, 3);
-        _asm.AluImmediate(4, Operand.Of(HostRegister.Rsp), -64, 3);
+        _asm.AluImmediate(5, Operand.Of(HostRegister.Rsp), Frame.Size + Frame.Alignment, 3);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rsp), -Frame.Alignment, 3);
         _asm.Store(FrameAt(Frame.CallerStack), HostRegister.Rax, 3);
         _asm.Store(FrameAt(Frame.State), HostRegister.Rdi, 3);
         _asm.Store(FrameAt(Frame.Context), HostRegister.Rsi, 3);

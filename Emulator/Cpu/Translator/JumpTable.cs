@@ -11,12 +11,16 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
     private const int FirstSize = 256;
     private const int LargestSize = 1 << 15;
 
+    /// <summary>An address is at the place that its bits number, or at one of the next: so many in all.</summary>
+    public const int Ways = 4;
+    public const int EntrySize = 16;
+
     /// <summary>Addresses differ least in their lowest bit: functions and return addresses are aligned or scattered.</summary>
     private const int LowBit = 1;
 
     private Entry* _entries;
     private int _size;
-    private int _remembered;
+    private int _used;
 
     [StructLayout(LayoutKind.Sequential)]
     private struct Entry
@@ -39,36 +43,73 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
     /// <summary>The address bits that number an entry.</summary>
     public ulong Mask => (ulong)(_size - 1) << LowBit;
 
+    /// <summary>Puts an address in its first place. What was there moves on by one, and so on, until one finds a free place, or would be too far from its first.</summary>
     public void Remember(ulong pc, nint code)
     {
-        if (++_remembered > _size && _size < LargestSize)
+        if (2 * _used > _size && _size < LargestSize)
             Resize(4 * _size);
-        _entries[(pc >> LowBit) & (ulong)(_size - 1)] = new Entry { NegatedPc = 0 - pc, Code = code };
+        Put(new Entry { NegatedPc = 0 - pc, Code = code });
     }
+
+    private void Put(Entry entry)
+    {
+        ulong added = entry.NegatedPc;
+        int first = PlaceOf(entry);
+        for (int at = first; at < first + Ways && at - PlaceOf(entry) < Ways; at++)
+        {
+            (entry, _entries[at]) = (_entries[at], entry);
+            if (entry.NegatedPc == added)
+                return;
+            if (entry.NegatedPc == Empty)
+            {
+                _used++;
+                return;
+            }
+        }
+    }
+
+    private int PlaceOf(in Entry entry) => (int)((0 - entry.NegatedPc) >> LowBit) & (_size - 1);
 
     public void Clear()
     {
-        for (int i = 0; i < _size; i++)
-            _entries[i] = new Entry { NegatedPc = 1, Code = emptyEntry };
-        _remembered = 0;
+        for (int i = 0; i < Length; i++)
+            Clear(i);
+        _used = 0;
     }
 
     /// <summary>Forgets host code in a range of addresses.</summary>
     public void RemoveBetween(nint start, nint end)
     {
-        for (int i = 0; i < _size; i++)
+        for (int i = 0; i < Length; i++)
         {
-            if (_entries[i].Code >= start && _entries[i].Code < end)
-                _entries[i] = new Entry { NegatedPc = 1, Code = emptyEntry };
+            if (_entries[i].Code < start || _entries[i].Code >= end)
+                continue;
+            Clear(i);
+            _used--;
         }
     }
 
+    /// <summary>The negated address of free entries, which nothing jumps to.</summary>
+    private const ulong Empty = 1;
+
+    private void Clear(int at) => _entries[at] = new Entry { NegatedPc = Empty, Code = emptyEntry };
+
+    /// <summary>The last addresses have places behind the others.</summary>
+    private int Length => _size == 0 ? 0 : _size + Ways - 1;
+
     private void Resize(int size)
     {
-        NativeMemory.Free(_entries);
-        _entries = (Entry*)NativeMemory.Alloc((nuint)size, (nuint)sizeof(Entry));
+        Entry* old = _entries;
+        int length = Length;
         _size = size;
+        _entries = (Entry*)NativeMemory.Alloc((nuint)Length, EntrySize);
         Clear();
+        for (int i = 0; i < length; i++)
+        {
+            if (old[i].NegatedPc != Empty)
+                Put(old[i]);
+        }
+        NativeMemory.Free(old);
     }
 
     public void Dispose()

@@ -103,6 +103,8 @@ internal sealed class EnginePair : IDisposable
             return $"flags {expected.Flags:x}, got {state.Flags:x}";
         if (expected.Mxcsr != state.Mxcsr)
             return $"mxcsr {expected.Mxcsr:x}, got {state.Mxcsr:x}";
+        if ((expected.X87.Control, expected.X87.Status) != (state.X87.Control, state.X87.Status))
+            return $"x87 {expected.X87.Control:x} {expected.X87.Status:x}, got {state.X87.Control:x} {state.X87.Status:x}";
         return expected.Pc == state.Pc ? null : $"pc {expected.Pc:x}, got {state.Pc:x}";
     }
 
