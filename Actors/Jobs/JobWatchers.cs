@@ -75,7 +75,11 @@ internal sealed class JobWatchers
     private Watcher[] Of(JobId id)
     {
         lock (_lock)
+        {
+            if (id == default)
+                return [.. _watchers.Values.SelectMany(static watchers => watchers)];
             return _watchers.TryGetValue(id, out List<Watcher>? watchers) ? [.. watchers] : [];
+        }
     }
 
     private void Remove(Watcher watcher)

@@ -11,7 +11,8 @@ public interface IJobStore : IShardLeases, IJobJournal, IJobDirectory, IImageSto
     /// <summary>A shard got jobs to run; raised on any thread, after they are durable, by whichever node accepted them.</summary>
     event Action<int>? Queued;
 
-    /// <summary>A job's state or output changed; raised like <see cref="Queued"/>. Some changes may be told as one.</summary>
+    /// <summary>A job's state or output changed; raised like <see cref="Queued"/>. Some changes may be told as one. The default identifier
+    /// stands for any job: changes may have been missed while the store was away.</summary>
     event Action<JobId>? Changed;
 }
 

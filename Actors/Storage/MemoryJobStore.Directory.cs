@@ -56,10 +56,13 @@ public sealed partial class MemoryJobStore
             if (!_jobs.TryGetValue(job, out Entry? entry))
                 return new ValueTask<OutputPage?>((OutputPage?)null);
             List<OutputChunk> chunks = [];
-            long next = entry.Attempt == attempt ? offset : 0;
+            int latest = entry.Record.Lifecycle.Attempts;
+            long next = latest == attempt ? offset : 0;
             int size = 0;
-            foreach (OutputChunk chunk in entry.Chunks.Where(chunk => chunk.End > next))
+            foreach (OutputChunk chunk in entry.Attempt == latest ? entry.Chunks : [])
             {
+                if (chunk.End <= next)
+                    continue;
                 if (chunks.Count > 0 && size + chunk.Bytes.Length > limit)
                     break;
                 OutputChunk part = chunk.From(next);
@@ -67,7 +70,7 @@ public sealed partial class MemoryJobStore
                 size += part.Bytes.Length;
                 next = part.End;
             }
-            return new ValueTask<OutputPage?>(new OutputPage(entry.Attempt, chunks, next, entry.Record.Lifecycle.State));
+            return new ValueTask<OutputPage?>(new OutputPage(latest, chunks, next, entry.Record.Lifecycle.State));
         }
     }
 

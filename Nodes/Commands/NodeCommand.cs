@@ -91,7 +91,7 @@ internal static class NodeCommand
             return Failure.Report(error!);
         using PosixSignalRegistration terminate = Relay(PosixSignal.SIGTERM, leaving, hurry), interrupt = Relay(PosixSignal.SIGINT, leaving, hurry);
         Say($"node {node.Settings.Name} serves {server.Address}");
-        Task ended = await Task.WhenAny(leaving.Task, node.Replaced).ConfigureAwait(false);
+        Task ended = await Task.WhenAny(leaving.Task, node.DrainAsked, node.Replaced).ConfigureAwait(false);
         if (ended == node.Replaced)
         {
             await server.DisposeAsync().ConfigureAwait(false);
@@ -114,7 +114,7 @@ internal static class NodeCommand
         Submit = (id, spec) => node.Cluster.Submit(id, spec),
         Ask = (id, command) => new ValueTask<JobReply>(node.Cluster.Tell(id, command)),
         Drain = drain,
-        DrainOther = static _ => ValueTask.FromResult(false),
+        DrainOther = other => node.Peers?.Drain(other) ?? ValueTask.FromResult(false),
         IsReady = () => node.IsReady,
         Translator = static () => EmulatorBackend.Translated,
         Report = Say,

@@ -3,6 +3,7 @@ using Vivarium.Actors.Jobs;
 using Vivarium.Actors.Sharding;
 using Vivarium.Actors.Storage;
 using Vivarium.Messages;
+using Vivarium.Nodes.Cluster;
 using Vivarium.Nodes.Commands;
 using Vivarium.Nodes.Images;
 using Vivarium.Telemetry.Spans;
@@ -19,9 +20,11 @@ internal sealed class NodeHost : IAsyncDisposable
 
     private readonly WorkerPool _workers;
     private readonly Timer _timer;
+    private readonly PeerServer? _server;
+    private readonly TaskCompletionSource _drainAsked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _left = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private NodeHost(NodeSettings settings, IJobStore store, string? apiAddress)
+    private NodeHost(NodeSettings settings, IJobStore store, PeerIdentity? identity, string? apiAddress)
     {
         Settings = settings;
         Store = store;
@@ -34,7 +37,9 @@ internal sealed class NodeHost : IAsyncDisposable
         };
         Lease = new LeaseSettings(settings.Lease.Ticks * 100);
         var cluster = new ClusterSettings { Node = Describe(settings, apiAddress), Shards = settings.Shards, Lease = Lease };
-        Cluster = new JobCluster(cluster, store, services, HostClock.Instance);
+        Peers = identity is null ? null : new PeerClient(identity);
+        Cluster = new JobCluster(cluster, store, services, HostClock.Instance, Peers);
+        _server = identity is null ? null : new PeerServer(settings, identity, Cluster, () => _drainAsked.TrySetResult());
         Cluster.Keeper.Replaced += () => _left.TrySetResult();
         _timer = new Timer(_ => Cluster.Tick());
     }
@@ -49,10 +54,16 @@ internal sealed class NodeHost : IAsyncDisposable
 
     public LeaseSettings Lease { get; }
 
+    /// <summary>The way to the other nodes; null for a node that has none.</summary>
+    public PeerClient? Peers { get; }
+
     public bool IsDraining => Cluster.Keeper.IsDraining;
 
     /// <summary>True while jobs start here.</summary>
     public bool IsReady => Cluster.Keeper.IsMember && !IsDraining;
+
+    /// <summary>Completes when another node asks this one to drain and leave.</summary>
+    public Task DrainAsked => _drainAsked.Task;
 
     /// <summary>Completes when another process has taken this node's name.</summary>
     public Task Replaced => _left.Task;
@@ -63,12 +74,16 @@ internal sealed class NodeHost : IAsyncDisposable
     /// <exception cref="StoreRefusedException">The store cannot be used.</exception>
     public static async Task<NodeHost> Start(NodeSettings settings, string? apiAddress)
     {
-        IJobStore store = await StoreOpener.Open(settings).ConfigureAwait(false);
-        var node = new NodeHost(settings, store, apiAddress);
+        PeerIdentity? identity = PeerIdentity.Load(settings);
+        IJobStore store = await Stores.Open(settings).ConfigureAwait(false);
+        var node = new NodeHost(settings, store, identity, apiAddress);
+        if (node._server is { } server)
+            await server.Start().ConfigureAwait(false);
         await node.Cluster.Keeper.Join().ConfigureAwait(false);
         for (int i = 0; i < settings.Workers; i++)
             new Thread(node._workers.Work, LocalNode.WorkerStack) { IsBackground = true, Name = $"worker {i}" }.Start();
-        var interval = TimeSpan.FromTicks(node.Lease.Observation / 100);
+        // Oftener than anything is due, so that what is late is only the timer's part.
+        var interval = TimeSpan.FromTicks(node.Lease.Observation / 100 / 2);
         node._timer.Change(interval, interval);
         return node;
     }
@@ -91,9 +106,19 @@ internal sealed class NodeHost : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Cluster.Keeper.Leave().ConfigureAwait(false);
+        try
+        {
+            await Cluster.Keeper.Leave().ConfigureAwait(false);
+        }
+        catch (StoreUnavailableException)
+        {
+            // The others find out by themselves.
+        }
         await _timer.DisposeAsync().ConfigureAwait(false);
         _workers.Stop();
+        if (_server is not null)
+            await _server.DisposeAsync().ConfigureAwait(false);
+        Peers?.Dispose();
         Images.Dispose();
         await Store.DisposeAsync().ConfigureAwait(false);
     }
@@ -105,7 +130,8 @@ internal sealed class NodeHost : IAsyncDisposable
         {
             Name = settings.Name,
             ApiAddress = apiAddress,
-            PeerAddress = settings.PeerAddress.Length > 0 ? settings.PeerAddress : null,
+            PeerAddress = settings.PeerListen.Length == 0 ? null : settings.PeerAddress.Length > 0 ? settings.PeerAddress : "https://" + settings.PeerListen,
+            Architecture = System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant(),
             Cores = Environment.ProcessorCount,
             Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             Engines = ["translator", "interpreter"],

@@ -85,6 +85,9 @@ internal sealed partial record NodeSettings
     {
         switch (name)
         {
+            case "cluster.name":
+                ClusterName = value;
+                return value.Length > 0;
             case "cluster.shards":
                 bool isCount = TryNumber(value, 1, 65536, out long shards);
                 Shards = (int)shards;

@@ -71,6 +71,9 @@ internal sealed partial record NodeSettings
     /// <summary>Requests a second of one caller.</summary>
     public int Rate { get; private set; } = 2000;
 
+    /// <summary>The cluster's name, which its store has too.</summary>
+    public string ClusterName { get; private set; } = "vivarium";
+
     /// <summary>Shards of the cluster.</summary>
     public int Shards { get; private set; } = 64;
 
@@ -108,7 +111,7 @@ internal sealed partial record NodeSettings
     [
         "node.name", "node.workers", "node.quantum", "node.capacity", "node.labels", "node.data", "node.native",
         "api.listen", "api.address", "api.certificate", "api.key", "api.token-file", "api.max-body", "api.max-image", "api.max-count", "api.rate",
-        "cluster.shards", "cluster.store", "cluster.lease",
+        "cluster.name", "cluster.shards", "cluster.store", "cluster.lease",
         "peer.listen", "peer.address", "peer.certificate", "peer.key", "peer.authority",
         "jobs.memory", "jobs.output", "jobs.host-files", "jobs.network",
     ];

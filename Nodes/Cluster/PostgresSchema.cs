@@ -1,0 +1,36 @@
+namespace Vivarium.Nodes.Cluster;
+
+/// <summary>The tables of a store in PostgreSQL. Like <see cref="SqliteSchema"/>, in this database's types.</summary>
+internal static class PostgresSchema
+{
+    public const string Create = """
+        CREATE TABLE vivarium (version int NOT NULL, cluster text NOT NULL, shards int NOT NULL);
+        CREATE TABLE nodes (
+            name text PRIMARY KEY, incarnation bigint NOT NULL, beat bigint NOT NULL, running int NOT NULL,
+            draining boolean NOT NULL, gone boolean NOT NULL, seen_at bigint NOT NULL, description bytea NOT NULL);
+        CREATE TABLE shards (shard int PRIMARY KEY, owner text NOT NULL DEFAULT '', epoch bigint NOT NULL DEFAULT 0);
+        CREATE TABLE jobs (
+            sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            id uuid NOT NULL UNIQUE,
+            key text UNIQUE,
+            shard int NOT NULL, state smallint NOT NULL, events int NOT NULL, cancel boolean NOT NULL,
+            attempts int NOT NULL, failures int NOT NULL, losses int NOT NULL,
+            node text, name text,
+            accepted_at bigint NOT NULL, started_at bigint NOT NULL, ended_at bigint NOT NULL,
+            spec bytea NOT NULL, result bytea);
+        CREATE INDEX jobs_state ON jobs (state, sequence);
+        CREATE INDEX jobs_node ON jobs (node, sequence) WHERE node IS NOT NULL;
+        CREATE INDEX jobs_name ON jobs (name, sequence) WHERE name IS NOT NULL;
+        CREATE INDEX jobs_live ON jobs (shard, state, sequence) WHERE state < 4;
+        CREATE TABLE job_labels (label text NOT NULL, sequence bigint NOT NULL, PRIMARY KEY (label, sequence));
+        CREATE TABLE journal (job uuid NOT NULL, number int NOT NULL, kind smallint NOT NULL, at bigint NOT NULL, detail bytea NOT NULL,
+            PRIMARY KEY (job, number));
+        CREATE TABLE output (job uuid NOT NULL, attempt int NOT NULL, position bigint NOT NULL, stream smallint NOT NULL, bytes bytea NOT NULL,
+            PRIMARY KEY (job, attempt, position));
+        CREATE TABLE images (hash text PRIMARY KEY, tag text UNIQUE, format text NOT NULL, length bigint NOT NULL, created_at bigint NOT NULL);
+        CREATE TABLE blobs (hash text NOT NULL, position bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (hash, position));
+        """;
+
+    /// <summary>Unix nanoseconds by the database's clock, to the microsecond.</summary>
+    public const string Now = "((extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000)";
+}
