@@ -22,13 +22,31 @@ public sealed record TimeStampCounter(Func<ulong> Read, nint Function, long Offs
 /// <summary>One guest thread's processor: plain data, copied by fork and clone.</summary>
 public sealed class GuestCpu
 {
-    // Pinned, so that translated code may hold its address.
-    private readonly CpuState[] _state = GC.AllocateUninitializedArray<CpuState>(1, pinned: true);
+    // Translated code is given its address for a turn.
+    private readonly CpuState[] _state = new CpuState[1];
 
     public GuestCpu(Architecture architecture)
     {
         Architecture = architecture;
+        SetInitial();
+    }
+
+    private GuestCpu(GuestCpu original)
+    {
+        Architecture = original.Architecture;
+        TimeStamp = original.TimeStamp;
+        _state[0] = original._state[0];
+    }
+
+    /// <summary>The registers as a new program finds them.</summary>
+    public void Reset()
+    {
         _state[0] = default;
+        SetInitial();
+    }
+
+    private void SetInitial()
+    {
         _state[0].Mxcsr = 0x1F80;
         _state[0].X87.Control = 0x037F;
         _state[0].Flags = 0x202;
@@ -48,10 +66,5 @@ public sealed class GuestCpu
     /// <summary>What the time stamp counter says: a clock of the world's, or else instructions retired.</summary>
     public TimeStampCounter? TimeStamp { get; init; }
 
-    public GuestCpu Clone()
-    {
-        var copy = new GuestCpu(Architecture) { TimeStamp = TimeStamp };
-        copy.State = State;
-        return copy;
-    }
+    public GuestCpu Clone() => new(this);
 }

@@ -36,13 +36,12 @@ public sealed partial class World
     private readonly List<ClockPage> _clockPages = [];
 
     /// <summary>Where programs in a space of clocks read them without a call.</summary>
-    public ClockPage ClockPageOf(TimeSpace space, ReadOnlySpan<byte> code)
+    public ClockPage ClockPageOf(TimeSpace space, ReadOnlyMemory<byte> code)
     {
         if (space.Page is { } known)
             return known;
         // The first is the world's own; those that guests ask for are theirs to pay.
-        MemoryAccountant payer = space == FirstNamespaces.Time ? new MemoryAccountant(ulong.MaxValue) : Accountant;
-        var page = new ClockPage(Clock, payer, code, space);
+        var page = space == FirstNamespaces.Time ? new ClockPage(Clock, code) : new ClockPage(Clock, Accountant, code, space);
         _clockPages.Add(page);
         return space.Page = page;
     }

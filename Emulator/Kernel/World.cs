@@ -85,6 +85,9 @@ public sealed partial class World : IDisposable
         }
         IsOver = true;
         Vfs?.Release();
+        foreach (ClockPage page in _clockPages)
+            page.Dispose();
+        _clockPages.Clear();
     }
 
     private void RunPosted()

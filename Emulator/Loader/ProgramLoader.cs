@@ -11,6 +11,7 @@ public static class ProgramLoader
 {
     /// <summary>Linux follows this many "#!" lines (BINPRM_MAX_RECURSION).</summary>
     private const int MostScripts = 5;
+    private const string NoMemory = "there is not enough memory";
     private const uint SetUserBit = 0x800;
     private const uint SetGroupBit = 0x400;
 
@@ -40,10 +41,11 @@ public static class ProgramLoader
         {
             thread.Credentials = before;
             memory!.Dispose();
-            detail = error == Errno.E2BIG ? "its arguments are too long" : "there is not enough memory";
+            detail = error == Errno.E2BIG ? "its arguments are too long" : NoMemory;
             return error;
         }
-        Commit(thread, file, invoked, memory!, layout);
+        memory!.Settle();
+        Commit(thread, file, invoked, memory, layout);
         return Errno.None;
     }
 
@@ -166,9 +168,20 @@ public static class ProgramLoader
     private static Errno Prepare(
         GuestThread thread, OpenFile file, MemoryObject content, out AddressSpace? memory, out ElfImage? image, out string detail)
     {
+        World world = thread.Process.World;
+        string name = Encoding.UTF8.GetString(file.Path!.FullPath());
+        bool mayCopy = content.Identity is not null && thread.Process.MemoryLimits is { Total: ulong.MaxValue, Data: ulong.MaxValue };
+        if (mayCopy && ProgramTemplates.Take(content.Identity!, name, world.Personality.ElfMachine) is { } template)
+        {
+            bool isCopied = TryCopy(thread, new ElfContent(content, name, file), template, out memory);
+            image = template.Image;
+            ProgramTemplates.Release(template);
+            detail = isCopied && memory is null ? NoMemory : "";
+            if (isCopied)
+                return memory is null ? Errno.ENOMEM : Errno.None;
+        }
         memory = null;
         image = null;
-        World world = thread.Process.World;
         ElfProblem problem = ElfFile.TryRead(content, world.Personality.ElfMachine, out ElfFile? elf, out detail);
         if (problem != ElfProblem.None)
             return Errno.ENOEXEC;
@@ -182,18 +195,42 @@ public static class ProgramLoader
                 return error;
         }
         memory = new AddressSpace(world.Accountant) { Limits = thread.Process.MemoryLimits };
-        string name = Encoding.UTF8.GetString(file.Path!.FullPath());
         string interpreterName = elf.Interpreter is null ? "" : Encoding.UTF8.GetString(elf.Interpreter);
         problem = ElfLoader.Load(memory, elf, new ElfContent(content, name, file), interpreter, new ElfContent(interpreterContent, interpreterName, interpreterFile), out image);
         interpreterFile?.Release();
         if (problem == ElfProblem.None)
         {
             memory.SetBreakStart(new GuestAddress(image!.BreakStart).PageUp);
+            if (mayCopy)
+                KeepTemplate(elf, content, name, interpreter, interpreterContent, interpreterName);
             return Errno.None;
         }
         memory.Dispose();
-        detail = "there is not enough memory";
+        detail = NoMemory;
         return Errno.ENOMEM;
+    }
+
+    /// <summary>Starts from a template; false when its interpreter is another one here.</summary>
+    private static bool TryCopy(GuestThread thread, in ElfContent program, ProgramTemplate template, out AddressSpace? memory)
+    {
+        memory = null;
+        OpenFile? opened = null;
+        MemoryObject? interpreter = null;
+        if (template.InterpreterPath is { } path && (Find(thread, path, out PathEntry? file) != Errno.None || OpenExecutable(thread, file!, out opened, out interpreter, out _) != Errno.None))
+            return false;
+        bool isSame = interpreter is null || template.InterpreterFile!.Identity!.Equals(interpreter.Identity);
+        if (isSame)
+            memory = template.Start(thread.Process.World.Accountant, thread.Process.MemoryLimits, program, new ElfContent(interpreter, "", opened));
+        opened?.Release();
+        return isSame;
+    }
+
+    private static void KeepTemplate(ElfFile elf, MemoryObject content, string name, ElfFile? interpreter, MemoryObject? interpreterContent, string interpreterName)
+    {
+        if (content is not HostFileObject program || (interpreterContent is not null && interpreterContent.Identity is null) || !ProgramTemplates.IsSeenAgain(content.Identity!))
+            return;
+        if (ProgramTemplate.Make(elf, program, name, interpreter, interpreterContent as HostFileObject, interpreterName) is { } template)
+            ProgramTemplates.Add(template);
     }
 
     private static Errno OpenInterpreter(GuestThread thread, byte[] path, out OpenFile? opened, out ElfFile? elf, out MemoryObject? content, out string detail)

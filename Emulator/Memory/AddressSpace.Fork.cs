@@ -35,41 +35,92 @@ public sealed unsafe partial class AddressSpace
 
     private int _forks;
 
+    /// <summary>Changed pages of a template that were not frozen.</summary>
+    private List<PageRun>? _templateChanges;
+
     /// <summary>A copy for fork(2): shared areas shared, private ones copy-on-write. Null when the commit limit forbids it.</summary>
     public AddressSpace? Fork()
     {
         _forks++;
         _lineage ??= new Lineage();
-        SpareWindow? spare = SpareWindows.Take(_lineage);
-        if (spare is not null && spare.Size != _limit)
-        {
-            spare.Free();
-            spare = null;
-        }
-        List<PageRun> changed = FreezeOrList(hasSpare: spare is not null);
-        List<KeptMapping> kept = spare is null ? [] : Narrow(spare);
-        AddressSpace child = spare is null ? new AddressSpace(_accountant, _limit) : new AddressSpace(_accountant, spare);
+        SpareWindow? spare = TakeSpare();
+        AddressSpace? child = Copy(_accountant, FreezeOrList(hasSpare: spare is not null), spare, default);
+        child?.Settle();
+        return child;
+    }
+
+    /// <summary>Freezes what is changed and will be changed in every copy.</summary>
+    internal void MakeTemplate()
+    {
+        _lineage = new Lineage();
+        _templateChanges = [];
+        _templateChanges = FreezeOrList(hasSpare: false);
+    }
+
+    /// <summary>Thread-safe: a template never changes.</summary>
+    internal AddressSpace? CopyTemplate(MemoryAccountant accountant, MemoryLimits limits, ReadOnlySpan<TemplateContent> objects)
+    {
+        AddressSpace? copy = Copy(accountant, _templateChanges!, TakeSpare(), objects);
+        if (copy is not null)
+            copy.Limits = limits;
+        return copy;
+    }
+
+    private SpareWindow? TakeSpare()
+    {
+        SpareWindow? spare = SpareWindows.Take(_lineage!);
+        if (spare is null || spare.Size == _limit)
+            return spare;
+        spare.Free();
+        return null;
+    }
+
+    /// <summary>A space with the same areas, in a spare window if there is one; what is changed is listed. Objects may be others of the same content.</summary>
+    private AddressSpace? Copy(MemoryAccountant accountant, List<PageRun> changed, SpareWindow? spare, ReadOnlySpan<TemplateContent> objects)
+    {
+        AddressSpace child = spare is null ? new AddressSpace(accountant, _limit) : new AddressSpace(accountant, spare);
         (child._breakStart, child._break, child.Limits, child._hasSeals) = (_breakStart, _break, Limits, _hasSeals);
-        int nextRun = 0, nextKept = 0;
+        int next = 0;
         for (int i = 0; i < _areas.Count; i++)
         {
             Area area = _areas[i];
-            ReadOnlySpan<PageRun> runs = RunsOf(area, changed, ref nextRun);
-            if (area.DontFork)
-                continue;
-            bool isMapped = nextKept < kept.Count && kept[nextKept].Start == area.Start;
-            if (!ForkArea(area, child, isMapped ? kept[nextKept++] : null))
+            ReadOnlySpan<PageRun> runs = RunsOf(area, changed, ref next);
+            if (!area.DontFork && !CopyArea(area, runs, child, objects))
             {
                 child.Dispose();
                 return null;
             }
-            if (isMapped)
-                Undo(area, spare!.Changed, runs, child);
-            if (!runs.IsEmpty)
-                CopyRuns(area, runs, child, isMapped);
         }
         child._parent = _lineage;
         return child;
+    }
+
+    private bool CopyArea(Area area, ReadOnlySpan<PageRun> runs, AddressSpace child, ReadOnlySpan<TemplateContent> objects)
+    {
+        Area copy = area.Slice(area.Start, area.End);
+        copy.Charged = false;
+        copy.Locked = false;
+        if (area.WipeOnFork)
+            copy.Frozen = null;
+        foreach (TemplateContent content in objects)
+        {
+            if (area.Object == content.Original)
+                (copy.Object, copy.Holder) = (content.Own, content.Holder);
+        }
+        if (!child.TryCharge(copy))
+            return false;
+        bool isThere = child.TryTakeOver(copy, runs, this);
+        if (!isThere && !child.MapOnHost(copy))
+        {
+            child.Uncharge(copy);
+            return false;
+        }
+        child._areas.Insert(copy);
+        child._mapped += copy.Length;
+        copy.Object?.AddMapper(child);
+        if (!runs.IsEmpty)
+            CopyRuns(area, runs, child, isThere);
+        return true;
     }
 
     /// <summary>Freezes what has many changed pages; lists those of the other areas, none across two of them.</summary>
@@ -93,7 +144,7 @@ public sealed unsafe partial class AddressSpace
             }
             ReadOnlySpan<PageRun> runs = CollectionsMarshal.AsSpan(listed)[first..];
             ulong pages = CountPages(runs);
-            if (pages > 0 && ShouldFreeze(area, pages, hasSpare) && Freeze(area, runs, pages))
+            if (ShouldFreeze(area, pages, hasSpare) && Freeze(area, runs, pages))
                 listed.RemoveRange(first, listed.Count - first);
         }
         return listed;
@@ -140,41 +191,24 @@ public sealed unsafe partial class AddressSpace
         return CollectionsMarshal.AsSpan(runs)[first..next];
     }
 
-    /// <summary>Adds an area's copy to a child, in whose window it may be mapped already.</summary>
-    private static bool ForkArea(Area area, AddressSpace child, KeptMapping? mapped)
-    {
-        Area copy = area.Slice(area.Start, area.End);
-        copy.Charged = false;
-        copy.Locked = false;
-        if (area.WipeOnFork)
-            copy.Frozen = null;
-        if (!child.TryCharge(copy))
-            return false;
-        bool isReady = mapped is { } there
-            ? there.Protection == HostMemory.ToHost(copy.HostProtection) || HostMemory.Protect((nint)(child._base + copy.Start), copy.Length, copy.HostProtection)
-            : child.MapOnHost(copy);
-        if (!isReady)
-        {
-            child.Uncharge(copy);
-            return false;
-        }
-        child._areas.Insert(copy);
-        child._mapped += copy.Length;
-        copy.Object?.AddMapper(child);
-        return true;
-    }
-
     private bool ShouldFreeze(Area area, ulong changed, bool hasSpare)
     {
-        if ((area.Protection & (Protection.Read | Protection.Write)) == 0)
+        if ((area.Protection & (Protection.Read | Protection.Write)) == 0 || !CanDiffer(area))
             return false;
+        // Every copy of a template writes to its data.
+        if (_templateChanges is not null)
+            return area.Frozen is null && area.Object is { } data && IsSmallFile(area, data);
         ulong most = area.Frozen is { } frozen ? Math.Max(FreezeThreshold, frozen.Pages / 4)
             : _forks > 1 && !hasSpare ? AgainThreshold : FreezeThreshold;
-        // All of a file's area is written, also what was not changed: a program's data is small. Not so where other guests may write to the
-        // file, for pages that were not changed must show that.
-        return changed > most && (area.Frozen is not null || area.Object is not { } content
-            || (content is HostFileObject && area.Length <= FreezeThreshold * GuestAddress.PageSize && EndOfContent(area, content) >= area.End));
+        return changed > most && (area.Frozen is not null || area.Object is not { } content || IsSmallFile(area, content));
     }
+
+    /// <summary>
+    /// All of a file's area is written when it is frozen, also what was not changed: a program's data is small. Not so where other guests may
+    /// write to the file, for pages that were not changed must show that.
+    /// </summary>
+    private bool IsSmallFile(Area area, MemoryObject content) =>
+        content is HostFileObject && area.Length <= FreezeThreshold * GuestAddress.PageSize && EndOfContent(area, content) >= area.End;
 
     private bool Freeze(Area area, ReadOnlySpan<PageRun> changed, ulong pages)
     {
@@ -211,12 +245,12 @@ public sealed unsafe partial class AddressSpace
         return true;
     }
 
-    private void CopyRuns(Area area, ReadOnlySpan<PageRun> runs, AddressSpace child, bool isMapped)
+    private void CopyRuns(Area area, ReadOnlySpan<PageRun> runs, AddressSpace child, bool wasThere)
     {
         nint source = (nint)(_base + area.Start), target = (nint)(child._base + area.Start);
         bool isReadable = area.Protection != Protection.None, isWritable = (area.Protection & Protection.Write) != 0;
         // What both only read is the same as at the last fork, mostly.
-        if (isMapped && !isWritable && AreEqual(runs, child))
+        if (wasThere && isReadable && !isWritable && AreEqual(runs, child))
             return;
         if (!isReadable)
             HostMemory.Protect(source, area.Length, Protection.Read);
@@ -226,7 +260,7 @@ public sealed unsafe partial class AddressSpace
         {
             ulong length = run.End - run.Start;
             // One call instead of a fault a page; kernels before 5.14 do without.
-            if (!isMapped && length > GuestAddress.PageSize)
+            if (!wasThere && length > GuestAddress.PageSize)
                 _ = LibC.Advise((nint)(child._base + run.Start), (nuint)length, LibC.AdvisePopulateWrite);
             Buffer.MemoryCopy(_base + run.Start, child._base + run.Start, length, length);
         }

@@ -341,6 +341,9 @@ public sealed unsafe partial class AddressSpace
 
     private bool MapOnHost(Area area)
     {
+        if (TryTakeOver(area))
+            return true;
+        _leftovers?.Cut(area.Start, area.End);
         nint place = (nint)(_base + area.Start);
         _wasMapped = true;
         area.WasWritable |= (area.Protection & Protection.Write) != 0;
@@ -357,6 +360,7 @@ public sealed unsafe partial class AddressSpace
         if (_areas.IsFree(start, end))
             return;
         InvalidateCode(start, end);
+        _leftovers?.Cut(start, end);
         _areas.SplitAt(start);
         _areas.SplitAt(end);
         int index = _areas.IndexAtOrAfter(start);

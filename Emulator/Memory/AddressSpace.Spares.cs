@@ -20,10 +20,13 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Where this child's own window goes.</summary>
     private Lineage? _parent;
 
+    /// <summary>What the window still holds of a process before, until <see cref="Settle"/>.</summary>
+    private Leftovers? _leftovers;
+
     /// <summary>Leaves the window to the parent; false when it has to be freed. The areas are still there, their code is not.</summary>
     private bool TryLeaveWindow()
     {
-        if (_parent is not { HasEnded: false } parent || _limit != FirstWindow || _mapped > MostSpareBytes || _areas.Count > MostSpareMappings)
+        if (_parent is not { HasEnded: false } parent || _leftovers is not null || _limit != FirstWindow || _mapped > MostSpareBytes || _areas.Count > MostSpareMappings)
             return false;
         var kept = new List<KeptMapping>(_areas.Count);
         for (int i = 0; i < _areas.Count; i++)
@@ -42,7 +45,7 @@ public sealed unsafe partial class AddressSpace
             if (!IsKept(_areas[i]))
                 HostMemory.Release((nint)(_base + _areas[i].Start), _areas[i].Length);
         }
-        return SpareWindows.TryKeep(new SpareWindow(parent, _base, _limit, _record, kept, changed));
+        return SpareWindows.TryKeep(new SpareWindow(parent, _base, _limit, _record, new Leftovers(kept, changed)));
     }
 
     /// <summary>Not what others may write to or are charged for: its end must be the end of the content.</summary>
@@ -56,48 +59,38 @@ public sealed unsafe partial class AddressSpace
         HostMemory.ToHost(area.HostProtection));
 
     /// <summary>
-    /// Frees what a spare window has mapped and a fork of these areas does not want there. What is left is mapped as wanted, but for
-    /// protections: one mapping for each area that has one.
+    /// Gives back what the window still holds of the process before and nothing was mapped over. To be called once a forked or instantiated
+    /// space has its areas, before its program runs.
     /// </summary>
-    private List<KeptMapping> Narrow(SpareWindow spare)
+    public void Settle()
     {
-        var wanted = new List<KeptMapping>(_areas.Count);
-        ReadOnlySpan<KeptMapping> parts = CollectionsMarshal.AsSpan(spare.Mappings);
-        int index = 0;
-        while (!parts.IsEmpty)
+        if (_leftovers is not { } left)
+            return;
+        _leftovers = null;
+        ulong start = 0, end = 0;
+        foreach (KeptMapping mapping in left.Mappings)
         {
-            KeptMapping kept = KeptMapping.Join(parts, out int count);
-            ulong at = kept.Start;
-            for (; index < _areas.Count && _areas[index].Start < kept.End; index++)
-            {
-                Area area = _areas[index];
-                KeptMapping here = OnHost(area);
-                if (!MayStayMapped(area) || !kept.Covers(here))
-                    continue;
-                ReleaseIn(spare, at, area.Start);
-                wanted.Add(here with { Protection = here.ProtectionIn(parts[..count]) });
-                at = area.End;
-            }
-            ReleaseIn(spare, at, kept.End);
-            parts = parts[count..];
+            if (mapping.Start != end && end > start)
+                HostMemory.Release((nint)(_base + start), end - start);
+            if (mapping.Start != end)
+                start = mapping.Start;
+            end = mapping.End;
         }
-        return wanted;
+        if (end > start)
+            HostMemory.Release((nint)(_base + start), end - start);
     }
 
-    /// <summary>Pages that are changed and cannot be read are rare enough to be mapped anew.</summary>
-    private static bool MayStayMapped(Area area) =>
-        !area.DontFork && !area.WipeOnFork && IsKept(area) && (area.Protection != Protection.None || !area.WasWritable);
-
-    private static void ReleaseIn(SpareWindow spare, ulong start, ulong end)
+    /// <summary>
+    /// Maps an area by what the window's last process had mapped there; false when that was something else. Pages that it changed are
+    /// made their backing's again, but for those that are about to be copied. <paramref name="original"/> has the same area.
+    /// </summary>
+    private bool TryTakeOver(Area area, ReadOnlySpan<PageRun> copied = default, AddressSpace? original = null)
     {
-        if (start < end)
-            HostMemory.Release((nint)(spare.Base + start), end - start);
-    }
-
-    /// <summary>Undoes in a child's window what the last child changed in an area, but for the pages that are copied anyway.</summary>
-    private void Undo(Area area, List<PageRun> changed, ReadOnlySpan<PageRun> copied, AddressSpace child)
-    {
-        foreach (PageRun run in changed)
+        if (_leftovers is not { } left || !IsKept(area) || !left.TryTake(OnHost(area), out bool isProtected))
+            return false;
+        if (!isProtected && !HostMemory.Protect((nint)(_base + area.Start), area.Length, area.HostProtection))
+            throw new InvalidOperationException("cannot protect guest memory");
+        foreach (PageRun run in left.Changed)
         {
             ulong at = Math.Max(run.Start, area.Start), end = Math.Min(run.End, area.End);
             foreach (PageRun copy in copied)
@@ -106,25 +99,24 @@ public sealed unsafe partial class AddressSpace
                     break;
                 if (copy.End <= at)
                     continue;
-                Undo(area, at, copy.Start, child);
+                Undo(area, at, copy.Start, original);
                 at = copy.End;
             }
-            Undo(area, at, end, child);
+            Undo(area, at, end, original);
         }
+        return true;
     }
 
-    /// <summary>These pages are their backing's here: so they must be in the child.</summary>
-    private void Undo(Area area, ulong start, ulong end, AddressSpace child)
+    private void Undo(Area area, ulong start, ulong end, AddressSpace? original)
     {
         if (start >= end)
             return;
         bool isWritable = (area.HostProtection & Protection.Write) != 0;
-        // A file may have been cut off on the host.
-        if (!isWritable || (area.Frozen is null && area.Object is not null))
-            _ = LibC.Advise((nint)(child._base + start), (nuint)(end - start), LibC.AdviseDontNeed);
-        else if (area.Frozen is null)
-            new Span<byte>(child._base + start, checked((int)(end - start))).Clear();
+        if (isWritable && area.Frozen is null && area.Object is null)
+            new Span<byte>(_base + start, checked((int)(end - start))).Clear();
+        else if (isWritable && area.Frozen is not null && original is not null)
+            Buffer.MemoryCopy(original._base + start, _base + start, end - start, end - start);
         else
-            Buffer.MemoryCopy(_base + start, child._base + start, end - start, end - start);
+            _ = LibC.Advise((nint)(_base + start), (nuint)(end - start), LibC.AdviseDontNeed);
     }
 }

@@ -106,6 +106,7 @@ public sealed unsafe partial class AddressSpace
     private bool GrowWindow(ulong size)
     {
         ForgetWatches();
+        Settle();
         byte* target = Reserve(size, _record);
         if (target is null)
             return false;

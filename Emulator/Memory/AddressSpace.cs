@@ -46,6 +46,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
         _limit = spare.Size;
         _record = spare.Record;
         *_record = default;
+        _leftovers = spare.Leftovers;
         _wasMapped = true;
     }
 

@@ -4,14 +4,14 @@ namespace Vivarium.Emulator.Memory;
 
 /// <summary>
 /// The content of an open file of the host, which the object owns. <paramref name="isImmutable"/> says that no guest may write it; it
-/// is then known by what the host says of it.
+/// is then known by what the host said of it when it was opened.
 /// </summary>
 public sealed class HostFileObject(HostFile file, bool isImmutable = false) : MemoryObject
 {
-    private readonly object? _identity = isImmutable && file.Status(out HostStatus status) == 0
-        ? (status.Major, status.Minor, status.Inode, status.Size, status.ModifyTime, status.ChangeTime) : null;
+    public override object? Identity => isImmutable ? file.Identity : null;
 
-    public override object? Identity => _identity;
+    /// <summary>Another object of the same open file, for a user of its own.</summary>
+    public HostFileObject Duplicate() => new(file.Share(), isImmutable);
 
     public override long Length => PositionedIo.Length(file.Descriptor);
 

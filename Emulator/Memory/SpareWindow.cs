@@ -3,42 +3,63 @@ using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Memory;
 
-/// <summary>What is still mapped at a place of a spare window. Without a backing it is anonymous; protections are the host's.</summary>
+/// <summary>What is still mapped at a place of a spare window. Without a backing it is anonymous; the protection is the host's.</summary>
 internal readonly record struct KeptMapping(ulong Start, ulong End, object? Backing, ulong Offset, int Protection)
 {
-    /// <summary>Its parts are, or may be, protected differently.</summary>
-    private const int Mixed = -1;
-
-    /// <summary>True when a part of it is what would be mapped there, but for the protection.</summary>
-    public bool Covers(in KeptMapping wanted) =>
-        Start <= wanted.Start && wanted.End <= End && Equals(Backing, wanted.Backing) && (Backing is null || wanted.Offset - Offset == wanted.Start - Start);
-
-    /// <summary>The first mapping together with those behind it that go on with its backing.</summary>
-    public static KeptMapping Join(ReadOnlySpan<KeptMapping> parts, out int count)
-    {
-        KeptMapping all = parts[0] with { Protection = Mixed };
-        for (count = 1; count < parts.Length && all.GoesOn(parts[count]); count++)
-            all = all with { End = parts[count].End };
-        return all;
-    }
-
-    /// <summary>How this range is protected, when it lies in one of the parts.</summary>
-    public int ProtectionIn(ReadOnlySpan<KeptMapping> parts)
-    {
-        foreach (KeptMapping part in parts)
-        {
-            if (part.Start <= Start && End <= part.End)
-                return part.Protection;
-        }
-        return Mixed;
-    }
-
-    private bool GoesOn(in KeptMapping next) =>
+    /// <summary>True when the mapping behind this one goes on with the same backing.</summary>
+    public bool GoesOn(in KeptMapping next) =>
         End == next.Start && Equals(Backing, next.Backing) && (Backing is null || Offset + (End - Start) == next.Offset);
+
+    public KeptMapping Part(ulong start, ulong end) => this with { Start = start, End = end, Offset = Offset + (start - Start) };
+}
+
+/// <summary>What a spare window still holds of the process before, in address order.</summary>
+/// <param name="changed">The pages that it changed: what they hold must not be seen again.</param>
+internal sealed class Leftovers(List<KeptMapping> mappings, List<PageRun> changed)
+{
+    public List<KeptMapping> Mappings => mappings;
+
+    public List<PageRun> Changed => changed;
+
+    /// <summary>Takes a range out if it is mapped as wanted, but for the protection. <paramref name="isProtected"/> tells whether that is the same, too.</summary>
+    public bool TryTake(in KeptMapping wanted, out bool isProtected)
+    {
+        isProtected = true;
+        int index = 0;
+        while (index < mappings.Count && mappings[index].End <= wanted.Start)
+            index++;
+        ulong at = wanted.Start;
+        for (int i = index; at < wanted.End; i++)
+        {
+            if (i == mappings.Count || mappings[i].Start > at || !Equals(mappings[i].Backing, wanted.Backing)
+                || (wanted.Backing is not null && mappings[i].Part(at, at).Offset != wanted.Part(at, at).Offset))
+                return false;
+            isProtected &= mappings[i].Protection == wanted.Protection;
+            at = mappings[i].End;
+        }
+        Cut(wanted.Start, wanted.End);
+        return true;
+    }
+
+    /// <summary>A range is not theirs any more.</summary>
+    public void Cut(ulong start, ulong end)
+    {
+        for (int i = mappings.Count - 1; i >= 0; i--)
+        {
+            KeptMapping kept = mappings[i];
+            if (kept.Start >= end || kept.End <= start)
+                continue;
+            mappings.RemoveAt(i);
+            if (kept.End > end)
+                mappings.Insert(i, kept.Part(end, kept.End));
+            if (kept.Start < start)
+                mappings.Insert(i, kept.Part(kept.Start, start));
+        }
+    }
 }
 
 /// <summary>The window of a child that has ended, which its parent's next child takes over: what both map alike stays mapped.</summary>
-internal sealed unsafe class SpareWindow(Lineage lineage, byte* window, ulong size, FaultRecord* record, List<KeptMapping> mappings, List<PageRun> changed)
+internal sealed unsafe class SpareWindow(Lineage lineage, byte* window, ulong size, FaultRecord* record, Leftovers leftovers)
 {
     public Lineage Lineage { get; } = lineage;
 
@@ -48,10 +69,7 @@ internal sealed unsafe class SpareWindow(Lineage lineage, byte* window, ulong si
 
     public FaultRecord* Record => record;
 
-    public List<KeptMapping> Mappings { get; } = mappings;
-
-    /// <summary>The pages that the child changed: what they hold must not be seen again.</summary>
-    public List<PageRun> Changed { get; } = changed;
+    public Leftovers Leftovers { get; } = leftovers;
 
     public void Free()
     {

@@ -2,10 +2,28 @@ using System.Runtime.InteropServices;
 
 namespace Vivarium.Emulator.Memory.Host;
 
-/// <summary>An open regular file of the host. Results are counts, or the negated errno.</summary>
+/// <summary>
+/// What tells a file of the host, with its content, from all others. Where nobody writes to it, it holds the same bytes for ever.
+/// </summary>
+public sealed record HostFileIdentity(uint Major, uint Minor, ulong Inode, long Size, long ModifyTime, long ChangeTime)
+{
+    internal static HostFileIdentity Of(in HostStatus status) =>
+        new(status.Major, status.Minor, status.Inode, status.Size, status.ModifyTime, status.ChangeTime);
+}
+
+/// <summary>An open regular file of the host, of several holders. Results are counts, or the negated errno.</summary>
 public sealed unsafe class HostFile : IDisposable
 {
-    internal HostFile(int descriptor) => Descriptor = descriptor;
+    private int _holders = 1;
+
+    internal HostFile(int descriptor, HostFileIdentity identity)
+    {
+        Descriptor = descriptor;
+        Identity = identity;
+    }
+
+    /// <summary>What it was when it was opened.</summary>
+    public HostFileIdentity Identity { get; }
 
     ~HostFile() => HostFileCalls.Close(Descriptor);
 
@@ -24,12 +42,11 @@ public sealed unsafe class HostFile : IDisposable
             return Result(HostFileCalls.WriteAt(Descriptor, start, (nuint)source.Length, offset));
     }
 
-    /// <summary>Another handle on the same open file; null with the host's errno.</summary>
-    public HostFile? Duplicate(out int error)
+    /// <summary>One holder more, who disposes of it, too. Thread-safe.</summary>
+    public HostFile Share()
     {
-        int copy = HostFileCalls.Control(Descriptor, HostFileCalls.DuplicateCloseOnExec, 0);
-        error = HostTree.Check(copy);
-        return copy < 0 ? null : new HostFile(copy);
+        Interlocked.Increment(ref _holders);
+        return this;
     }
 
     public int SetLength(long length) => Result(HostFileCalls.Truncate(Descriptor, length));
@@ -42,6 +59,8 @@ public sealed unsafe class HostFile : IDisposable
 
     public void Dispose()
     {
+        if (Interlocked.Decrement(ref _holders) != 0)
+            return;
         HostFileCalls.Close(Descriptor);
         GC.SuppressFinalize(this);
     }

@@ -15,7 +15,6 @@ internal static unsafe partial class HostFileCalls
     public const int PathOnly = 0x200000;
     public const int CurrentDirectory = -100;
     public const int EmptyPath = 0x1000;
-    public const int DuplicateCloseOnExec = 1030;
     public const int SymlinkNoFollow = 0x100;
     public const int RemoveDirectory = 0x200;
 

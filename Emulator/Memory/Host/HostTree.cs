@@ -27,10 +27,23 @@ public sealed unsafe partial class HostTree : IDisposable
     private const int NotPermitted = 1;
     private const int Invalid = 22;
 
+    private const int MostShared = 8;
+
+    private static readonly Lock SharedGate = new();
+
+    /// <summary>Trees that nobody changes through them, by path, those opened last at the end: the next world looks into the same directories.</summary>
+    private static readonly List<(string Path, HostStatus Status, HostTree Tree)> Shared = [];
+
+    private readonly HostDirectories? _directories;
     private int _root;
+    private int _holders = 1;
     private bool _walkByHand;
 
-    private HostTree(int root) => _root = root;
+    private HostTree(int root, bool isShared)
+    {
+        _root = root;
+        _directories = isShared ? new HostDirectories(root) : null;
+    }
 
     /// <summary>Opens a root; it may itself be reached over links. Null with the host's errno when that fails.</summary>
     public static HostTree? Open(string path, out int error)
@@ -40,16 +53,63 @@ public sealed unsafe partial class HostTree : IDisposable
             int root = HostFileCalls.OpenAt(
                 HostFileCalls.CurrentDirectory, name, HostFileCalls.PathOnly | HostFileCalls.CloseOnExec, 0);
             error = root < 0 ? Marshal.GetLastPInvokeError() : 0;
-            return root < 0 ? null : new HostTree(root);
+            return root < 0 ? null : new HostTree(root, isShared: false);
         }
+    }
+
+    /// <summary>
+    /// Opens a root for looking and reading only, together with others who do: directories of it are held open. What was looked up is
+    /// asked of the host again by each who looks it up, yet a directory on the way there may be one that was moved meanwhile.
+    /// </summary>
+    public static HostTree? OpenShared(string path, out int error)
+    {
+        HostStatus status;
+        fixed (byte* name = CString(Encoding.UTF8.GetBytes(path)))
+            error = Status(HostFileCalls.CurrentDirectory, name, 0, out status);
+        if (error != 0)
+            return null;
+        lock (SharedGate)
+        {
+            int index = Shared.FindIndex(entry => entry.Path == path);
+            if (index >= 0 && IsSame(Shared[index].Status, status))
+                return Shared[index].Tree.Share();
+            if (index >= 0 || Shared.Count == MostShared)
+            {
+                Shared[Math.Max(index, 0)].Tree.Dispose();
+                Shared.RemoveAt(Math.Max(index, 0));
+            }
+            HostTree? tree = OpenToShare(path, out error);
+            if (tree is not null && Status(tree._root, out status) == 0)
+                Shared.Add((path, status, tree.Share()));
+            return tree;
+        }
+    }
+
+    private static HostTree? OpenToShare(string path, out int error)
+    {
+        if (Open(path, out error) is not { } tree)
+            return null;
+        var shared = new HostTree(tree._root, isShared: true);
+        GC.SuppressFinalize(tree);
+        return shared;
+    }
+
+    private static bool IsSame(in HostStatus one, in HostStatus other) => one.Major == other.Major && one.Minor == other.Minor && one.Inode == other.Inode;
+
+    private HostTree Share()
+    {
+        Interlocked.Increment(ref _holders);
+        return this;
     }
 
     ~HostTree() => HostFileCalls.Close(_root);
 
     public void Dispose()
     {
-        if (_root >= 0)
-            HostFileCalls.Close(_root);
+        if (Interlocked.Decrement(ref _holders) != 0)
+            return;
+        _directories?.Clear();
+        HostFileCalls.Close(_root);
         _root = -1;
         GC.SuppressFinalize(this);
     }
@@ -60,15 +120,56 @@ public sealed unsafe partial class HostTree : IDisposable
         if (!path.Contains((byte)'/') && !path.SequenceEqual(".."u8))
         {
             fixed (byte* name = CString(path))
-                return Status(_root, name, out status);
+                return Checked(path, Status(_root, name, HostFileCalls.SymlinkNoFollow, out status), status);
         }
         status = default;
-        int error = Locate(path, out int descriptor);
+        int error;
+        if (Parent(path, out ReadOnlySpan<byte> last, out error) is { } parent)
+        {
+            fixed (byte* name = CString(last))
+                error = Status(parent.Descriptor, name, HostFileCalls.SymlinkNoFollow, out status);
+            parent.Release();
+            return Checked(path, error, status);
+        }
+        if (error != 0)
+            return error;
+        error = Locate(path, out int descriptor);
         if (error != 0)
             return error;
         error = Status(descriptor, out status);
         HostFileCalls.Close(descriptor);
         return error;
+    }
+
+    /// <summary>What was just heard of a path.</summary>
+    private int Checked(ReadOnlySpan<byte> path, int error, in HostStatus status)
+    {
+        _directories?.Check(path, error, status);
+        return error;
+    }
+
+    /// <summary>
+    /// The directory that a path's last name is in, to be released, when this tree holds directories open; null without an error when the path
+    /// has to be walked by the host.
+    /// </summary>
+    private DirectoryHandle? Parent(ReadOnlySpan<byte> path, out ReadOnlySpan<byte> last, out int error)
+    {
+        error = 0;
+        int slash = path.LastIndexOf((byte)'/');
+        last = path[(slash + 1)..];
+        return _directories is null || slash < 0 || HasOddName(path) ? null : _directories.Open(path[..slash], out error);
+    }
+
+    /// <summary>True when "." or ".." or an empty name is part of a path.</summary>
+    private static bool HasOddName(ReadOnlySpan<byte> path)
+    {
+        foreach (Range range in path.Split((byte)'/'))
+        {
+            ReadOnlySpan<byte> name = path[range];
+            if (name.IsEmpty || name.SequenceEqual("."u8) || name.SequenceEqual(".."u8))
+                return true;
+        }
+        return false;
     }
 
     public int FileSystemStatus(ReadOnlySpan<byte> path, out HostFileSystemStatus status)
@@ -145,7 +246,7 @@ public sealed unsafe partial class HostTree : IDisposable
         if (error == 0 && (status.Mode & 0xF000) != 0x8000)
             error = Invalid;
         if (error == 0)
-            file = new HostFile(descriptor);
+            file = new HostFile(descriptor, HostFileIdentity.Of(status));
         else
             HostFileCalls.Close(descriptor);
         return error;
@@ -159,6 +260,17 @@ public sealed unsafe partial class HostTree : IDisposable
         flags |= HostFileCalls.NoFollow | HostFileCalls.CloseOnExec;
         if (path.IsEmpty)
             return OpenRoot(flags & ~HostFileCalls.NoFollow, out descriptor);
+        descriptor = -1;
+        if (Parent(path, out ReadOnlySpan<byte> last, out int failure) is { } parent)
+        {
+            fixed (byte* name = CString(last))
+                descriptor = HostFileCalls.OpenAt(parent.Descriptor, name, flags, 0);
+            failure = Check(descriptor);
+            parent.Release();
+            return failure;
+        }
+        if (failure != 0)
+            return failure;
         if (!_walkByHand)
         {
             fixed (byte* name = CString(path))
@@ -221,15 +333,15 @@ public sealed unsafe partial class HostTree : IDisposable
     internal static int Status(int descriptor, out HostStatus status)
     {
         byte empty = 0;
-        return Status(descriptor, &empty, out status);
+        return Status(descriptor, &empty, HostFileCalls.SymlinkNoFollow, out status);
     }
 
-    private static int Status(int directory, byte* name, out HostStatus status)
+    private static int Status(int directory, byte* name, int flags, out HostStatus status)
     {
         const uint BasicAndBirth = 0xFFF;
         const uint BirthMask = 0x800;
         HostFileCalls.Statx raw;
-        int error = Check(HostFileCalls.GetStatx(directory, name, HostFileCalls.EmptyPath | HostFileCalls.SymlinkNoFollow, BasicAndBirth, &raw));
+        int error = Check(HostFileCalls.GetStatx(directory, name, HostFileCalls.EmptyPath | flags, BasicAndBirth, &raw));
         status = error != 0 ? default : new HostStatus(
             raw.Major, raw.Minor, raw.Inode, raw.Mode, raw.Links, raw.User, raw.Group, raw.RawMajor, raw.RawMinor, (long)raw.Size,
             raw.BlockSize, (long)raw.Blocks, raw.AccessTime.TotalNanoseconds, raw.ModifyTime.TotalNanoseconds,

@@ -71,7 +71,8 @@ public sealed class HostFileSystem : FileSystem
     /// <summary>Opens a host directory (or single file, for a bind); null with the error when it cannot be.</summary>
     public static HostFileSystem? Open(IClock clock, string path, bool readOnly, out Errno error)
     {
-        HostTree? tree = HostTree.Open(path, out int failure);
+        int failure;
+        HostTree? tree = readOnly ? HostTree.OpenShared(path, out failure) : HostTree.Open(path, out failure);
         HostStatus status = default;
         if (tree is not null)
             failure = tree.Status([], out status);

@@ -37,7 +37,7 @@ public sealed class HostRegular : HostInode
             return Errno.EROFS;
         if (_file is null || (forWriting && !_writable))
         {
-            int failure = Tree.OpenFile(Path, forWriting, out HostFile? file);
+            int failure = Open(forWriting, out HostFile? file);
             if (failure != 0)
                 return (Errno)failure;
             // Mappings made through the old handle have their own hold on the file.
@@ -63,14 +63,12 @@ public sealed class HostRegular : HostInode
         content = null;
         if (_object is null || _object.IsReleased || (forWriting && !_objectWritable))
         {
-            HostFile? file;
-            int failure;
-            if (_file is not null && (_writable || !forWriting))
-                file = _file.Duplicate(out failure);
-            else
-                failure = Tree.OpenFile(Path, forWriting, out file);
+            HostFile? file = _file is not null && (_writable || !forWriting) ? _file.Share() : null;
+            int failure = file is null ? Open(forWriting, out file) : 0;
             if (failure != 0)
                 return (Errno)failure;
+            if (Owner.IsReadOnly)
+                SharedHostFiles.Keep(file!);
             _object = new HostFileObject(file!, Owner.IsReadOnly);
             _objectWritable = forWriting;
             Owner.Keep(_object);
@@ -78,6 +76,16 @@ public sealed class HostRegular : HostInode
         content = _object;
         return Errno.None;
     }
+
+    /// <summary>What no guest writes may be open already.</summary>
+    private int Open(bool forWriting, out HostFile? file)
+    {
+        file = Owner.IsReadOnly ? SharedHostFiles.Find(Identify(Last)) : null;
+        return file is null ? Tree.OpenFile(Path, forWriting, out file) : 0;
+    }
+
+    private static HostFileIdentity Identify(in FileStatus status) => new(
+        DeviceNumber.Major(status.Device), DeviceNumber.Minor(status.Device), status.Inode, status.Size, status.ModifyTime, status.ChangeTime);
 
     public override IoResult ReadAt(long offset, Span<byte> destination) =>
         _file is null ? Errno.EBADF : Result(_file.Read(offset, destination));

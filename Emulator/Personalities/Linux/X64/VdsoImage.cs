@@ -20,7 +20,7 @@ internal static class VdsoImage
     private static readonly Lazy<byte[]> Built = new(Build);
 
     /// <summary>One page. The clock page lies right before it.</summary>
-    public static ReadOnlySpan<byte> Bytes => Built.Value;
+    public static ReadOnlyMemory<byte> Bytes => Built.Value;
 
     private static byte[] Build()
     {

@@ -137,9 +137,8 @@ internal static class X64InitialStack
 
     private static void SetRegisters(GuestThread thread, ulong start, ulong stack)
     {
+        thread.Cpu.Reset();
         ref CpuState state = ref thread.Cpu.State;
-        CpuState fresh = new GuestCpu(Architecture.X64).State;
-        state = fresh;
         state.Pc = start;
         state.Registers[X64Registers.Rsp] = stack;
     }
