@@ -1,6 +1,6 @@
 /*
  * Nothing that a process wrote is seen by those after it: children of one parent, one after another and several at a time, each look at
- * all of their memory, then spoil it.
+ * all of their memory, then spoil it; so do further starts of the program.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -159,8 +159,33 @@ static void change(unsigned round)
     }
 }
 
-int main(void)
+/* A program started anew finds its memory as its file has it, whatever the last start of it did. */
+static int started(unsigned round)
 {
+    make_memory();
+    return child(round);
+}
+
+static void start_again(const char *self, unsigned round)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%u", round);
+    pid_t id = vfork();
+    check(id >= 0, "vfork");
+    if (id == 0) {
+        execl(self, self, number, NULL);
+        _exit(98);
+    }
+    int status = -1;
+    check(waitpid(id, &status, 0) == id, "waitpid");
+    if (status)
+        printf("start %u: status %#x\n", round, status);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        return started(atoi(argv[1]));
     make_memory();
     for (unsigned round = 0; round < ROUNDS; round++) {
         int children = 1 + round % AT_ONCE;
@@ -180,6 +205,8 @@ int main(void)
         }
     }
     check(look() == 0, "look");
+    for (unsigned round = 0; round < 12; round++)
+        start_again(argv[0], round);
     puts("fresh");
     return 0;
 }
