@@ -84,6 +84,9 @@ public sealed partial class World : IDisposable
                 process.Exit(WaitStatus.OfSignal(Signals.Signal.Kill, dumpedCore: false));
         }
         IsOver = true;
+        // Segments stay without processes; not without a world.
+        foreach (Ipc.SharedSegment segment in HasIpc ? [.. Ipc.Segments.All] : (Ipc.SharedSegment[])[])
+            Ipc.Segments.Remove(segment);
         Vfs?.Release();
         foreach (ClockPage page in _clockPages)
             page.Dispose();

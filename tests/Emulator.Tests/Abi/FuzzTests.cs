@@ -18,9 +18,14 @@ namespace Vivarium.Emulator.Tests.Abi;
 public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
 {
     private const int CallsOfAWorld = 1500;
+    private const int FirstThreads = 3;
 
     /// <summary>A world whose threads all sleep may live on timers alone.</summary>
     private const int Turns = 20;
+
+    /// <summary>What may be left of other tests that run meanwhile.</summary>
+    private const long MostGrowth = 64 << 20;
+    private const int MostNewDescriptors = 100, MostNewMappings = 2000;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]
@@ -34,21 +39,51 @@ public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
         File.CreateSymbolicLink(Path.Combine(root, "link"), "a");
         try
         {
-            while (calls > 0)
-            {
-                var program = new RandomCalls(seed);
-                Task world = Task.Run(() => RunWorld(program, root));
-                bool isDone = await Task.WhenAny(world, Task.Delay(Patience)) == world;
-                Assert.True(isDone, $"seed {seed}: no end of {program.Last}");
-                Assert.True(world.IsCompletedSuccessfully, $"seed {seed}: {program.Last}: {world.Exception?.InnerException}");
-                calls -= Math.Max(1, program.Count);
-                seed++;
-            }
+            // What is loaded once is no growth.
+            seed = await Run(calls / 10, seed, root);
+            (long memory, int descriptors, int mappings) = Measure();
+            await Run(calls - (calls / 10), seed, root);
+            (long memoryAfter, int descriptorsAfter, int mappingsAfter) = Measure();
+            output.WriteLine($"memory {memory} to {memoryAfter}, descriptors {descriptors} to {descriptorsAfter}, mappings {mappings} to {mappingsAfter}");
+            Assert.InRange(memoryAfter, 0, memory + MostGrowth);
+            Assert.InRange(descriptorsAfter, 0, descriptors + MostNewDescriptors);
+            Assert.InRange(mappingsAfter, 0, mappings + MostNewMappings);
+            Assert.Equal("a file with some text\n", File.ReadAllText(Path.Combine(root, "a")));
+            Assert.Equal(3, Directory.GetFileSystemEntries(root, "*", SearchOption.AllDirectories).Length);
         }
         finally
         {
             Directory.Delete(root, recursive: true);
         }
+    }
+
+    /// <summary>Runs worlds, a few at a time, until they made so many calls; returns the next seed.</summary>
+    private static async Task<ulong> Run(int calls, ulong seed, string root)
+    {
+        long left = calls;
+        ulong next = seed;
+        await Task.WhenAll(Enumerable.Range(0, Math.Min(4, Environment.ProcessorCount)).Select(_ => Task.Run(async () =>
+        {
+            while (Volatile.Read(ref left) > 0)
+            {
+                var program = new RandomCalls(Interlocked.Increment(ref next) - 1);
+                Task world = Task.Run(() => RunWorld(program, root));
+                bool isDone = await Task.WhenAny(world, Task.Delay(Patience)) == world;
+                Assert.True(isDone, $"seed {program.Seed}: no end of {program.Last}");
+                Assert.True(world.IsCompletedSuccessfully, $"seed {program.Seed}: {program.Last}: {world.Exception?.InnerException}");
+                Interlocked.Add(ref left, -Math.Max(1, program.Count));
+            }
+        })));
+        return next;
+    }
+
+    /// <summary>Bytes of live objects, descriptors and mappings of this process.</summary>
+    private static (long Memory, int Descriptors, int Mappings) Measure()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        return (GC.GetTotalMemory(forceFullCollection: true), Directory.GetFileSystemEntries("/proc/self/fd").Length, File.ReadLines("/proc/self/maps").Count());
     }
 
     private static void RunWorld(RandomCalls program, string root)
@@ -68,6 +103,8 @@ public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
         Assert.Null(world.MountTree());
         GuestThread first = world.CreateFirst(new FileContext(world.Vfs.Root, world.Vfs.Root), Credentials.Of(0, 0), Architecture.X64);
         program.Prepare(first);
+        for (int i = 0; i < FirstThreads; i++)
+            first.Process.Clone(first, CloneShares.Process | CloneShares.Memory | CloneShares.Files | CloneShares.FileContext | CloneShares.Actions, 0, first.Process.Space, out _);
         for (int turn = 0; turn < Turns && program.Count < CallsOfAWorld; turn++)
         {
             if (world.Run(CallsOfAWorld * 200) != WorldState.Ready)
@@ -78,7 +115,7 @@ public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
     private static (int Calls, ulong Seed) Settings()
     {
         string[] words = (Environment.GetEnvironmentVariable("VIVARIUM_FUZZ") ?? "").Split(':');
-        int calls = int.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : 20_000;
+        int calls = int.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : 1_000_000;
         ulong seed = words.Length > 1 ? ulong.Parse(words[1], CultureInfo.InvariantCulture) : 1;
         return (calls, seed);
     }
@@ -116,7 +153,7 @@ public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
             ref CpuState state = ref cpu.State;
             state.Registers[0] = (ulong)call.Number;
             for (int i = 0; i < call.Arguments.Length; i++)
-                state.Registers[ArgumentRegisters[i]] = _random.Next(call.Arguments[i]);
+                state.Registers[ArgumentRegisters[i]] = _random.Next(call.Arguments[i], memory);
             state.Registers[4] = RandomArguments.Buffer + 0x5000;
             return new EngineExit(ExitReason.SystemCall);
         }

@@ -3,6 +3,7 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
+using ValueType = Vivarium.Emulator.Personalities.Tables.ValueType;
 
 namespace Vivarium.Emulator.Tests.Abi;
 
@@ -50,17 +51,52 @@ internal sealed class RandomArguments(ulong seed)
         }
     }
 
-    public ulong Next(ArgumentShape argument)
+    public ulong Next(ArgumentShape argument, AddressSpace memory)
     {
         if (_random.Below(8) == 0)
             return Edge();
-        if (argument.Direction != Direction.None)
-            return _random.Below(6) == 0 ? 0 : Buffer + (ulong)(_random.Below(0x1000) & ~7);
-        return argument.Type.Kind switch
+        if (argument.Direction == Direction.None)
+            return Value(argument.Type);
+        ulong place = _random.Below(6) == 0 ? 0 : Buffer + (ulong)(_random.Below(0x1000) & ~7);
+        if (place != 0 && argument.Direction != Direction.Out && argument.Type.Size > 0 && _random.Below(4) != 0)
+            Fill(memory, place, argument);
+        return place;
+    }
+
+    /// <summary>Puts what the call reads there: a few items whose members are of the right kinds.</summary>
+    private void Fill(AddressSpace memory, ulong place, ArgumentShape argument)
+    {
+        int items = argument.CountKind == CountKind.One ? 1 : 1 + _random.Below(4);
+        for (int i = 0; i < items; i++, place += (ulong)argument.Type.Size)
+        {
+            if (argument.Type.Struct is not { } structure)
+            {
+                Write(memory, place, argument.Type.Size, Value(argument.Type));
+                continue;
+            }
+            foreach (MemberShape member in structure.Members)
+            {
+                for (int j = 0; j < Math.Min(member.Count, 4); j++)
+                    Write(memory, place + (ulong)(member.Offset + (j * member.Type.Size)), member.Type.Size, _random.Below(10) == 0 ? Edge() : Value(member.Type));
+            }
+        }
+    }
+
+    private static void Write(AddressSpace memory, ulong place, int size, ulong value)
+    {
+        Span<byte> bytes = stackalloc byte[8];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
+        if (size is > 0 and <= 8)
+            memory.TryWrite(new GuestAddress(place), bytes[..size]);
+    }
+
+    private ulong Value(in ValueType type)
+    {
+        return type.Kind switch
         {
             ValueKind.Fd or ValueKind.Dirfd => _random.Below(5) == 0 ? unchecked((ulong)-100) : (ulong)_random.Below(24),
             ValueKind.Path or ValueKind.Str => Strings + (ulong)(_random.Below(Names.Length) * StringSlot),
-            ValueKind.Set => Value(argument.Type.Set!),
+            ValueKind.Set => Value(type.Set!),
             ValueKind.Signal => (ulong)_random.Below(66),
             ValueKind.Pid => (ulong)(_random.Below(3) == 0 ? _random.Below(8) : 100 + _random.Below(8)),
             ValueKind.Size or ValueKind.Ulong or ValueKind.Uint or ValueKind.Int or ValueKind.Long or ValueKind.Off => (ulong)_random.Below(64),
