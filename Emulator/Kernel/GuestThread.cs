@@ -95,7 +95,18 @@ public sealed partial class GuestThread
     internal bool Yields { get; set; }
 
     /// <summary>What restricts its calls; null = nothing (seccomp(2)).</summary>
-    public ICallFilter? Filter { get; set; }
+    public ICallFilter? Filter
+    {
+        get => _filter;
+        set
+        {
+            value?.Join();
+            _filter?.Leave();
+            _filter = value;
+        }
+    }
+
+    private ICallFilter? _filter;
 
     /// <summary>Where it announces restartable sequences, and what marks their abort handlers (rseq(2)).</summary>
     public GuestAddress RestartableArea { get; set; }

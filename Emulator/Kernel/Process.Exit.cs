@@ -190,6 +190,7 @@ public sealed partial class Process
         thread.Pending.Clear();
         thread.Keys?.Leave();
         World.Personality.OnThreadExit(thread);
+        thread.Filter = null;
         thread.State = ThreadState.Dead;
         KeepTimes(thread);
         if (wasReady)

@@ -9,7 +9,7 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 public static class SeccompCalls
 {
     private const int SetStrict = 0, SetFilter = 1, GetActionAvailable = 2, GetNoticeSizes = 3;
-    private const uint Synchronize = 1, LogActions = 2, AllowSpeculation = 4, NewListener = 8, TellFailure = 16;
+    private const uint Synchronize = 1, LogActions = 2, AllowSpeculation = 4, NewListener = 8, TellFailure = 16, WaitKillable = 32;
 
     public static CallResult Seccomp(CallContext call, int operation, uint flags, GuestAddress arguments) => operation switch
     {
@@ -41,9 +41,11 @@ public static class SeccompCalls
 
     private static CallResult AddFilter(CallContext call, uint flags, GuestAddress arguments)
     {
-        const uint known = Synchronize | LogActions | AllowSpeculation | TellFailure;
-        // Nobody could answer a listener's notices: it is not offered.
-        if ((flags & ~known) != 0 || (flags & NewListener) != 0)
+        const uint known = Synchronize | LogActions | AllowSpeculation | NewListener | TellFailure | WaitKillable;
+        // A listener's descriptor and a thread's number are both results.
+        if ((flags & ~known) != 0 || (flags & (Synchronize | NewListener | TellFailure)) == (Synchronize | NewListener))
+            return Errno.EINVAL;
+        if ((flags & (WaitKillable | NewListener)) == WaitKillable)
             return Errno.EINVAL;
         if (!call.Memory.TryRead(arguments, out ushort count) || !call.Memory.TryRead(arguments + 8, out ulong table))
             return Errno.EFAULT;
@@ -67,20 +69,40 @@ public static class SeccompCalls
             }
         }
         var filter = new CallFilter(program, older);
+        CallResult result = 0;
+        if ((flags & NewListener) != 0)
+        {
+            result = Listen(call, filter);
+            if (result.Outcome == CallOutcome.Error)
+                return result;
+        }
         call.Thread.Filter = filter;
         if ((flags & Synchronize) != 0)
         {
             foreach (GuestThread thread in call.Process.Threads)
                 thread.Filter = filter;
         }
-        return CallResult.Ok();
+        return result;
+    }
+
+    /// <summary>A descriptor by which somebody decides about calls; only one filter of a chain has one (EBUSY).</summary>
+    private static CallResult Listen(CallContext call, CallFilter filter)
+    {
+        for (CallFilter? at = filter.Older; at is not null; at = at.Older)
+        {
+            if (at.Listener is { IsClosed: false })
+                return Errno.EBUSY;
+        }
+        var listener = new CallListener(call.World, filter);
+        filter.Listener = listener;
+        return PipeCalls.Install(call, listener, closeOnExec: true);
     }
 
     private static CallResult TellAction(CallContext call, GuestAddress address)
     {
         if (!call.Memory.TryRead(address, out uint action))
             return Errno.EFAULT;
-        return action is CallFilter.KillProcess or CallFilter.KillThread or CallFilter.Trap or CallFilter.Fail or CallFilter.Trace or CallFilter.Log or CallFilter.Allow
+        return action is CallFilter.KillProcess or CallFilter.KillThread or CallFilter.Trap or CallFilter.Fail or CallFilter.Notify or CallFilter.Trace or CallFilter.Log or CallFilter.Allow
             ? CallResult.Ok() : Errno.EOPNOTSUPP;
     }
 

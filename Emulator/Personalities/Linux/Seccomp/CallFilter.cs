@@ -26,6 +26,29 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
 
     public CallFilter? Older => older;
 
+    /// <summary>Decides about calls that the program leaves to it; null when there never was one.</summary>
+    internal CallListener? Listener { get; set; }
+
+    private int _users;
+
+    /// <summary>A thread has it, or one made from it.</summary>
+    public bool IsUsed => _users > 0;
+
+    public void Join()
+    {
+        for (CallFilter? at = this; at is not null; at = at.Older)
+            at._users++;
+    }
+
+    public void Leave()
+    {
+        for (CallFilter? at = this; at is not null; at = at.Older)
+        {
+            if (--at._users == 0)
+                at.Listener?.HangUp();
+        }
+    }
+
     /// <summary>Whether a chain is this one, or was made from it.</summary>
     public bool IsWithin(CallFilter? chain)
     {
@@ -42,7 +65,9 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
     {
         if (program is null)
             return call.Number is 0 or 1 or 15 or 60 ? null : EndThread(call, Signal.Kill);
-        uint verdict = Decide(call);
+        if (call.State is CallNotice notice)
+            return Await(call, notice);
+        uint verdict = Decide(call, out CallFilter decider);
         switch (verdict & ActionMask)
         {
             case Allow or Log:
@@ -50,6 +75,9 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
             case Fail:
                 uint error = Math.Min(verdict & DataMask, MostErrors);
                 return error == 0 ? CallResult.Ok() : CallResult.Fail((Errno)error);
+            case Notify when decider.Listener is { IsClosed: false } listener:
+                call.State = notice = listener.Add(call.Thread, DataOf(call));
+                return Await(call, notice);
             case Trace or Notify:
                 // Nobody traces, nobody listens.
                 return Errno.ENOSYS;
@@ -63,22 +91,52 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
         }
     }
 
+    /// <summary>Waits for a listener's answer; null when the call is to go on. A signal withdraws the question.</summary>
+    private static CallResult? Await(CallContext call, CallNotice notice)
+    {
+        if (notice.Answer is { } answer)
+        {
+            call.State = null;
+            return notice.GoesOn ? null : answer;
+        }
+        if (call.Interrupted)
+        {
+            notice.Abandon();
+            call.State = null;
+        }
+        return call.Wait(notice.Source);
+    }
+
     /// <summary>All programs run; the most restrictive verdict holds, the newest of equals.</summary>
-    private uint Decide(CallContext call)
+    private uint Decide(CallContext call, out CallFilter decider)
     {
         Span<uint> data = stackalloc uint[DataLength / sizeof(uint)];
-        ulong pc = call.Thread.Cpu.State.Pc;
-        (data[0], data[1], data[2], data[3]) = ((uint)call.Number, Architecture, (uint)pc, (uint)(pc >> 32));
-        for (int i = 0; i < 6; i++)
-            (data[4 + (i * 2)], data[5 + (i * 2)]) = ((uint)call.Arguments[i], (uint)(call.Arguments[i] >> 32));
+        WriteData(call, data);
         uint verdict = Allow;
+        decider = this;
         for (CallFilter? at = this; at is not null; at = at.Older)
         {
             uint next = at.Program.Run(data);
             if ((int)(next & ActionMask) < (int)(verdict & ActionMask))
-                verdict = next;
+                (verdict, decider) = (next, at);
         }
         return verdict;
+    }
+
+    private static uint[] DataOf(CallContext call)
+    {
+        uint[] data = new uint[DataLength / sizeof(uint)];
+        WriteData(call, data);
+        return data;
+    }
+
+    /// <summary>struct seccomp_data: number, architecture, program counter, arguments.</summary>
+    private static void WriteData(CallContext call, Span<uint> data)
+    {
+        ulong pc = call.Thread.Cpu.State.Pc;
+        (data[0], data[1], data[2], data[3]) = ((uint)call.Number, Architecture, (uint)pc, (uint)(pc >> 32));
+        for (int i = 0; i < 6; i++)
+            (data[4 + (i * 2)], data[5 + (i * 2)]) = ((uint)call.Arguments[i], (uint)(call.Arguments[i] >> 32));
     }
 
     private BpfProgram Program => program!;
