@@ -48,6 +48,7 @@ public sealed class RunTests
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            WorkingDirectory = Viv.Root,
         })!;
         Assert.Equal("guest one\ntwo\n", Viv.Finish(shell, []).Text);
     }
@@ -61,6 +62,7 @@ public sealed class RunTests
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            WorkingDirectory = Viv.Root,
         })!;
         Outcome outcome = Viv.Finish(shell, []);
         Assert.Equal("y\n", outcome.Text);
@@ -76,6 +78,7 @@ public sealed class RunTests
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            WorkingDirectory = Viv.Root,
         })!;
         Assert.Equal([(byte)'a', 0xFF, (byte)'b'], Viv.Finish(shell, []).Output);
     }
