@@ -263,6 +263,26 @@ internal sealed unsafe partial class Assembler
 
     public void Jump(in Operand target) => Emit(0xFF, 4, target);
 
+    /// <summary>
+    /// Places the displacement behind the next opcode in one aligned quadword, where a store that changes it is atomic (AMD64
+    /// Architecture Programmer's Manual Vol. 2, 7.3.2): another thread may be about to run it.
+    /// </summary>
+    public void AlignDisplacement(int opcodeLength)
+    {
+        const int quadword = 8, last = quadword - sizeof(int);
+        int at = (int)(RunAddress + opcodeLength) & (quadword - 1);
+        if (at > last)
+            Pad(quadword - at);
+    }
+
+    /// <summary>NOP of 1 to 3 bytes.</summary>
+    private void Pad(int length)
+    {
+        ReadOnlySpan<byte> instruction = length switch { 1 => [0x90], 2 => [0x66, 0x90], _ => [0x0F, 0x1F, 0x00] };
+        foreach (byte part in instruction)
+            Byte(part);
+    }
+
     private void Relative(nint target) => Int32(checked((int)(target - (RunAddress + sizeof(int)))));
 
     /// <summary>

@@ -63,12 +63,14 @@ internal sealed unsafe partial class BlockTranslator
     private void ExitTo(ulong target)
     {
         Exchange();
+        _asm.AlignDisplacement(opcodeLength: 1);
         _asm.Byte(0xE9);
         AddExit(target, isExchanged: true);
     }
 
     private void BranchTo(int condition, ulong target)
     {
+        _asm.AlignDisplacement(opcodeLength: 2);
         _asm.Byte(0x0F);
         _asm.Byte(0x80 | condition);
         AddExit(target, isExchanged: _exchanges.Count == 0);
@@ -139,12 +141,14 @@ internal sealed unsafe partial class BlockTranslator
             {
                 // A conditional jump comes here to exchange registers, and goes on by a jump that can be linked.
                 Exchange();
+                _asm.AlignDisplacement(opcodeLength: 1);
                 _asm.Byte(0xE9);
                 displacementAt = _asm.Offset;
                 _asm.Int32(0);
             }
             int stub = _asm.Offset;
             _asm.Move(RegisterMap.Scratch, (long)exit.Target);
+            _asm.AlignDisplacement(opcodeLength: 1);
             _asm.Byte(0xE9);
             int leave = _asm.Offset;
             _asm.Int32(0);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
@@ -139,6 +140,10 @@ internal sealed unsafe partial class CodeCache
         }
     }
 
-    private void Patch(nint place, nint target) =>
+    /// <summary>One store: see <see cref="Assembler.AlignDisplacement"/>.</summary>
+    private void Patch(nint place, nint target)
+    {
+        Debug.Assert(place % sizeof(long) <= sizeof(int));
         Unsafe.WriteUnaligned(_store.Writable(place), (int)(target - (place + sizeof(int))));
+    }
 }
