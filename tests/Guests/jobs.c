@@ -224,8 +224,9 @@ static void priorityInheritance(void)
         sched_yield();
     rest(20);
     printf("waiters %d\n", (atomic_load(&lock) & FUTEX_WAITERS) != 0);
-    SHOW(syscall(SYS_futex, &lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
+    long unlocked = syscall(SYS_futex, &lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
     pthread_join(first, NULL);
+    printf("unlocked: %ld\n", unlocked);
     printf("word %u\n", atomic_load(&lock));
     // A failed try marks the word as well.
     atomic_store(&waiting, 0);
