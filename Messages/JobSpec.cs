@@ -106,9 +106,26 @@ public sealed record JobRequirements
     public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 }
 
+/// <summary>What is recorded of a job's calls.</summary>
+public enum TraceLevel
+{
+    /// <summary>A record of each, the latest kept; a few hundred spans that add up to all of them.</summary>
+    Folded,
+
+    /// <summary>The same, with every record kept and the first bytes of buffers.</summary>
+    Full,
+
+    Off,
+}
+
 /// <summary>What is told about a job beyond its result.</summary>
 public sealed record TraceSettings
 {
+    public TraceLevel Level { get; init; }
+
+    /// <summary>The submitter's <c>traceparent</c> (W3C Trace Context); null = the job begins a trace. Guests find their own in TRACEPARENT.</summary>
+    public string? Parent { get; init; }
+
     /// <summary>Every call is written as it finishes, decoded as strace does.</summary>
     public bool Listing { get; init; }
 
@@ -119,7 +136,7 @@ public sealed record TraceSettings
     public bool Counts { get; init; }
 
     /// <summary>True when the world must write call records at all.</summary>
-    public bool Any => Listing || Spans || Counts;
+    public bool Any => Level != TraceLevel.Off || Counts;
 }
 
 /// <summary>

@@ -1,4 +1,5 @@
-using System.Numerics;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Records;
 using Vivarium.Messages;
 
 namespace Vivarium.Telemetry;
@@ -6,42 +7,51 @@ namespace Vivarium.Telemetry;
 /// <summary>Exact counts and times of a job's calls by number. Memory is bounded by the number of different calls.</summary>
 public sealed class CallLedger
 {
-    private readonly Dictionary<int, Entry> _entries = [];
+    private const int Common = 512;
+
+    private readonly CallTotals?[] _common = new CallTotals?[Common];
+    private readonly Dictionary<int, CallTotals> _others = [];
+    private readonly List<CallTotals> _all = [];
 
     public ulong Count { get; private set; }
 
-    /// <summary>Counts one finished call.</summary>
-    /// <param name="number">The personality's number.</param>
-    /// <param name="duration">World time it took, nanoseconds.</param>
-    /// <param name="failed">True when it returned an error.</param>
-    /// <param name="unimplemented">True when nothing implements it.</param>
-    public void Add(int number, long duration, bool failed, bool unimplemented)
+    /// <summary>In the order in which calls were first made.</summary>
+    public IReadOnlyList<CallTotals> All => _all;
+
+    /// <summary>Counts finished calls.</summary>
+    public void Add(ReadOnlySpan<CallRecord> records)
     {
-        if (!_entries.TryGetValue(number, out Entry? entry))
-            _entries.Add(number, entry = new Entry());
-        Count++;
-        entry.Count++;
-        entry.Errors += failed ? 1UL : 0;
-        entry.TotalTime += duration;
-        entry.LongestTime = Math.Max(entry.LongestTime, duration);
-        entry.IsUnimplemented |= unimplemented;
-        entry.Histogram[BitOperations.Log2((ulong)Math.Max(1, duration))]++;
+        foreach (ref readonly CallRecord record in records)
+            Add(record);
     }
 
-    /// <summary>How many calls of a number took 2^i to 2^(i+1)-1 nanoseconds, at index i.</summary>
-    public IReadOnlyList<ulong> Histogram(int number) =>
-        _entries.TryGetValue(number, out Entry? entry) ? entry.Histogram : new ulong[64];
+    public void Add(in CallRecord record)
+    {
+        CallTotals totals = Of(record.Number);
+        long duration = record.Duration;
+        Count++;
+        totals.Count++;
+        totals.TotalTime += duration;
+        totals.BlockedTime += record.Blocked;
+        if (record.Outcome != CallOutcome.Value)
+            totals.AddEnd(record);
+        if (duration > totals.LongestTime)
+            (totals.LongestTime, totals.LongestSequence, totals.LongestStart) = (duration, record.Sequence, record.Start);
+        totals.Durations.Add(duration);
+    }
 
-    /// <summary>The ledger in order of name; <paramref name="nameOf"/> is null for a number nobody knows.</summary>
+    /// <summary>The ledger in order of name; <paramref name="nameOf"/> is null for a number nobody knows. Calls that do not return are not in it, as in strace's.</summary>
     public IReadOnlyList<CallUsage> ToUsage(Func<int, string?> nameOf)
     {
-        List<CallUsage> usage = new(_entries.Count);
-        foreach ((int number, Entry entry) in _entries)
+        List<CallUsage> usage = new(_all.Count);
+        foreach (CallTotals entry in _all)
         {
+            if (entry.Count == entry.Endless)
+                continue;
             usage.Add(new CallUsage
             {
-                Name = nameOf(number) ?? $"syscall_{number}",
-                Count = entry.Count,
+                Name = nameOf(entry.Number) ?? $"syscall_{entry.Number}",
+                Count = entry.Count - entry.Endless,
                 Errors = entry.Errors,
                 TotalTime = entry.TotalTime,
                 LongestTime = entry.LongestTime,
@@ -52,13 +62,64 @@ public sealed class CallLedger
         return usage;
     }
 
-    private sealed class Entry
+    private CallTotals Of(int number)
     {
-        public readonly ulong[] Histogram = new ulong[64];
-        public ulong Count;
-        public ulong Errors;
-        public long TotalTime;
-        public long LongestTime;
-        public bool IsUnimplemented;
+        CallTotals? totals;
+        if ((uint)number < Common)
+        {
+            if (_common[number] is { } known)
+                return known;
+            _common[number] = totals = new CallTotals(number);
+        }
+        else
+        {
+            if (_others.TryGetValue(number, out totals))
+                return totals;
+            _others.Add(number, totals = new CallTotals(number));
+        }
+        _all.Add(totals);
+        return totals;
+    }
+}
+
+/// <summary>All of a job's calls of one number.</summary>
+public sealed class CallTotals(int number)
+{
+    public int Number { get; } = number;
+
+    public ulong Count { get; internal set; }
+
+    public ulong Errors { get; internal set; }
+
+    /// <summary>Calls whose thread was gone before they could return: exits, and those that were cut off.</summary>
+    public ulong Endless { get; internal set; }
+
+    /// <summary>World time, nanoseconds, of which <see cref="BlockedTime"/> was spent waiting.</summary>
+    public long TotalTime { get; internal set; }
+
+    public long BlockedTime { get; internal set; }
+
+    /// <summary>The longest call: its time, its place among the world's calls, and when it began.</summary>
+    public long LongestTime { get; internal set; }
+
+    public long LongestSequence { get; internal set; }
+
+    public long LongestStart { get; internal set; }
+
+    public bool IsUnimplemented { get; internal set; }
+
+    public CallHistogram Durations { get; } = new();
+
+    internal void AddEnd(in CallRecord record)
+    {
+        if (record.Outcome == CallOutcome.Error)
+        {
+            Errors++;
+            IsUnimplemented |= record.Error == Errno.ENOSYS;
+        }
+        else if (record.Outcome == CallOutcome.Blocked || record.EndsThread)
+        {
+            Endless++;
+        }
     }
 }

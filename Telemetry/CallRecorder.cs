@@ -1,107 +1,131 @@
 using Vivarium.Emulator.Kernel;
-using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Kernel.Records;
+using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
-using Vivarium.Telemetry.Spans;
+using Vivarium.Telemetry.Folding;
+using Vivarium.Telemetry.Records;
 
 namespace Vivarium.Telemetry;
 
-/// <summary>Records what a world's programs do: exact counts always, spans when asked for, and a listing through another observer.</summary>
-public sealed class CallRecorder : ICallObserver
+/// <summary>Takes a world's records: counts all of them exactly, folds them, and keeps as many as there is room for.</summary>
+public sealed class CallRecorder : ICallSink
 {
-    private readonly ICallObserver? _listing;
-    private readonly JobTrace? _trace;
-    private readonly Dictionary<GuestThread, Pending> _open = [];
-    private World? _world;
-    private long _toRealtime;
+    /// <summary>Bytes of records that a folded trace keeps: some ten million calls of a loop, a few million of a build.</summary>
+    public const long FoldedRoom = 64L << 20;
 
-    /// <param name="listing">Writes calls as they come; null = none.</param>
-    /// <param name="tracesSpans">Whether <see cref="Trace"/> is kept.</param>
-    /// <param name="now">The time spans begin at, nanoseconds since the epoch.</param>
-    public CallRecorder(ICallObserver? listing, bool tracesSpans, long now)
+    /// <summary>The same for a full trace.</summary>
+    public const long FullRoom = 1L << 30;
+
+    /// <summary>Bytes of a program's arguments that are kept.</summary>
+    private const ulong ArgumentRoom = 4096;
+
+    private World? _world;
+
+    public CallRecorder(TraceLevel level)
     {
-        _listing = listing;
-        _trace = tracesSpans ? new JobTrace(now) : null;
+        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.All : Captures.Names);
+        if (level == TraceLevel.Off)
+            return;
+        Folder = new CallFolder();
+        Records = new SegmentStore(level == TraceLevel.Full ? FullRoom : FoldedRoom);
+        Waits = new WaitLedger(NameOf);
     }
+
+    /// <summary>What the world writes to.</summary>
+    public CallRing Ring { get; }
 
     public CallLedger Ledger { get; } = new();
 
-    /// <summary>The spans so far; null when none are kept.</summary>
-    public JobTrace? Trace => _trace;
+    /// <summary>Null when calls are only counted.</summary>
+    public CallFolder? Folder { get; }
+
+    public SegmentStore? Records { get; }
+
+    public WaitLedger? Waits { get; }
+
+    /// <summary>Real time less the world's monotonic time, as they were at the start: a step of the host's clock moves no span.</summary>
+    public long ToRealtime { get; private set; }
 
     /// <summary>Begins with the world's processes, which must not have run yet.</summary>
     public void Attach(World world)
     {
         _world = world;
-        _toRealtime = world.Clock.Realtime - world.Clock.Monotonic;
-        if (_trace is null)
+        ToRealtime = world.Clock.Realtime - world.Clock.Monotonic;
+        if (Folder is null)
             return;
-        world.ProcessStarted += process => _trace.Begin(process.Id, process.ParentId, Now);
-        world.ProcessEnded += (process, status) => _trace.Finish(
-            process.Id,
-            Now,
-            status.Change == ChildChange.Exited ? status.Value : null,
-            status.Change == ChildChange.Killed ? SignalName(status.Value) : null);
+        world.ProcessStarted += Begin;
+        world.ProcessExecuted += NoteProgram;
+        world.ProcessEnded += Finish;
     }
 
-    public void OnEnter(GuestThread thread)
+    public void Take(ReadOnlySpan<CallRecord> records)
     {
-        _open[thread] = new Pending(thread.Call.Number, thread.Call.StartedAt);
-        _listing?.OnEnter(thread);
-    }
-
-    public void OnExit(GuestThread thread, in CallResult result)
-    {
-        if (_open.Remove(thread, out Pending call))
+        Ledger.Add(records);
+        if (Folder is null)
+            return;
+        Folder.Add(records);
+        Records!.Add(records);
+        foreach (ref readonly CallRecord record in records)
         {
-            long end = thread.Process.World.Clock.Monotonic;
-            bool failed = result.Outcome == CallOutcome.Error;
-            Ledger.Add(call.Number, end - call.Start, failed, failed && result.Error == Errno.ENOSYS);
-            if (_trace is not null)
-                AddSpan(thread, call, end, failed ? result.Error.ToString() : null);
+            if (record.Blocked != 0)
+                Waits!.Add(record);
         }
-        _listing?.OnExit(thread, result);
     }
 
-    public void OnSignal(GuestThread thread, in SignalInfo info) => _listing?.OnSignal(thread, info);
-
-    public void OnEnd(GuestThread thread, WaitStatus status)
+    /// <summary>Nothing comes any more.</summary>
+    public void Complete()
     {
-        _open.Remove(thread);
-        _listing?.OnEnd(thread, status);
+        Ring.Flush();
+        if (_world is not null)
+            Folder?.Complete(_world.Clock.Monotonic);
     }
 
     /// <summary>The calls by name.</summary>
-    public IReadOnlyList<CallUsage> Usage(IPersonality personality) => Ledger.ToUsage(personality.CallName);
-
-    private long Now => _world!.Clock.Monotonic + _toRealtime;
-
-    private void AddSpan(GuestThread thread, Pending call, long end, string? error)
+    public IReadOnlyList<CallUsage> Usage(IPersonality personality)
     {
-        Process process = thread.Process;
-        string name = process.World.Personality.CallName(call.Number) ?? $"syscall_{call.Number}";
-        if (_trace!.Find(process.Id) is { } trace && process.Executable is { } executable && !ReferenceEquals(trace.Source, executable))
-        {
-            trace.Source = executable;
-            trace.Executable = System.Text.Encoding.UTF8.GetString(executable.FullPath());
-            trace.Arguments = Arguments(process);
-        }
-        _trace.Add(process.Id, name, call.Start + _toRealtime, end + _toRealtime, error);
+        Ring.Flush();
+        return Ledger.ToUsage(personality.CallName);
     }
+
+    /// <summary>A call's name as listings have it.</summary>
+    public static string NameOf(int number) => LinuxTable.Name(number) ?? $"syscall_{number}";
+
+    private void Begin(Process process)
+    {
+        ProcessFold fold = Folder!.Begin(process.Id, process.ParentId, _world!.Clock.Monotonic);
+        if (process.Parent is not { } parent || Folder.Find(parent.Id, 0) is not { Id: > 0 } origin || fold.Id != process.Id)
+            return;
+        (fold.Executable, fold.Arguments) = (origin.Executable, origin.Arguments);
+    }
+
+    private void NoteProgram(Process process)
+    {
+        ProcessFold fold = Folder!.Find(process.Id, _world!.Clock.Monotonic);
+        if (fold.Id != process.Id)
+            return;
+        fold.Executable = process.Executable?.FullPath() ?? [];
+        fold.Arguments = Arguments(process);
+    }
+
+    private void Finish(Process process, WaitStatus status) => Folder!.Finish(
+        process.Id,
+        _world!.Clock.Monotonic,
+        status.Change == ChildChange.Exited ? status.Value : null,
+        status.Change == ChildChange.Killed ? status.Value : null);
 
     /// <summary>The program's arguments, from where the guest keeps them.</summary>
-    private static string[] Arguments(Process process)
+    private static byte[][] Arguments(Process process)
     {
-        const ulong Limit = 4096;
         ProgramLayout layout = process.Layout;
-        if (process.IsZombie || layout.ArgumentEnd <= layout.ArgumentStart)
+        if (layout.ArgumentEnd <= layout.ArgumentStart)
             return [];
-        byte[] bytes = new byte[Math.Min(Limit, layout.ArgumentEnd - layout.ArgumentStart)];
+        byte[] bytes = new byte[Math.Min(ArgumentRoom, layout.ArgumentEnd - layout.ArgumentStart)];
         if (!process.Memory.TryRead(new Emulator.Memory.GuestAddress(layout.ArgumentStart), bytes))
             return [];
-        return System.Text.Encoding.UTF8.GetString(bytes).TrimEnd('\0').Split('\0');
+        List<byte[]> arguments = [];
+        ReadOnlySpan<byte> rest = bytes.AsSpan().TrimEnd((byte)0);
+        foreach (Range argument in rest.Split((byte)0))
+            arguments.Add(rest[argument].ToArray());
+        return [.. arguments];
     }
-
-    private static string SignalName(int signal) => $"signal {signal}";
-
-    private readonly record struct Pending(int Number, long Start);
 }

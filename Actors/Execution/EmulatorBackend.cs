@@ -30,8 +30,11 @@ public sealed record EmulatorServices
     /// </summary>
     public Func<int, Action<IOutsideConnection, InternetAddress>, IDisposable?>? Publish { get; init; }
 
-    /// <summary>Takes a job's spans when it is over.</summary>
-    public Action<JobId, JobSpec, JobResult, Telemetry.Spans.JobTrace>? Spans { get; init; }
+    /// <summary>The node's name, for traces.</summary>
+    public string Node { get; init; } = "";
+
+    /// <summary>Takes what was recorded of a job when it is over, on its worker. Must return soon, and not throw.</summary>
+    public Action<Telemetry.Traces.TraceRecording>? Traces { get; init; }
 }
 
 /// <summary>Runs jobs in emulated worlds.</summary>

@@ -11,6 +11,7 @@ using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
 using Vivarium.Telemetry;
 using Vivarium.Telemetry.Strace;
+using Vivarium.Telemetry.Traces;
 
 namespace Vivarium.Actors.Execution;
 
@@ -28,6 +29,8 @@ internal sealed class EmulatorRun : IJobRun
     private readonly World _world;
     private Terminal? _terminal;
     private readonly JobNetwork _network;
+    private readonly long _createdAt;
+    private long _ranAt;
     private JobResult? _result;
     private readonly List<Action<JobReply>> _questions = [];
     private bool _isStarted;
@@ -42,7 +45,8 @@ internal sealed class EmulatorRun : IJobRun
         if (spec.Tracing.Listing && _streams.Listing is { } sink)
             _listing = new StraceWriter(lines => sink(lines), showTimes: true);
         if (spec.Tracing.Any)
-            _recorder = new CallRecorder(_listing, spec.Tracing.Spans, services.Clock.Realtime);
+            _recorder = new CallRecorder(spec.Tracing.Level);
+        _createdAt = QueuedAt = services.Clock.Realtime;
         _network = new JobNetwork(spec.Network, services);
         _engine = Engines.Of(spec.Engine);
         _engineBefore = _engine.Statistics;
@@ -56,7 +60,8 @@ internal sealed class EmulatorRun : IJobRun
             Engine = _engine,
             Personality = LinuxPersonality.Instance,
             Woken = () => Woken?.Invoke(),
-            Observer = _recorder,
+            Observer = _listing,
+            Calls = _recorder?.Ring,
             Links = _network.Links,
             Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,
             RootPath = spec.RootFilesystem ?? "/",
@@ -66,6 +71,8 @@ internal sealed class EmulatorRun : IJobRun
 
     public event Action? Woken;
 
+    public long QueuedAt { private get; set; }
+
     public JobResult Result => (_result ?? new JobResult { End = JobEnd.Broken }) with { Usage = Usage };
 
     public RunState Run(long quantum)
@@ -74,6 +81,7 @@ internal sealed class EmulatorRun : IJobRun
         {
             _isStarted = true;
             _result = Start();
+            _ranAt = _services.Clock.Realtime;
             if (_result is not null)
                 return RunState.Done;
         }
@@ -166,11 +174,30 @@ internal sealed class EmulatorRun : IJobRun
         RefuseQuestions();
         _world.Dispose();
         _network.Dispose();
-        if (_recorder?.Trace is not { } trace)
+        if (_recorder is null || _services.Traces is not { } traces || _spec.Tracing.Level == TraceLevel.Off)
             return;
-        trace.Complete(_services.Clock.Realtime);
-        _services.Spans?.Invoke(_id, _spec, Result, trace);
+        _recorder.Complete();
+        traces(new TraceRecording(_id, _spec, Result, _recorder, Context)
+        {
+            Node = _services.Node,
+            Queued = QueuedAt,
+            Started = _createdAt,
+            Ran = _ranAt == 0 ? _services.Clock.Realtime : _ranAt,
+            Ended = _services.Clock.Realtime,
+        });
     }
+
+    private TraceContext Context => TraceContext.Of(_id, _spec.Seed, _spec.Tracing.Parent);
+
+    /// <summary>A job that was given a trace hands it on to its programs, itself as the parent.</summary>
+    private JobSpec Traced() => _spec.Tracing is not { Parent: not null, Level: not TraceLevel.Off } ? _spec : _spec with
+    {
+        Environment =
+        [
+            .. _spec.Environment.Where(static variable => !variable.AsSpan().StartsWith("TRACEPARENT="u8)),
+            Encoding.UTF8.GetBytes("TRACEPARENT=" + Context.TraceParent),
+        ],
+    };
 
     private JobUsage Usage => new()
     {
@@ -209,7 +236,7 @@ internal sealed class EmulatorRun : IJobRun
         _recorder?.Attach(_world);
         GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
         AttachStreams(thread.Process);
-        return ProgramStarter.Start(_world, thread, _spec, _listing);
+        return ProgramStarter.Start(_world, thread, Traced(), _listing);
     }
 
     /// <summary>Puts the job's own files into the tree; null, or one sentence on what cannot be put there.</summary>

@@ -23,6 +23,14 @@ public interface IJobRun : IDisposable
     /// <summary>Raised, from any thread, when an idle run has something to do.</summary>
     event Action? Woken;
 
+    /// <summary>When the job came into the node's queue, nanoseconds since 1970 UTC; for its trace.</summary>
+    long QueuedAt
+    {
+        set
+        {
+        }
+    }
+
     /// <summary>Passes a command on. The reply is called once, from any thread.</summary>
     void Deliver(JobCommand command, Action<JobReply> reply);
 

@@ -13,6 +13,7 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
     private readonly List<(JobCommand Command, Action<JobReply> Reply)> _early = [];
     private WorkerPool.Ticket? _ticket;
     private IJobRun? _run;
+    private long _enteredAt;
     private long _startedAt;
     private long? _deadline;
     private bool _isOver;
@@ -21,6 +22,7 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
 
     public void Enter(WorkerPool workers)
     {
+        _enteredAt = services.Clock.Realtime;
         _ticket = workers.Add(this);
         _ticket.Wake();
     }
@@ -90,6 +92,7 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
         if (spec.Limits.Timeout is { } timeout)
             _deadline = _startedAt + (timeout.Ticks * 100);
         IJobRun run = services.Backend.Create(id, spec, output);
+        run.QueuedAt = _enteredAt;
         run.Woken += _ticket!.Wake;
         lock (_lock)
         {

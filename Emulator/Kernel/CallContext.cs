@@ -31,6 +31,35 @@ public sealed class CallContext(GuestThread thread)
 
     private long? _startedAt;
 
+    /// <summary>The call's place among the world's calls while it is to be recorded; 0 = not, or done.</summary>
+    internal long Sequence { get; set; }
+
+    /// <summary>When its thread was parked; 0 = it is not.</summary>
+    internal long ParkedAt { get; set; }
+
+    internal long BlockedTime { get; set; }
+
+    /// <summary>The call that let this one go on, and its process.</summary>
+    internal long WokenBy { get; set; }
+
+    internal int WokenByProcess { get; set; }
+
+    internal byte[]? Subject { get; set; }
+
+    internal byte[]? Data { get; set; }
+
+    internal void BeginRecord(long sequence, long now)
+    {
+        _startedAt = now;
+        Sequence = sequence;
+        ParkedAt = 0;
+        BlockedTime = 0;
+        WokenBy = 0;
+        WokenByProcess = 0;
+        Subject = null;
+        Data = null;
+    }
+
     /// <summary>True when the handler is run a last time because a signal arrived: a wait now ends the call.</summary>
     public bool Interrupted { get; internal set; }
 

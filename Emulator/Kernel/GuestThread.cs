@@ -163,6 +163,8 @@ public sealed partial class GuestThread
     internal void Park()
     {
         State = ThreadState.Parked;
+        if (Process.World.Calls is not null)
+            Records.CallRing.Park(Call);
         foreach (Source source in Call.Sources)
         {
             source.Attach(_listener);
@@ -179,7 +181,11 @@ public sealed partial class GuestThread
             return;
         LeaveSources();
         State = ThreadState.Ready;
-        Process.World.Enqueue(this);
+        World world = Process.World;
+        GuestThread? waker = world.IsInHandler ? world.Current : null;
+        Call.WokenBy = waker?.Call.Sequence ?? 0;
+        Call.WokenByProcess = waker?.Process.Id ?? 0;
+        world.Enqueue(this);
     }
 
     internal void LeaveSources()

@@ -38,6 +38,13 @@ public sealed partial class Process
         World.Observer?.OnEnd(thread, status);
     }
 
+    /// <summary>A call that ends with its thread is recorded as such; the one that ends it ends by itself.</summary>
+    private void AbandonCall(GuestThread thread)
+    {
+        if (thread.InCall && !(World.IsInHandler && ReferenceEquals(World.Current, thread)))
+            World.Calls?.Abandon(thread.Call);
+    }
+
     /// <summary>Ends the process: it becomes a zombie until its parent waits for it.</summary>
     public void Exit(WaitStatus status)
     {
@@ -181,6 +188,7 @@ public sealed partial class Process
 
     private void Retire(GuestThread thread)
     {
+        AbandonCall(thread);
         World.CountThread(-1);
         if (thread.Id != Id)
             Space.Release(thread.Id);

@@ -96,6 +96,11 @@ public sealed partial class World
         IsOver = true;
     }
 
+    /// <summary>Raised when a process became another program.</summary>
+    public event Action<Process>? ProcessExecuted;
+
+    internal void OnExecuted(Process process) => ProcessExecuted?.Invoke(process);
+
     internal void OnStop(Process process, int signal) => ProcessStopped?.Invoke(process, signal);
 
     /// <summary>Makes the first process, without a program yet. Its group is its own; it leads no session.</summary>

@@ -166,6 +166,9 @@ public sealed partial class World
     /// <summary>The thread whose turn it is.</summary>
     public GuestThread? Current { get; private set; }
 
+    /// <summary>A handler of the current thread's call is running: what it wakes, the call woke.</summary>
+    internal bool IsInHandler { get; private set; }
+
     /// <param name="reserve">What of the budget is not for this turn if another thread is ready.</param>
     private void RunThread(GuestThread thread, ref long budget, long reserve)
     {
@@ -231,6 +234,7 @@ public sealed partial class World
                 thread.SystemTime += CallCost;
                 Personality.Decode(thread);
                 thread.InCall = true;
+                Calls?.Enter(thread.Call);
                 Observer?.OnEnter(thread);
                 break;
             default:
@@ -260,6 +264,9 @@ public sealed partial class World
     {
         CallContext call = thread.Call;
         call.Sources.Clear();
+        if (call.ParkedAt != 0)
+            Records.CallRing.Unpark(call);
+        IsInHandler = true;
         CallResult result = Personality.Dispatch(call);
         if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)
         {
@@ -268,8 +275,10 @@ public sealed partial class World
             result = Personality.Dispatch(call);
             call.Interrupted = false;
         }
+        IsInHandler = false;
         if (!thread.IsAlive)
         {
+            Calls?.Leave(call, result);
             Observer?.OnExit(thread, result);
             return;
         }
@@ -299,6 +308,7 @@ public sealed partial class World
     {
         if (result.Outcome != CallOutcome.NoReturn)
             Personality.Encode(thread, result);
+        Calls?.Leave(thread.Call, result);
         Observer?.OnExit(thread, result);
         thread.InCall = false;
         thread.Interruption = null;

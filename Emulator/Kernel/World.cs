@@ -65,6 +65,9 @@ public sealed partial class World : IDisposable
 
     internal ICallObserver? Observer => _spec.Observer;
 
+    /// <summary>Where calls are recorded; null = nowhere.</summary>
+    internal Records.CallRing? Calls => _spec.Calls;
+
     public IPersonality Personality => _spec.Personality;
 
     /// <summary>Runs an action on the worker before its next quantum and wakes the world. The one thread-safe entry.</summary>

@@ -32,6 +32,9 @@ public sealed record WorldSpec
     /// <summary>Watches calls, signals and ends, when set.</summary>
     public ICallObserver? Observer { get; init; }
 
+    /// <summary>Takes a record of every call, when set.</summary>
+    public Records.CallRing? Calls { get; init; }
+
     /// <summary>The guest's "/": a directory or archive of the host.</summary>
     public string RootPath { get; init; } = "/";
 

@@ -73,6 +73,7 @@ public static class ProgramLoader
         byte[] name = invoked.Dentry.Name;
         thread.Name = name.Length > 15 ? name[..15] : name;
         process.Release();
+        process.World.OnExecuted(process);
     }
 
     /// <summary>Opens the program, which the caller closes, going through "#!" lines to the interpreter they name.</summary>

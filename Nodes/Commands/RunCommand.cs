@@ -4,7 +4,8 @@ using Vivarium.Messages;
 using Vivarium.Nodes.Hosting;
 using Vivarium.Nodes.Native;
 using Vivarium.Telemetry;
-using Vivarium.Telemetry.Spans;
+using Vivarium.Telemetry.Traces;
+using Vivarium.Nodes.Tracing;
 
 namespace Vivarium.Nodes.Commands;
 
@@ -27,19 +28,36 @@ internal static class RunCommand
         settings.Workers = 1;
         if (!TryOpenListing(options, out Stream? listing, out error))
             return Failure.Report(error!);
+        if (options.TraceFile is { } file && TraceFiles.Check(file, options.TraceLevel) is { } problem)
+            return Failure.Report(problem);
         using (listing)
         {
             JobSpec spec = Describe(options, settings, RawArguments.Last(arguments.Length - used));
             using Terminal? terminal = Terminal.Open();
-            JobResult result = Run(spec, settings, terminal, listing);
+            JobResult result = Run(spec, settings, terminal, listing, out TraceRecording? trace);
             terminal?.Dispose();
             listing?.Flush();
-            return Report(result, options);
+            int code = Report(result, options);
+            if (trace is not null)
+                Publish(trace, options);
+            return code;
         }
     }
 
-    private static JobResult Run(JobSpec spec, NodeSettings settings, Terminal? terminal, Stream? listing)
+    /// <summary>The trace to its file and to the collector. The job is over: what fails here is told, and changes no exit code.</summary>
+    private static void Publish(TraceRecording trace, RunOptions options)
     {
+        if (options.TraceFile is { } file && TraceFiles.Write(file, trace.Document) is { } problem)
+            Console.Error.WriteLine("viv: " + problem);
+        if (OtlpSettings.FromEnvironment(out problem) is { } collector)
+            problem = SpanSender.SendOnce(collector, trace);
+        if (problem is not null)
+            Console.Error.WriteLine("viv: " + problem);
+    }
+
+    private static JobResult Run(JobSpec spec, NodeSettings settings, Terminal? terminal, Stream? listing, out TraceRecording? trace)
+    {
+        TraceRecording? recorded = null;
         var streams = new JobStreams(new HostInput(0), new HostOutput(1), new HostOutput(2))
         {
             Terminal = terminal,
@@ -51,7 +69,8 @@ internal static class RunCommand
             Clock = HostClock.Instance,
             Streams = (_, _) => streams,
             Seeds = () => (ulong)Random.Shared.NextInt64(),
-            Spans = ExportSpans,
+            Node = settings.Name,
+            Traces = spec.Tracing.Level == TraceLevel.Off ? null : recording => recorded = recording,
             Switches = HostSwitch.Join,
             Outside = HostNetwork.Instance,
             Publish = HostNetwork.Publish,
@@ -59,7 +78,9 @@ internal static class RunCommand
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
         using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
-        return node.Submit(id, spec).GetAwaiter().GetResult()!;
+        JobResult result = node.Submit(id, spec).GetAwaiter().GetResult()!;
+        trace = recorded;
+        return result;
     }
 
     /// <summary>
@@ -94,15 +115,6 @@ internal static class RunCommand
             if (line.End.Value < lines.Length)
                 listing.Write("\r\n"u8);
         }
-    }
-
-    private static void ExportSpans(JobId id, JobSpec spec, JobResult result, JobTrace trace)
-    {
-        const int Patience = 5000;
-        using var exporter = new SpanExporter(HelpText.Version, SpanTransport.Watched);
-        exporter.Export(id, spec, result, trace);
-        if (!exporter.Flush(Patience))
-            Console.Error.WriteLine("viv: --trace: spans could not be sent to OTEL_EXPORTER_OTLP_ENDPOINT");
     }
 
     private static int Report(JobResult result, RunOptions options)
@@ -153,7 +165,8 @@ internal static class RunCommand
         Tracing = new TraceSettings
         {
             Listing = options.Listing,
-            Spans = options.Spans,
+            Level = options.TraceLevel,
+            Parent = options.TraceLevel == TraceLevel.Off ? null : Environment.GetEnvironmentVariable("TRACEPARENT"),
             Counts = options.Summary || options.Statistics,
         },
     };

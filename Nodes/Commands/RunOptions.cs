@@ -32,7 +32,8 @@ internal sealed class RunOptions
             new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
             new("Watching", "--strace", OptionForm.OptionalValue, "FILE", "List every system call on standard error or in FILE, as strace does.", SetListing),
             new("Watching", "--strace-summary", OptionForm.Flag, "", "Count and time calls by name, as strace -c does.", _ => Set(() => Summary = true)),
-            new("Watching", "--trace", OptionForm.Flag, "", "Export spans over OTLP to OTEL_EXPORTER_OTLP_ENDPOINT.", _ => Set(() => Spans = true)),
+            new("Watching", "--trace", OptionForm.Value, "full|folded|off", "What is recorded of calls: full also keeps the bytes read and written. Default: folded.\nSpans go to OTEL_EXPORTER_OTLP_ENDPOINT (a collector, Jaeger) when that is set.", SetTrace),
+            new("Watching", "--trace-file", OptionForm.Value, "FILE", "Write the trace: Jaeger's JSON, or by its end .perfetto.json, .otlp.json, .trace.\nviv trace FILE tells its story.", SetTraceFile),
             new("Watching", "--stats", OptionForm.Flag, "", "Afterwards: instructions, calls by name, peak memory, calls not implemented.", _ => Set(() => Statistics = true)),
             new("Other", "--help", OptionForm.Flag, "", "Show this.", _ => Set(() => Help = true)),
         ]);
@@ -70,7 +71,9 @@ internal sealed class RunOptions
 
     public bool Summary { get; private set; }
 
-    public bool Spans { get; private set; }
+    public TraceLevel TraceLevel { get; private set; }
+
+    public string? TraceFile { get; private set; }
 
     public bool Statistics { get; private set; }
 
@@ -208,6 +211,19 @@ internal sealed class RunOptions
         Listing = true;
         ListingFile = file.Length == 0 ? null : file;
         return null;
+    }
+
+    private string? SetTrace(string text)
+    {
+        TraceLevel? level = text switch { "full" => TraceLevel.Full, "folded" => TraceLevel.Folded, "off" => TraceLevel.Off, _ => null };
+        TraceLevel = level ?? TraceLevel.Folded;
+        return level is null ? $"no such level: {text} (there are: full, folded, off)" : null;
+    }
+
+    private string? SetTraceFile(string file)
+    {
+        TraceFile = file;
+        return file.Length == 0 ? "needs the name of a file" : null;
     }
 
     private static bool TryNumber(string text, out uint number) =>

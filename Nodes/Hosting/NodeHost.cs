@@ -6,7 +6,7 @@ using Vivarium.Messages;
 using Vivarium.Nodes.Cluster;
 using Vivarium.Nodes.Commands;
 using Vivarium.Nodes.Images;
-using Vivarium.Telemetry.Spans;
+using Vivarium.Nodes.Tracing;
 
 namespace Vivarium.Nodes.Hosting;
 
@@ -17,6 +17,9 @@ namespace Vivarium.Nodes.Hosting;
 internal sealed class NodeHost : IAsyncDisposable
 {
     private const ulong CacheShare = 4;
+
+    /// <summary>Bytes of traces that a node keeps.</summary>
+    private const long TraceRoom = 1L << 30;
 
     private readonly WorkerPool _workers;
     private readonly Timer _timer;
@@ -31,6 +34,7 @@ internal sealed class NodeHost : IAsyncDisposable
         Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Images = new ImageCatalog(store, settings.MaxImage, HostClock.Instance);
         _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
+        Traces = new NodeTraces(Path.Combine(settings.DataFolder, "traces"), TraceRoom, OtlpSettings.FromEnvironment(out _));
         var services = new JobServices(settings.Name, Backend(), _workers, HostClock.Instance, BugReport.Describe)
         {
             Preparation = new ImageCache(store, Path.Combine(settings.DataFolder, "images"), settings.MaxImage * CacheShare),
@@ -51,6 +55,9 @@ internal sealed class NodeHost : IAsyncDisposable
     public JobCluster Cluster { get; }
 
     public ImageCatalog Images { get; }
+
+    /// <summary>The traces of the jobs that ran here.</summary>
+    public NodeTraces Traces { get; }
 
     public LeaseSettings Lease { get; }
 
@@ -119,6 +126,7 @@ internal sealed class NodeHost : IAsyncDisposable
         if (_server is not null)
             await _server.DisposeAsync().ConfigureAwait(false);
         Peers?.Dispose();
+        await Traces.DisposeAsync().ConfigureAwait(false);
         Images.Dispose();
         await Store.DisposeAsync().ConfigureAwait(false);
     }
@@ -142,12 +150,13 @@ internal sealed class NodeHost : IAsyncDisposable
         };
     }
 
-    private static EmulatorBackend Backend() => new(new EmulatorServices
+    private EmulatorBackend Backend() => new(new EmulatorServices
     {
         Clock = HostClock.Instance,
         Streams = static (spec, output) => Streams(spec, output),
         Seeds = static () => (ulong)Random.Shared.NextInt64(),
-        Spans = ExportSpans,
+        Node = Settings.Name,
+        Traces = Traces.Take,
         Switches = HostSwitch.Join,
         Outside = HostNetwork.Instance,
         Publish = HostNetwork.Publish,
@@ -168,13 +177,5 @@ internal sealed class NodeHost : IAsyncDisposable
     {
         while (!lines.IsEmpty && output.TryWrite(lines) is > 0 and var count)
             lines = lines[count..];
-    }
-
-    private static void ExportSpans(JobId id, JobSpec spec, JobResult result, JobTrace trace)
-    {
-        const int patience = 5000;
-        using var exporter = new SpanExporter(HelpText.Version, SpanTransport.Watched);
-        exporter.Export(id, spec, result, trace);
-        exporter.Flush(patience);
     }
 }

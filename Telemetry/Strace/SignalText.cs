@@ -14,6 +14,9 @@ internal static class SignalText
     private const int Queue = -1;
     private const int Thread = -6;
 
+    /// <summary>Its name, such as SIGKILL.</summary>
+    public static string NameOf(int signal) => new StringBuilder().AppendSignal(signal).ToString();
+
     /// <summary>siginfo_t as it lies in memory.</summary>
     public static StringBuilder Append(StringBuilder text, ReadOnlySpan<byte> bytes)
     {

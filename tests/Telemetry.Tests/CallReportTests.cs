@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Records;
 using Vivarium.Messages;
 using Xunit;
 
@@ -9,9 +11,9 @@ public sealed class CallReportTests
     {
         var ledger = new CallLedger();
         for (int i = 0; i < 3; i++)
-            ledger.Add(0, 1_000_000, failed: i == 0, unimplemented: false);
-        ledger.Add(1, 1_000_000, failed: false, unimplemented: false);
-        ledger.Add(999, 0, failed: true, unimplemented: true);
+            ledger.Add(Call(0, 1_000_000, i == 0 ? Errno.EIO : Errno.None));
+        ledger.Add(Call(1, 1_000_000, Errno.None));
+        ledger.Add(Call(999, 0, Errno.ENOSYS));
         return new JobUsage
         {
             Calls = ledger.ToUsage(number => number switch { 0 => "read", 1 => "write", _ => null }),
@@ -21,6 +23,14 @@ public sealed class CallReportTests
             Elapsed = TimeSpan.FromSeconds(0.5),
         };
     }
+
+    private static CallRecord Call(int number, long duration, Errno error) => new()
+    {
+        Number = number,
+        End = duration,
+        Error = error,
+        Outcome = error == Errno.None ? CallOutcome.Value : CallOutcome.Error,
+    };
 
     [Fact]
     public void The_summary_is_straces()
@@ -52,13 +62,11 @@ public sealed class CallReportTests
     }
 
     [Fact]
-    public void Histograms_count_by_powers_of_two()
+    public void Calls_that_do_not_return_are_not_in_the_summary()
     {
         var ledger = new CallLedger();
-        foreach (long duration in (long[])[0, 1, 2, 3, 1024])
-            ledger.Add(5, duration, false, false);
-        IReadOnlyList<ulong> histogram = ledger.Histogram(5);
-        Assert.Equal([2UL, 2UL], histogram.Take(2));
-        Assert.Equal(1UL, histogram[10]);
+        ledger.Add(new CallRecord { Number = 231, Outcome = CallOutcome.NoReturn, EndsThread = true });
+        Assert.Empty(ledger.ToUsage(_ => "exit_group"));
+        Assert.Equal(1UL, ledger.Count);
     }
 }

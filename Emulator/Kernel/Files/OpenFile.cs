@@ -91,6 +91,13 @@ public abstract class OpenFile : IMappingHolder
     /// <summary>What readlink of /proc/self/fd/N says when there is no path, e.g. "pipe:[12]".</summary>
     public virtual string Description => "anon_inode:[file]";
 
+    private byte[]? _recordName;
+
+    /// <summary>What records of calls name it: its path when it was first asked for, or what it is; null while that may yet change.</summary>
+    internal byte[]? RecordName => _recordName ??= Path?.FullPath() ?? (NameForRecord is { } name ? System.Text.Encoding.UTF8.GetBytes(name) : null);
+
+    private protected virtual string? NameForRecord => Description;
+
     /// <summary>Reads into several buffers are so many reads (files with read but not read_iter, as the kernel has it).</summary>
     public virtual bool ReadsOneByOne => false;
 

@@ -53,6 +53,18 @@ public abstract class Socket : OpenFile
 
     public override string Description => $"socket:[{_inode.Status.Inode}]";
 
+    /// <summary>Its peer, or where it listens; a name that is final only then.</summary>
+    private protected override string? NameForRecord =>
+        Remote is { } peer ? "socket:" + Name(peer) : IsListening ? "listen:" + Name(Local) : null;
+
+    private string Name(SocketAddress? address) => address switch
+    {
+        UnixPath { Path.Length: > 0 } path => "unix:" + System.Text.Encoding.Latin1.GetString(path.Path),
+        UnixAbstract name => "unix:@" + name.Name,
+        InternetAddress internet => internet.ToString(),
+        _ => $"[{_inode.Status.Inode}]",
+    };
+
     public SocketAddress? Local { get; protected set; }
 
     public SocketAddress? Remote { get; protected set; }

@@ -303,6 +303,7 @@ public sealed partial class GuestThread
     /// <summary>The call under way is none any more: its tracer put the thread elsewhere.</summary>
     public void DropCall()
     {
+        Process.World.Calls?.Leave(Call, CallResult.NoReturn);
         InCall = false;
         Interruption = null;
         Call.State = null;

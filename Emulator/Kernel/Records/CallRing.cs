@@ -1,0 +1,165 @@
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Kernel.Records;
+
+/// <summary>
+/// Where a world notes its calls: one record for each, written when it ends, handed on in batches (design decision 9). Nothing
+/// here changes what a guest sees.
+/// </summary>
+/// <param name="sink">Takes full batches.</param>
+/// <param name="captureOf">What to keep of calls of a number; asked once for each.</param>
+public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
+{
+    /// <summary>Records of a batch: small enough for a core's second-level cache.</summary>
+    public const int Capacity = 512;
+
+    /// <summary>Bytes of a buffer that are kept.</summary>
+    public const int DataShown = 32;
+
+    private const int LongestPath = 4096;
+
+    /// <summary>Numbers past it keep nothing.</summary>
+    private const int Numbers = 8192;
+
+    private enum Capture : byte
+    {
+        Unknown,
+        Nothing,
+        Something,
+    }
+
+    private readonly CallRecord[] _records = new CallRecord[Capacity];
+    private readonly Capture[] _captures = new Capture[Numbers];
+    private readonly Dictionary<int, CallCapture> _captured = [];
+    private int _count;
+    private long _sequence;
+
+    /// <summary>Calls that have begun.</summary>
+    public long Begun => _sequence;
+
+    /// <summary>A call begins: its registers are decoded, and no handler ran yet.</summary>
+    public void Enter(CallContext call)
+    {
+        call.BeginRecord(++_sequence, Now(call));
+        if ((uint)call.Number < Numbers && _captures[call.Number] != Capture.Nothing)
+            CaptureAtEntry(call, CaptureOf(call.Number));
+    }
+
+    /// <summary>A call is over. A second end of the same call is none.</summary>
+    public void Leave(CallContext call, in CallResult result)
+    {
+        if (call.Sequence == 0)
+            return;
+        if ((uint)call.Number < Numbers && _captures[call.Number] == Capture.Something)
+            CaptureAtExit(call, CaptureOf(call.Number), result);
+        Write(call, result.Outcome, result.Value, result.Error);
+    }
+
+    /// <summary>A thread is gone, and with it the call it was in.</summary>
+    public void Abandon(CallContext call)
+    {
+        if (call.Sequence == 0)
+            return;
+        Unpark(call);
+        Write(call, CallOutcome.Blocked, 0, Errno.None);
+    }
+
+    public static void Park(CallContext call) => call.ParkedAt = Now(call);
+
+    /// <summary>The thread runs again, if it was parked.</summary>
+    public static void Unpark(CallContext call)
+    {
+        if (call.ParkedAt == 0)
+            return;
+        call.BlockedTime += Math.Max(0, Now(call) - call.ParkedAt);
+        call.ParkedAt = 0;
+    }
+
+    /// <summary>Hands on what is there.</summary>
+    public void Flush()
+    {
+        if (_count == 0)
+            return;
+        sink.Take(_records.AsSpan(0, _count));
+        _count = 0;
+    }
+
+    private static long Now(CallContext call) => call.World.Clock.Monotonic;
+
+    private CallCapture CaptureOf(int number)
+    {
+        if (_captures[number] == Capture.Something)
+            return _captured[number];
+        CallCapture capture = captureOf(number);
+        _captures[number] = capture.IsNone ? Capture.Nothing : Capture.Something;
+        if (!capture.IsNone)
+            _captured.Add(number, capture);
+        return capture;
+    }
+
+    private void Write(CallContext call, CallOutcome outcome, long value, Errno error)
+    {
+        ref CallRecord record = ref _records[_count];
+        record.Sequence = call.Sequence;
+        record.Start = call.StartedAt;
+        record.End = Now(call);
+        record.Blocked = call.BlockedTime;
+        record.WokenBy = call.WokenBy;
+        record.WokenByProcess = call.WokenByProcess;
+        record.Process = call.Process.Id;
+        record.Thread = call.Thread.Id;
+        record.Number = call.Number;
+        call.Arguments[..CallArguments.Count].CopyTo(record.Arguments);
+        record.Result = value;
+        record.Error = error;
+        record.Outcome = outcome;
+        record.EndsThread = outcome != CallOutcome.Value && !call.Thread.IsAlive;
+        // Most calls have neither: a reference that is not stored needs no barrier.
+        if (!ReferenceEquals(record.Subject, call.Subject))
+            record.Subject = call.Subject;
+        if (!ReferenceEquals(record.Data, call.Data))
+            record.Data = call.Data;
+        call.Sequence = 0;
+        if (++_count == Capacity)
+            Flush();
+    }
+
+    /// <summary>Names before they change or go, and what the guest hands over.</summary>
+    private static void CaptureAtEntry(CallContext call, CallCapture capture)
+    {
+        if (capture.Path >= 0)
+            call.Subject = ReadPath(call, capture);
+        else if (capture.Descriptor >= 0)
+            call.Subject = call.File((int)call.Arguments[capture.Descriptor])?.RecordName;
+        if (capture.Data >= 0 && capture.Length >= 0)
+            call.Data = ReadData(call, capture, call.Arguments[capture.Length]);
+    }
+
+    /// <summary>What the call itself made known: a socket's peer, what was read.</summary>
+    private static void CaptureAtExit(CallContext call, CallCapture capture, in CallResult result)
+    {
+        if (capture.Descriptor >= 0 && call.Subject is null && call.Thread.IsAlive)
+            call.Subject = call.File((int)call.Arguments[capture.Descriptor])?.RecordName;
+        if (capture.Data >= 0 && capture.Length < 0 && result is { Outcome: CallOutcome.Value, Value: > 0 } && call.Thread.IsAlive)
+            call.Data = ReadData(call, capture, (ulong)result.Value);
+    }
+
+    /// <summary>A relative name behind that of the directory it is relative to, unless that is the working directory.</summary>
+    private static byte[]? ReadPath(CallContext call, CallCapture capture)
+    {
+        byte[]? path = call.Memory.ReadCString(new GuestAddress(call.Arguments[capture.Path]), LongestPath, out _);
+        if (capture.Descriptor < 0 || path is null or [(byte)'/', ..])
+            return path;
+        OpenFile? directory = call.File((int)call.Arguments[capture.Descriptor]);
+        if (directory?.RecordName is not { } name)
+            return path;
+        return path.Length == 0 ? name : [.. name, (byte)'/', .. path];
+    }
+
+    private static byte[]? ReadData(CallContext call, CallCapture capture, ulong length)
+    {
+        byte[] data = new byte[(int)Math.Min(length, DataShown)];
+        return call.Memory.TryRead(new GuestAddress(call.Arguments[capture.Data]), data) ? data : null;
+    }
+}

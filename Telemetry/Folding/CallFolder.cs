@@ -1,0 +1,200 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Records;
+
+namespace Vivarium.Telemetry.Folding;
+
+/// <summary>
+/// Folds a job's calls as they come into at most a few hundred spans' worth of runs and single calls. Everything still adds up: a
+/// call is counted in one run or is one of the singles, never both.
+/// </summary>
+public sealed class CallFolder
+{
+    /// <summary>Processes with spans of their own; the others are told together.</summary>
+    public const int ProcessBudget = 100;
+
+    /// <summary>Runs of the whole job.</summary>
+    public const int RunBudget = 220;
+
+    /// <summary>Calls at least this long may be told by themselves, nanoseconds.</summary>
+    public const long Noticeable = 100_000;
+
+    private const int SlowBudget = 45, BlockedBudget = 45, FailedBudget = 40, SampleBudget = 20;
+
+    private readonly Dictionary<int, ProcessFold> _processes = [];
+    private readonly List<ProcessFold> _shown = [];
+    private readonly TopCalls _slow = new(SlowBudget, SingleReasons.Slow);
+    private readonly TopCalls _blocked = new(BlockedBudget, SingleReasons.Blocked);
+    private readonly HashSet<(int Number, Errno Error)> _failures = [];
+    private readonly Queue<SingleCall> _samples = new();
+    private readonly Dictionary<long, SingleCall> _singles = [];
+    private ProcessFold? _last;
+    private long _index;
+    private long _stride = 64;
+
+    public CallFolder()
+    {
+        _slow.SetFloor(Noticeable - 1);
+        _blocked.SetFloor(Noticeable - 1);
+    }
+
+    /// <summary>Calls so far.</summary>
+    public long Count => _index;
+
+    /// <summary>In order of their start.</summary>
+    public IReadOnlyList<ProcessFold> Processes => _shown;
+
+    /// <summary>The calls of the processes that have no span; null = there are none.</summary>
+    public ProcessFold? Others { get; private set; }
+
+    public int OtherProcesses { get; private set; }
+
+    /// <summary>In order of their places.</summary>
+    public IReadOnlyList<SingleCall> Singles() => [.. _singles.Values.OrderBy(static call => call.Index)];
+
+    /// <summary>A process began.</summary>
+    public ProcessFold Begin(int process, int parent, long now)
+    {
+        if (_shown.Count == ProcessBudget && !MakeRoom(now))
+            return _processes[process] = OthersAt(now);
+        var fold = new ProcessFold(process, parent, now);
+        _processes[process] = fold;
+        _shown.Add(fold);
+        return fold;
+    }
+
+    /// <summary>The fold that a process's calls go to; one that was never begun is begun now.</summary>
+    public ProcessFold Find(int process, long now) => _processes.TryGetValue(process, out ProcessFold? fold) ? fold : Begin(process, 0, now);
+
+    public void Finish(int process, long now, int? exitCode, int? signal)
+    {
+        ProcessFold fold = Find(process, now);
+        fold.End = Math.Max(fold.End, now);
+        if (ReferenceEquals(fold, Others))
+            return;
+        (fold.ExitCode, fold.Signal, fold.HasEnded) = (exitCode, signal, true);
+    }
+
+    public void Add(ReadOnlySpan<CallRecord> records)
+    {
+        foreach (ref readonly CallRecord record in records)
+        {
+            ProcessFold process = _last is { } last && last.Id == record.Process ? last : _last = Find(record.Process, record.Start);
+            CallRun run = process.RunOf(record, _index);
+            if (!IsSingle(record))
+                run.Add(record);
+            else
+                AddSingle(record, run);
+            _index++;
+        }
+    }
+
+    /// <summary>Ends what still runs and joins runs until all are within the budget.</summary>
+    public void Complete(long now)
+    {
+        foreach (ProcessFold process in _shown)
+        {
+            if (!process.HasEnded)
+                process.End = Math.Max(process.End, now);
+        }
+        List<ProcessFold> all = Others is null ? _shown : [.. _shown, Others];
+        long phase = 0, longest = 1L << 62;
+        // The shortest phase with which the runs are few enough.
+        while (CountAt(all, phase) > Math.Max(RunBudget, all.Count) && phase < longest)
+            phase = (2 * phase) + 1;
+        foreach (ProcessFold process in all)
+            process.JoinWithin(phase);
+    }
+
+    private static int CountAt(List<ProcessFold> processes, long phase)
+    {
+        int count = 0;
+        foreach (ProcessFold process in processes)
+            count += phase == 0 ? process.Runs.Count : process.CountAt(phase);
+        return count;
+    }
+
+    private bool IsSingle(in CallRecord record)
+    {
+        long duration = record.Duration;
+        if (duration > _slow.Floor && duration - record.Blocked > _slow.Floor)
+            return true;
+        return record.Blocked > _blocked.Floor || (record.HasFailed && IsNewFailure(record)) || (_index & (_stride - 1)) == _stride - 1;
+    }
+
+    private bool IsNewFailure(in CallRecord record) => _failures.Count < FailedBudget && !_failures.Contains((record.Number, record.Error));
+
+    private void AddSingle(in CallRecord record, CallRun run)
+    {
+        long busy = record.Duration - record.Blocked;
+        var call = new SingleCall(record, _index, run)
+        {
+            Reasons = (busy > _slow.Floor ? SingleReasons.Slow : 0)
+                | (record.Blocked > _blocked.Floor ? SingleReasons.Blocked : 0)
+                | (record.HasFailed && IsNewFailure(record) ? SingleReasons.Failed : 0)
+                | ((_index & (_stride - 1)) == _stride - 1 ? SingleReasons.Sampled : 0),
+        };
+        _singles.Add(_index, call);
+        SingleReasons reasons = call.Reasons;
+        if ((reasons & SingleReasons.Slow) != 0)
+            Return(_slow.Add(call, busy));
+        if ((reasons & SingleReasons.Blocked) != 0)
+            Return(_blocked.Add(call, record.Blocked));
+        if ((reasons & SingleReasons.Failed) != 0)
+            _failures.Add((record.Number, record.Error));
+        if ((reasons & SingleReasons.Sampled) != 0)
+            AddSample(call);
+    }
+
+    /// <summary>When there are too many, every second goes and the next ones are twice as far apart.</summary>
+    private void AddSample(SingleCall call)
+    {
+        _samples.Enqueue(call);
+        if (_samples.Count <= SampleBudget)
+            return;
+        _stride *= 2;
+        for (int i = _samples.Count; i > 0; i--)
+        {
+            SingleCall sample = _samples.Dequeue();
+            if ((sample.Index & (_stride - 1)) == _stride - 1)
+            {
+                _samples.Enqueue(sample);
+                continue;
+            }
+            sample.Reasons &= ~SingleReasons.Sampled;
+            Return(sample);
+        }
+    }
+
+    /// <summary>A call that no reason is left for is counted in its run after all.</summary>
+    private void Return(SingleCall? call)
+    {
+        if (call is { Reasons: SingleReasons.None } && _singles.Remove(call.Index))
+            call.Run.Add(call.Record);
+    }
+
+    private ProcessFold OthersAt(long now)
+    {
+        OtherProcesses++;
+        return Others ??= new ProcessFold(-1, 0, now);
+    }
+
+    /// <summary>The shortest process that has ended loses its place; false when none has.</summary>
+    private bool MakeRoom(long now)
+    {
+        ProcessFold? least = null;
+        foreach (ProcessFold process in _shown)
+        {
+            if (process.HasEnded && (least is null || process.End - process.Start < least.End - least.Start))
+                least = process;
+        }
+        if (least is null)
+            return false;
+        _shown.Remove(least);
+        ProcessFold others = OthersAt(now);
+        _processes[least.Id] = others;
+        if (ReferenceEquals(_last, least))
+            _last = null;
+        others.TakeOver(least);
+        return true;
+    }
+}
