@@ -129,9 +129,6 @@ public sealed record TraceSettings
     /// <summary>Every call is written as it finishes, decoded as strace does.</summary>
     public bool Listing { get; init; }
 
-    /// <summary>Spans are exported over OTLP.</summary>
-    public bool Spans { get; init; }
-
     /// <summary>Calls are counted and timed by name, whether or not they are listed.</summary>
     public bool Counts { get; init; }
 

@@ -177,7 +177,7 @@ internal sealed class SubmitCommand
         Clock = _run.Clock,
         Seed = _run.Seed,
         Backend = _backend,
-        Tracing = new TracingRequest { Listing = _run.Listing, Spans = _run.Spans, Counts = _run.Summary || _run.Statistics },
+        Tracing = new TracingRequest { Listing = _run.Listing, Level = _run.TraceLevel, Parent = System.Environment.GetEnvironmentVariable("TRACEPARENT"), Counts = _run.Summary || _run.Statistics },
         Name = _name,
         Labels = _labels.Count > 0 ? _labels : null,
         Retries = _retries > 0 ? _retries : null,

@@ -50,7 +50,7 @@ internal static class JobMapping
             Seed = request.Seed,
             Backend = request.Backend ?? JobSpec.EmulatedBackend,
             Tracing = request.Tracing is { } tracing
-                ? new TraceSettings { Counts = tracing.Counts, Listing = tracing.Listing, Spans = tracing.Spans }
+                ? new TraceSettings { Counts = tracing.Counts, Listing = tracing.Listing, Level = tracing.Level ?? TraceLevel.Folded, Parent = tracing.Parent }
                 : new TraceSettings(),
             Name = request.Name,
             Labels = request.Labels ?? ReadOnlyDictionary<string, string>.Empty,
@@ -83,7 +83,7 @@ internal static class JobMapping
         Clock = spec.Clock,
         Seed = spec.Seed,
         Backend = spec.Backend,
-        Tracing = spec.Tracing.Any ? new TracingRequest { Counts = spec.Tracing.Counts, Listing = spec.Tracing.Listing, Spans = spec.Tracing.Spans } : null,
+        Tracing = spec.Tracing == new TraceSettings() ? null : new TracingRequest { Counts = spec.Tracing.Counts, Listing = spec.Tracing.Listing, Level = spec.Tracing.Level, Parent = spec.Tracing.Parent },
         Name = spec.Name,
         Labels = spec.Labels.Count > 0 ? spec.Labels : null,
         Retries = spec.Retries > 0 ? spec.Retries : null,

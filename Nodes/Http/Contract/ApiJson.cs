@@ -14,7 +14,7 @@ namespace Vivarium.Nodes.Http.Contract;
     RespectRequiredConstructorParameters = true,
     Converters =
     [
-        typeof(WordConverter<JobState>), typeof(WordConverter<JobEnd>), typeof(WordConverter<JobFailure>), typeof(WordConverter<EngineKind>),
+        typeof(WordConverter<JobState>), typeof(WordConverter<JobEnd>), typeof(WordConverter<JobFailure>), typeof(WordConverter<EngineKind>), typeof(WordConverter<TraceLevel>),
         typeof(WordConverter<ClockKind>), typeof(WordConverter<NetworkReach>),
     ])]
 [JsonSerializable(typeof(SubmitRequest))]

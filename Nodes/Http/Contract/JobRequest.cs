@@ -119,7 +119,11 @@ internal sealed record TracingRequest
 
     public bool Listing { get; init; }
 
-    public bool Spans { get; init; }
+    /// <summary>What is recorded of calls; folded unless something else is asked for.</summary>
+    public TraceLevel? Level { get; init; }
+
+    /// <summary>The submitter's traceparent (W3C Trace Context).</summary>
+    public string? Parent { get; init; }
 }
 
 internal sealed record RequirementsRequest
