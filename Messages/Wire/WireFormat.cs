@@ -20,12 +20,14 @@ public static partial class WireFormat
             Limits = new JobLimits { Memory = spec.Limits.Memory, Output = spec.Limits.Output },
             Engine = (int)spec.Engine,
             Clock = (int)spec.Clock,
-            Tracing = new TraceSettings { Listing = spec.Tracing.Listing, Spans = spec.Tracing.Spans, Counts = spec.Tracing.Counts },
+            Tracing = new TraceSettings { Listing = spec.Tracing.Listing, Level = (int)spec.Tracing.Level, Counts = spec.Tracing.Counts },
             Retries = spec.Retries,
             Requirements = Of(spec.Requirements),
             Backend = spec.Backend,
             Input = ByteString.CopyFrom(spec.Input),
         };
+        if (spec.Tracing.Parent is { } parent)
+            wire.Tracing.Parent = parent;
         wire.Arguments.AddRange(spec.Arguments.Select(ByteString.CopyFrom));
         wire.Environment.AddRange(spec.Environment.Select(ByteString.CopyFrom));
         wire.Groups.AddRange(spec.Groups);
@@ -69,7 +71,13 @@ public static partial class WireFormat
             Engine = (EngineKind)wire.Engine,
             Clock = (ClockKind)wire.Clock,
             Seed = wire.HasSeed ? wire.Seed : null,
-            Tracing = new Messages.TraceSettings { Listing = wire.Tracing.Listing, Spans = wire.Tracing.Spans, Counts = wire.Tracing.Counts },
+            Tracing = new Messages.TraceSettings
+            {
+                Listing = wire.Tracing.Listing,
+                Counts = wire.Tracing.Counts,
+                Level = (TraceLevel)wire.Tracing.Level,
+                Parent = wire.Tracing.HasParent ? wire.Tracing.Parent : null,
+            },
             Name = wire.HasName ? wire.Name : null,
             Labels = Read(wire.Labels),
             Retries = wire.Retries,

@@ -25,7 +25,7 @@ public sealed class WireFormatTests
         Engine = EngineKind.Interpreter,
         Clock = ClockKind.Virtual,
         Seed = 7,
-        Tracing = new TraceSettings { Listing = true, Spans = true, Counts = true },
+        Tracing = new TraceSettings { Listing = true, Level = TraceLevel.Full, Parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", Counts = true },
         Name = "name",
         Labels = new Dictionary<string, string> { ["k"] = "v" },
         Retries = 8,
