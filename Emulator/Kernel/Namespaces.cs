@@ -25,6 +25,22 @@ public class Namespace
     public virtual Namespace? Above => null;
 
     public string Description => $"{Kind}:[{Inode.Status.Inode}]";
+
+    /// <summary>Open descriptors and mounts of it.</summary>
+    internal int Holders { get; private set; }
+
+    internal void Hold() => Holders++;
+
+    internal void Release()
+    {
+        Holders--;
+        OnLeft();
+    }
+
+    /// <summary>Somebody who kept it left: it may be over.</summary>
+    internal virtual void OnLeft()
+    {
+    }
 }
 
 /// <summary>The inode of a name space.</summary>
@@ -46,15 +62,27 @@ public sealed class NamespaceInode(World world, Namespace space) : Inode
 }
 
 /// <summary>An open name space: what setns(2) takes.</summary>
-public sealed class NamespaceFile(NamespaceInode inode, PathEntry path, OpenFlags flags) : OpenFile(flags)
+public sealed class NamespaceFile : OpenFile
 {
-    public Namespace Space => inode.Space;
+    private readonly NamespaceInode _inode;
 
-    public override Inode Inode => inode;
+    public NamespaceFile(NamespaceInode inode, PathEntry path, OpenFlags flags)
+        : base(flags)
+    {
+        _inode = inode;
+        Path = path;
+        Space.Hold();
+    }
 
-    public override PathEntry? Path => path;
+    public Namespace Space => _inode.Space;
+
+    public override Inode Inode => _inode;
+
+    public override PathEntry? Path { get; }
 
     public override string Description => Space.Description;
+
+    protected override void OnLastClose() => Space.Release();
 }
 
 /// <summary>The names of the system (uts_namespaces(7)).</summary>

@@ -200,6 +200,7 @@ public sealed partial class Process
         World.Personality.OnThreadExit(thread);
         thread.Filter = null;
         thread.State = ThreadState.Dead;
+        thread.Namespaces.Network.OnLeft();
         KeepTimes(thread);
         if (wasReady)
             World.Forget(thread);

@@ -19,10 +19,11 @@ public static class ProgramLoader
     /// Replaces the thread's program. On failure nothing has changed, and <paramref name="detail"/> says for people what is wrong
     /// with the file.
     /// </summary>
-    public static Errno Execute(GuestThread thread, PathEntry file, byte[] path, IReadOnlyList<byte[]> arguments, IReadOnlyList<byte[]> environment, out string detail)
+    /// <param name="isUnnamed">It was given by a descriptor alone (AT_EMPTY_PATH).</param>
+    public static Errno Execute(GuestThread thread, PathEntry file, byte[] path, IReadOnlyList<byte[]> arguments, IReadOnlyList<byte[]> environment, out string detail, bool isUnnamed = false)
     {
         var program = new ProgramStart(path, arguments, environment);
-        PathEntry invoked = file;
+        byte[] name = NameOf(isUnnamed ? [] : path, file);
         Errno error = FollowScripts(thread, ref file, ref program, out OpenFile? opened, out MemoryObject? content, out detail);
         if (error != Errno.None)
             return error;
@@ -45,11 +46,11 @@ public static class ProgramLoader
             return error;
         }
         memory!.Settle();
-        Commit(thread, file, invoked, memory, layout);
+        Commit(thread, file, name, memory, layout);
         return Errno.None;
     }
 
-    private static void Commit(GuestThread thread, PathEntry file, PathEntry invoked, AddressSpace memory, ProgramLayout layout)
+    private static void Commit(GuestThread thread, PathEntry file, byte[] name, AddressSpace memory, ProgramLayout layout)
     {
         Process process = thread.Process;
         process.KeepOnly(thread);
@@ -70,10 +71,17 @@ public static class ProgramLoader
         thread.RobustList = default;
         thread.RestartableArea = default;
         thread.SavedMask = null;
-        byte[] name = invoked.Dentry.Name;
-        thread.Name = name.Length > 15 ? name[..15] : name;
+        thread.Name = name;
         process.Release();
         process.World.OnExecuted(process);
+    }
+
+    /// <summary>A thread is named after the last part of the path as it was given; started by a descriptor alone, after the file.</summary>
+    private static byte[] NameOf(byte[] path, PathEntry file)
+    {
+        const int longest = 15;
+        byte[] name = path.Length == 0 ? file.Dentry.Name : path[(Array.LastIndexOf(path, (byte)'/') + 1)..];
+        return name.Length > longest ? name[..longest] : name;
     }
 
     /// <summary>Opens the program, which the caller closes, going through "#!" lines to the interpreter they name.</summary>

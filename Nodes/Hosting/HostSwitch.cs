@@ -14,6 +14,9 @@ internal sealed class HostSwitch : ISwitchPort
     private const int LongestFrame = 70_000;
     private const int BufferSize = 4 << 20;
 
+    /// <summary>Milliseconds before a frame is lost, as cables lose them.</summary>
+    private const int MostTries = 5;
+
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
     private readonly Lock _lock = new();
     private readonly string _folder;
@@ -125,13 +128,23 @@ internal sealed class HostSwitch : ISwitchPort
 
     private void SendTo(int number, ReadOnlySpan<byte> frame)
     {
-        try
+        // The host queues some ten datagrams for a socket: a burst waits a little for its reader.
+        for (int tries = 0; tries < MostTries; tries++)
         {
-            _socket.SendTo(frame, new UnixDomainSocketEndPoint(PathOf(number)));
-        }
-        catch (SocketException)
-        {
-            // Full, or gone: a cable loses frames.
+            try
+            {
+                _socket.SendTo(frame, new UnixDomainSocketEndPoint(PathOf(number)));
+                return;
+            }
+            catch (SocketException failure) when (failure.SocketErrorCode == SocketError.WouldBlock)
+            {
+                Thread.Sleep(1);
+            }
+            catch (SocketException)
+            {
+                // Gone.
+                return;
+            }
         }
     }
 

@@ -1,4 +1,9 @@
 using System.Diagnostics;
+using System.Net;
+using System.Net.NetworkInformation;
+using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Text;
 using Xunit;
 
 namespace Vivarium.Conformance;
@@ -39,6 +44,91 @@ public sealed class WorldsTests : IDisposable
         Assert.Equal(["files 1000", "renamed and deleted 999", "conflict 1000", "ended with 0"], told[0].Select(line => line[..line.LastIndexOf(' ')]));
         Assert.EndsWith(" []", told[0][^1]);
         Assert.Equal(told[0], told[1]);
+    }
+
+    [Fact]
+    public async Task Worlds_on_one_switch_reach_each_other()
+    {
+        const string serve = "seq 1 100000 > numbers; busybox nc -lu -p 4001 > datagrams & busybox httpd -f -p 80 & echo > ready; until [ -e done ]; do sleep 0.1; done; kill $!; cat datagrams; busybox arp -n | grep -c 10.7.0.2";
+        const string visit = "until [ -e ready ]; do sleep 0.1; done; busybox ping -c 2 -s 3000 10.7.0.1 | grep received; busybox wget -q -O - http://10.7.0.1/numbers | sha256sum; "
+            + "curl -s -o /dev/null -w '%{http_code}\\n' http://10.7.0.1/missing; echo datagram | busybox nc -u -w 1 10.7.0.1 4001; busybox nc -w 1 10.7.0.1 81; echo $?; busybox ping -c 1 -W 1 10.7.0.9 | grep received; echo > done";
+        using Process one = Start(OnSwitch("10.7.0.1/24"), "sh", "-c", serve);
+        using Process two = Start(OnSwitch("10.7.0.2/24"), "sh", "-c", visit);
+        (int code, string told) = await End(two);
+        string numbers = string.Concat(Enumerable.Range(1, 100000).Select(static i => $"{i}\n"));
+        string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(numbers)));
+        Assert.Equal($"2 packets transmitted, 2 packets received, 0% packet loss\n{hash}  -\n404\n1\n1 packets transmitted, 0 packets received, 100% packet loss\n", told);
+        Assert.Equal(0, code);
+        Assert.Equal((0, "datagram\n1\n"), await End(one));
+    }
+
+    [Fact]
+    public async Task Worlds_on_other_switches_do_not()
+    {
+        using Process one = Start(OnSwitch("10.7.0.1/24"), "sh", "-c", "echo > ready; until [ -e done ]; do sleep 0.1; done");
+        using Process two = Start(["--switch", $"{_switch}-other=10.7.0.2/24"], "sh", "-c", "until [ -e ready ]; do sleep 0.1; done; busybox ping -c 1 -W 1 10.7.0.1 | grep received; echo > done");
+        Assert.Equal("1 packets transmitted, 0 packets received, 100% packet loss\n", (await End(two)).Output);
+        Assert.Equal(0, (await End(one)).ExitCode);
+    }
+
+    [Fact]
+    public async Task Published_ports_lead_into_the_world()
+    {
+        int port = FreePort();
+        await File.WriteAllTextAsync(Path.Combine(_folder, "index.html"), "from inside\n");
+        using Process server = Start(["--publish", $"{port}:8080"], "busybox", "httpd", "-f", "-p", "8080");
+        using var client = new HttpClient();
+        using var patience = new CancellationTokenSource(Patience);
+        string? found = null;
+        while (found is null)
+        {
+            patience.Token.ThrowIfCancellationRequested();
+            try
+            {
+                found = await client.GetStringAsync(new Uri($"http://127.0.0.1:{port}/"), patience.Token);
+            }
+            catch (HttpRequestException)
+            {
+                await Task.Delay(50, patience.Token);
+            }
+        }
+        Assert.Equal("from inside\n", found);
+        server.Kill();
+    }
+
+    [Theory]
+    [InlineData("host", "from outside\n")]
+    [InlineData("virtual", "")]
+    [InlineData("none", "")]
+    public async Task The_network_chosen_decides_what_is_reached(string network, string expected)
+    {
+        // The machine as others see it: its loopback is not the guest's. Without a network card there is nothing to reach.
+        if (OwnAddress() is not { } address)
+            return;
+        using var listener = new TcpListener(address, 0);
+        listener.Start();
+        Task serve = Task.Run(async () =>
+        {
+            using TcpClient visitor = await listener.AcceptTcpClientAsync();
+            await visitor.GetStream().WriteAsync("from outside\n"u8.ToArray());
+        });
+        using Process program = Start(["--network", network], "sh", "-c", $"busybox nc -w 2 {address} {((IPEndPoint)listener.LocalEndpoint).Port} < /dev/null 2> /dev/null");
+        Assert.Equal(expected, (await End(program)).Output);
+        listener.Stop();
+        await serve.ContinueWith(static _ => { }, TaskScheduler.Default);
+    }
+
+    private static IPAddress? OwnAddress() => NetworkInterface.GetAllNetworkInterfaces()
+        .Where(static card => card.OperationalStatus == OperationalStatus.Up && card.NetworkInterfaceType != NetworkInterfaceType.Loopback)
+        .SelectMany(static card => card.GetIPProperties().UnicastAddresses)
+        .Select(static entry => entry.Address)
+        .FirstOrDefault(static address => address.AddressFamily == AddressFamily.InterNetwork);
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [Fact]

@@ -83,6 +83,7 @@ public sealed partial class Mount
         parent._children.Add(this);
         point.MountCount++;
         FileSystem.Places++;
+        (_root?.Inode as NamespaceInode)?.Space.Hold();
     }
 
     internal void Detach()
@@ -92,6 +93,7 @@ public sealed partial class Mount
         FileSystem.Places--;
         Parent = null;
         MountPoint = null;
+        (_root?.Inode as NamespaceInode)?.Space.Release();
     }
 
     /// <summary>The newest mount on a name of this mount, or null.</summary>

@@ -147,7 +147,7 @@ public sealed class InternetLayer(Network network)
             return;
         }
         IPAddress self = isGroup || network.IsBroadcast(packet.Destination) ? network.SourceFor(packet.Source) : packet.Destination;
-        if (Icmp.Reply(packet, self) is { } reply)
+        if (Icmp.Reply(packet, self, NextIdentifier()) is { } reply)
             Send(reply);
         else
             PingSocket.Deliver(network, packet);

@@ -12,6 +12,8 @@ public readonly record struct NetworkChange(object What, NetDevice? Device, bool
 public sealed class NetworkSpace(World world, UserSpace? owner, Network network) : Namespace(world, "net", owner)
 {
     public Network Network { get; } = network;
+
+    internal override void OnLeft() => Network.OnLeft();
 }
 
 /// <summary>A network of a world (network_namespaces(7)): its devices, addresses and routes, and who is bound where.</summary>
@@ -131,11 +133,35 @@ public sealed class Network
         Tell(device, device, isGone: true);
     }
 
-    /// <summary>Ends a network nobody is in: virtual devices go.</summary>
-    public void Close()
+    /// <summary>
+    /// A network that nobody is in ends: virtual devices go, others go back to the first network. Threads, sockets, descriptors and mounts
+    /// keep it (network_namespaces(7)).
+    /// </summary>
+    internal void OnLeft()
     {
+        Network first = World.FirstNamespaces.Network;
+        if (this == first || Space.Holders != 0 || Sockets.Count != 0 || HasThreads())
+            return;
         foreach (NetDevice device in (NetDevice[])[.. _devices])
-            Remove(device);
+        {
+            if (device.IsRemovable || device == Loopback)
+                Remove(device);
+            else
+                Move(device, first);
+        }
+    }
+
+    private bool HasThreads()
+    {
+        foreach (Process process in World.Processes())
+        {
+            foreach (GuestThread thread in process.Threads)
+            {
+                if (thread.IsAlive && thread.Namespaces.Network == this)
+                    return true;
+            }
+        }
+        return false;
     }
 
     internal void Tell(object what, NetDevice? device, bool isGone = false) => Changed?.Invoke(new NetworkChange(what, device, isGone));
@@ -214,6 +240,9 @@ public sealed class Network
         Routes.RemoveAll(route => route.Device == device && (route.Table == Route.LocalTable
             ? route.Destination.Equals(address.Address) || route.Destination.Equals(address.Broadcast)
             : route.Protocol == Route.ByKernel && !isShared && route.Prefix == address.Prefix && route.Destination.Equals(subnet)));
+        // A device without an address of IPv4 has none of its routes.
+        if (address.Is4 && !device.Addresses.Any(static other => other.Is4))
+            Routes.RemoveAll(route => route.Device == device && route.Is4);
         Tell(address, device, isGone: true);
     }
 

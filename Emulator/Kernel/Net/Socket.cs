@@ -187,6 +187,7 @@ public abstract class Socket : OpenFile
             Network.Names.Remove(this);
         else
             Network.Ports.Remove(this);
+        Network.OnLeft();
     }
 
     public override IoResult Write(ReadOnlySpan<byte> source) => Send(null!, source, null, Ancillary.None);

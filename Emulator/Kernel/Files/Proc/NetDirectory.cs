@@ -40,7 +40,7 @@ internal static class NetDirectory
         Add("raw", static (text, network) => WriteSockets(text, network, SocketFamily.Internet4, static socket => socket is RawSocket, isUdp: true));
         Add("raw6", static (text, network) => WriteSockets(text, network, SocketFamily.Internet6, static socket => socket is RawSocket, isUdp: true));
         Add("route", WriteRoutes4);
-        Add("snmp", static (_, _) => { });
+        Add("snmp", WriteCounters);
         Add("sockstat", WriteCounts);
         Add("tcp", static (text, network) => WriteSockets(text, network, SocketFamily.Internet4, static socket => socket is StreamSocket, isUdp: false));
         Add("tcp6", static (text, network) => WriteSockets(text, network, SocketFamily.Internet6, static socket => socket is StreamSocket, isUdp: false));
@@ -60,6 +60,21 @@ internal static class NetDirectory
             text.Append(CultureInfo.InvariantCulture,
                 $"{device.Name,6}: {counters.ReceivedBytes,7} {counters.ReceivedPackets,7}    0 {counters.Dropped,4}    0     0          0         0 {counters.SentBytes,8} {counters.SentPackets,7}    0    0    0     0       0          0\n");
         }
+    }
+
+    /// <summary>What no part of the network counts is 0.</summary>
+    private static void WriteCounters(StringBuilder text, Network network)
+    {
+        long received = 0, sent = 0;
+        foreach (NetDevice device in network.Devices)
+            (received, sent) = (received + device.Counters.ReceivedPackets, sent + device.Counters.SentPackets);
+        int established = network.Sockets.Count(static socket => socket is StreamSocket { IsConnected: true } && socket.Family is SocketFamily.Internet4 or SocketFamily.Internet6);
+        text.Append("Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs ReasmFails FragOKs FragFails FragCreates\n")
+            .Append(CultureInfo.InvariantCulture, $"Ip: 2 64 {received} 0 0 0 0 0 {received} {sent} 0 0 0 0 0 0 0 0 0\n")
+            .Append("Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\n")
+            .Append(CultureInfo.InvariantCulture, $"Tcp: 1 200 120000 -1 0 0 0 0 {established} 0 0 0 0 0 0\n")
+            .Append("Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors IgnoredMulti MemErrors\n")
+            .Append("Udp: 0 0 0 0 0 0 0 0 0\n");
     }
 
     private static void WriteSockets(StringBuilder text, Network network, SocketFamily family, Predicate<Socket> isListed, bool isUdp)

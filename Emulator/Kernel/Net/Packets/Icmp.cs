@@ -25,7 +25,8 @@ public static class Icmp
         : packet.Payload[0] < 128);
 
     /// <summary>The reply to an echo request; null when the message is none or damaged.</summary>
-    public static IpPacket? Reply(in IpPacket request, IPAddress from)
+    /// <param name="identifier">Of the packet, which may have to be cut.</param>
+    public static IpPacket? Reply(in IpPacket request, IPAddress from, ushort identifier)
     {
         ReadOnlySpan<byte> message = request.Payload;
         byte asks = request.Is4 ? Echo : Echo6;
@@ -34,7 +35,7 @@ public static class Icmp
         byte[] reply = message.ToArray();
         reply[0] = request.Is4 ? EchoReply : EchoReply6;
         Seal(reply, request.Is4, from, request.Source);
-        return IpPacket.Make(from, request.Source, request.Protocol, reply, trafficClass: request.Class);
+        return IpPacket.Make(from, request.Source, request.Protocol, reply, trafficClass: request.Class, identifier: identifier);
     }
 
     public static bool IsIntact(in IpPacket packet) =>

@@ -86,7 +86,9 @@ public static class NamespaceCalls
     {
         if ((flags & NewUsers) != 0)
             EnterUsers(thread);
+        Network before = thread.Namespaces.Network;
         thread.Namespaces = spaces;
+        before.OnLeft();
         if ((flags & NewMounts) != 0)
             thread.Process.World.Vfs.CopyMounts(thread.Process.FileContext);
     }

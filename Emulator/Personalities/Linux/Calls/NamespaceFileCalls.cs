@@ -96,6 +96,7 @@ public static class NamespaceFileCalls
             call.Process.FileContext.WorkingDirectory = root;
         }
         call.Thread.Namespaces = spaces;
+        before.Network.OnLeft();
         if (spaces.TimeOfChildren != before.TimeOfChildren)
             call.Thread.EnterTime();
     }

@@ -15,6 +15,9 @@ internal static class PacketMessages
     private const int WantsInfo4 = 8, WantsHops4 = 12, WantsClass4 = 13;
     private const int WantsInfo6 = 49, WantsHops6 = 51, WantsClass6 = 66;
 
+    /// <summary>As of RFC 2292: what is asked for and what comes have one number.</summary>
+    private const int OldInfo6 = 2, OldHops6 = 8;
+
     /// <summary>Reads what a sender wishes for one packet.</summary>
     public static Errno Read(Socket socket, int level, int type, ReadOnlySpan<byte> data, ref Ancillary ancillary)
     {
@@ -80,17 +83,19 @@ internal static class PacketMessages
     private static bool Write6(PacketInfo packet, Func<int, int, bool> wants, ref ControlWriter writer)
     {
         bool fits = true, is6 = !IpPrefix.Is4(packet.Destination);
+        Span<byte> info = stackalloc byte[20];
+        packet.Destination.MapToIPv6().TryWriteBytes(info, out _);
+        MemoryMarshal.Write(info[16..], packet.Device);
         if (wants(SocketOptions.Ip6, WantsInfo6))
-        {
-            Span<byte> info = stackalloc byte[20];
-            packet.Destination.MapToIPv6().TryWriteBytes(info, out _);
-            MemoryMarshal.Write(info[16..], packet.Device);
             fits &= writer.Put(SocketOptions.Ip6, Info6, info);
-        }
         if (is6 && wants(SocketOptions.Ip6, WantsHops6))
             fits &= writer.Put(SocketOptions.Ip6, Hops6, BitConverter.GetBytes((int)packet.Hops));
         if (is6 && wants(SocketOptions.Ip6, WantsClass6))
             fits &= writer.Put(SocketOptions.Ip6, Class6, BitConverter.GetBytes((int)packet.Class));
+        if (is6 && wants(SocketOptions.Ip6, OldInfo6))
+            fits &= writer.Put(SocketOptions.Ip6, OldInfo6, info);
+        if (is6 && wants(SocketOptions.Ip6, OldHops6))
+            fits &= writer.Put(SocketOptions.Ip6, OldHops6, BitConverter.GetBytes((int)packet.Hops));
         return fits;
     }
 }

@@ -46,10 +46,11 @@ public static class ProcessCalls
         // An empty argv gets an empty string, so that no program mistakes envp for it (execve(2), since Linux 5.18).
         if (argv.Count == 0)
             argv.Add([]);
+        bool isUnnamed = name.Length == 0;
         if (dirfd != Fcntl.AtCurrentDirectory && (name.Length == 0 || name[0] != (byte)'/'))
             name = [.. System.Text.Encoding.ASCII.GetBytes($"/dev/fd/{dirfd}"), .. name.Length == 0 ? [] : (byte[])[(byte)'/', .. name]];
         int formerId = call.Thread.Id;
-        error = ProgramLoader.Execute(call.Thread, file, name, argv, envp, out _);
+        error = ProgramLoader.Execute(call.Thread, file, name, argv, envp, out _, isUnnamed);
         if (error == Errno.None)
             call.World.TellExecute(call.Thread, formerId);
         return error == Errno.None ? CallResult.NoReturn : error;

@@ -78,7 +78,9 @@ internal static class AddressMessages
         if (error != Errno.None)
             return error;
         error = network.AddAddress(device!, address!);
-        return error == Errno.EEXIST && request.Has(NetlinkRequest.Replace) ? Errno.None : error;
+        if (error == Errno.EEXIST && !request.Has(NetlinkRequest.Replace))
+            return reply.Fail(error, address!.Is4 ? "ipv4: Address already assigned" : "ipv6: address already assigned");
+        return error == Errno.EEXIST ? Errno.None : error;
     }
 
     public static Errno Delete(Network network, in NetlinkRequest request, NetlinkReply reply)
@@ -94,6 +96,6 @@ internal static class AddressMessages
                 return Errno.None;
             }
         }
-        return reply.Fail(Errno.EADDRNOTAVAIL, IpPrefix.Is4(like!.Address) ? "ipv4: Address not found" : "address not found");
+        return reply.Fail(Errno.EADDRNOTAVAIL, IpPrefix.Is4(like!.Address) ? "ipv4: Address not found" : "ipv6: address not found");
     }
 }

@@ -137,12 +137,12 @@ internal static class LinkRequests
         return Errno.None;
     }
 
-    public static Errno Delete(Network network, in NetlinkRequest request, NetlinkReply reply)
+    public static Errno Delete(Network network, in NetlinkRequest request)
     {
         if (LinkMessages.Find(network, request) is not { } device)
             return Errno.ENODEV;
         if (!device.IsRemovable)
-            return reply.Fail(Errno.EOPNOTSUPP, "Operation not supported by device");
+            return Errno.EOPNOTSUPP;
         network.Remove(device);
         return Errno.None;
     }

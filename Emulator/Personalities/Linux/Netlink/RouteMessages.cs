@@ -10,19 +10,20 @@ namespace Vivarium.Emulator.Personalities.Linux.Netlink;
 internal static class RouteMessages
 {
     private const int FixedSize = 12;
-    private const ushort Destination = 1, Output = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, CacheInfo = 12, Table = 15, Preference = 20;
+    private const ushort Destination = 1, Output = 4, Gateway = 5, Priority = 6, PreferredSource = 7, Metrics = 8, CacheInfo = 12, Table = 15, Preference = 20, User = 25;
     private const ushort MtuMetric = 2;
     private const uint Cloned = 0x200;
     private const byte ScopeNowhere = 255;
 
-    public static Errno Get(Network network, in NetlinkRequest request, NetlinkReply reply)
+    /// <param name="user">Who asks.</param>
+    public static Errno Get(Network network, in NetlinkRequest request, NetlinkReply reply, uint user)
     {
         if (request.Body.Length < FixedSize)
             return request.IsDump ? Dump(network, request, reply, request.Body[0], 0, 0, 0) : Errno.EINVAL;
         NetlinkAttributes attributes = request.Attributes(FixedSize);
         if (request.IsDump)
             return Dump(network, request, reply, request.Body[0], attributes.Value<uint>(Table) ?? request.Body[4], request.Body[7], attributes.Value<int>(Output) ?? 0);
-        return Find(network, request, attributes, reply);
+        return Find(network, request, attributes, reply, user);
     }
 
     private static Errno Dump(Network network, in NetlinkRequest request, NetlinkReply reply, byte family, uint table, byte kind, int device)
@@ -39,7 +40,7 @@ internal static class RouteMessages
     }
 
     /// <summary>What would a packet to an address do? (ip-route(8), get)</summary>
-    private static Errno Find(Network network, in NetlinkRequest request, NetlinkAttributes attributes, NetlinkReply reply)
+    private static Errno Find(Network network, in NetlinkRequest request, NetlinkAttributes attributes, NetlinkReply reply, uint user)
     {
         IPAddress target = attributes.Address(Destination) ?? (request.Body[0] == SocketNames.Internet6 ? IPAddress.IPv6Any : IPAddress.Any);
         if (!network.Internet.TryRoute(target, attributes.Value<int>(Output) ?? 0, out Hop hop, out Errno error))
@@ -53,7 +54,9 @@ internal static class RouteMessages
         if (!hop.Next.Equals(target))
             message.Attribute(Gateway, hop.Next.GetAddressBytes());
         message.Attribute(PreferredSource, (isLocal && !is4 ? target : hop.Source).GetAddressBytes());
-        if (!is4)
+        if (is4)
+            message.Attribute(User, attributes.Value<uint>(User) ?? user);
+        else
             message.Attribute(Priority, 0u);
         reply.Add(message.Attribute(CacheInfo, new byte[32]));
         return Errno.None;

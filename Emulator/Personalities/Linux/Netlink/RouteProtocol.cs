@@ -34,11 +34,11 @@ internal sealed class RouteProtocol : INetlinkProtocol
         {
             GetLink => LinkMessages.Get(network, request, reply),
             NewLink or SetLink => LinkRequests.Change(call, network, request, reply),
-            DeleteLink => LinkRequests.Delete(network, request, reply),
+            DeleteLink => LinkRequests.Delete(network, request),
             GetAddress => AddressMessages.Get(network, request, reply),
             NewAddress => AddressMessages.Add(network, request, reply),
             DeleteAddress => AddressMessages.Delete(network, request, reply),
-            GetRoute => RouteMessages.Get(network, request, reply),
+            GetRoute => RouteMessages.Get(network, request, reply, call.Thread.Credentials.User),
             NewRoute => RouteMessages.Add(network, request, reply),
             DeleteRoute => RouteMessages.Delete(network, request, reply),
             GetNeighbour => NeighbourMessages.Get(network, request, reply),
