@@ -23,6 +23,7 @@ return args switch
     ["top", ..] => TopCommand.Execute(args.AsSpan(1)),
     ["drain", ..] => TopCommand.Drain(args.AsSpan(1)),
     ["image", ..] => ImageCommand.Execute(args.AsSpan(1)),
+    ["test", ..] => TestCommand.Execute(args.AsSpan(1)),
     ["node", ..] => NodeCommand.Execute(args.AsSpan(1)),
     ["bench", ..] => BenchCommand.Execute(args.AsSpan(1)),
     _ => Failure.Usage($"unknown command {args[0]}", ""),

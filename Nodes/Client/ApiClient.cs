@@ -112,6 +112,14 @@ internal sealed class ApiClient : IDisposable
 
     public Task RemoveImage(string reference) => SendOnly(new HttpRequestMessage(HttpMethod.Delete, $"images/{Part(reference)}"));
 
+    /// <summary>All that a job has written to one of its streams.</summary>
+    public async Task<byte[]> Output(string id, string stream, CancellationToken cancelled = default)
+    {
+        using HttpResponseMessage response = await Reach(new HttpRequestMessage(HttpMethod.Get, $"jobs/{Part(id)}/logs?stream={stream}"), cancelled).ConfigureAwait(false);
+        await Check(response).ConfigureAwait(false);
+        return await response.Content.ReadAsByteArrayAsync(cancelled).ConfigureAwait(false);
+    }
+
     /// <summary>A job's output as events, in order; goes on where it was when the connection breaks.</summary>
     public async IAsyncEnumerable<LogEvent> Logs(string id, bool follows, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancelled = default)
     {

@@ -16,6 +16,7 @@ internal static class HelpText
                viv submit [OPTIONS] [--] PROGRAM ...     submit a job to it, or many
                viv ps | top                              its jobs; nodes and jobs as they work
                viv logs | wait | cancel | signal | inspect JOB
+               viv test [OPTIONS] SUITE                  run a suite of cases, here or on a cluster
                viv image push|ls|rm                      file trees for guests
                viv drain NODE                            let a node end its work and leave
                viv --help | --version                    also: viv COMMAND --help

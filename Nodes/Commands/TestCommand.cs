@@ -1,0 +1,131 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Vivarium.Nodes.Client;
+using Vivarium.Nodes.Hosting;
+using Vivarium.Nodes.Suites;
+
+namespace Vivarium.Nodes.Commands;
+
+/// <summary><c>viv test</c>: a suite of cases, here or on a cluster.</summary>
+internal sealed class TestCommand
+{
+    private const string Help =
+        """
+        usage: viv test [OPTIONS] SUITE
+
+        Runs the cases of a suite (YAML; docs/suites.md explains it) under each combination of its matrix, many at a time, and says
+        which did not do what they must. Without a node it runs them in this process; with one, on its cluster. Interrupted, it
+        goes on with what is missing when it is called again.
+
+        """;
+
+    private const string End =
+        """
+
+        Exit code: 0 when all passed; 1 when some failed; 75 when the node cannot be reached; 125 when the suite is wrong;
+        130 when it was interrupted.
+
+        """;
+
+    private const int Failed = 1;
+    private const int Interrupted = 130;
+
+    private readonly ClientOptions _client = new();
+    private int _flaky;
+    private int _jobs = 64;
+    private bool _fresh;
+    private string? _junit;
+    private string? _only;
+
+    public static int Execute(ReadOnlySpan<string> arguments) => new TestCommand().Run(arguments);
+
+    private int Run(ReadOnlySpan<string> arguments)
+    {
+        var table = new OptionTable(
+        [
+            new("Suite", "--flaky", OptionForm.Value, "N", "Run each case under N seeds, and name those that fail.", value => SetNumber(value, ref _flaky)),
+            new("Suite", "--jobs", OptionForm.Value, "N", "So many runs at a time. Default: 64.", value => SetNumber(value, ref _jobs)),
+            new("Suite", "--only", OptionForm.Value, "TEXT", "Only runs whose name has TEXT in it.", value => ClientOptions.Set(() => _only = value)),
+            new("Suite", "--fresh", OptionForm.Flag, "", "Begin anew where an earlier call was interrupted.", _ => ClientOptions.Set(() => _fresh = true)),
+            new("Suite", "--junit", OptionForm.Value, "FILE", "Write the result as JUnit's XML.", value => ClientOptions.Set(() => _junit = value)),
+            .. _client.Options,
+        ]);
+        int used = table.Parse(arguments, out string? error);
+        if (_client.Help)
+            return HelpText.Show(Help, table, End);
+        if (error is null && arguments.Length - used != 1)
+            error = used == arguments.Length ? "no suite given" : $"one suite only: {arguments[^1]}";
+        if (error is not null)
+            return Failure.Usage(error, "test");
+        try
+        {
+            return RunSuite(arguments[used]).GetAwaiter().GetResult();
+        }
+        catch (SuiteException wrong)
+        {
+            return Failure.Report(wrong.Message);
+        }
+        catch (ClientException failure)
+        {
+            Failure.Report(failure.Message);
+            return failure.IsRetryable ? ClientCommand.TryAgain : Failure.ExitCode;
+        }
+    }
+
+    private static string? SetNumber(string text, ref int number) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number > 0 ? null : $"not a number from 1: {text}";
+
+    private async Task<int> RunSuite(string path)
+    {
+        SuiteFile suite = SuiteReader.Read(path);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        IReadOnlyList<PlannedRun> plan = SuitePlan.Make(suite, folder, _flaky);
+        if (_only is not null)
+            plan = [.. plan.Where(run => run.Name.Contains(_only, StringComparison.Ordinal))];
+        if (plan.Count == 0)
+            throw new SuiteException($"{path}: no run has \"{_only}\" in its name");
+        await using EmbeddedNode? embedded = _client.NamesNode ? null : await EmbeddedNode.Start().ConfigureAwait(false);
+        using ApiClient? remote = embedded is null ? _client.Connect() : null;
+        using SuiteState state = SuiteState.Open(path, plan, _fresh);
+        if (state.Done.Count > 0)
+            Console.Error.WriteLine($"viv: goes on: {state.Done.Count} of {plan.Count} runs are done");
+        using var stop = new CancellationTokenSource();
+        using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, stop), terminate = StopOn(PosixSignal.SIGTERM, stop);
+        try
+        {
+            var runner = new SuiteRunner(embedded?.Client ?? remote!, suite.Name ?? Path.GetFileNameWithoutExtension(path), state, _jobs);
+            SuiteResult result = await RunWithProgress(runner, plan, stop.Token).ConfigureAwait(false);
+            state.Complete();
+            return Report(result);
+        }
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
+        {
+            Failure.Report("interrupted; the same command goes on with what is missing");
+            return Interrupted;
+        }
+    }
+
+    private static PosixSignalRegistration StopOn(PosixSignal signal, CancellationTokenSource stop) => PosixSignalRegistration.Create(signal, context =>
+    {
+        context.Cancel = true;
+        stop.Cancel();
+    });
+
+    private static Task<SuiteResult> RunWithProgress(SuiteRunner runner, IReadOnlyList<PlannedRun> plan, CancellationToken stop)
+    {
+        int done = 0;
+        return ClientOutput.WithProgress($"{plan.Count} runs", plan.Count, progress => runner.Run(plan, _ => progress(Interlocked.Increment(ref done)), stop));
+    }
+
+    private int Report(SuiteResult result)
+    {
+        if (_junit is not null)
+            SuiteReport.WriteJUnit(result, _junit);
+        if (_client.Json)
+            Console.Out.WriteLine(JsonSerializer.Serialize(result, SuiteJson.Default.SuiteResult));
+        else
+            SuiteReport.Write(result, _flaky > 0);
+        return result.Failed == 0 ? 0 : Failed;
+    }
+}

@@ -1,0 +1,118 @@
+using System.Globalization;
+using System.Text;
+using Vivarium.Messages;
+using Vivarium.Nodes.Commands;
+using Vivarium.Nodes.Http.Contract;
+
+namespace Vivarium.Nodes.Suites;
+
+/// <summary>One job of a suite: a case under one combination of the matrix.</summary>
+/// <param name="Name">Unique in the suite: the case's, with what the matrix chose in brackets.</param>
+/// <param name="Image">As the suite names it: an image, or a path of this machine.</param>
+internal sealed record PlannedRun(string Name, string Case, JobRequest Job, string? Image, ulong? Seed, ExpectEntry Expect);
+
+/// <summary>Multiplies a suite's cases by its matrix.</summary>
+internal static class SuitePlan
+{
+    /// <param name="folder">Where the suite's own files are.</param>
+    /// <param name="flaky">Seeds to run each case under; 0: those of the matrix.</param>
+    public static IReadOnlyList<PlannedRun> Make(SuiteFile suite, string folder, int flaky)
+    {
+        List<ulong?> seeds = flaky > 0 ? [.. Enumerable.Range(1, flaky).Select(static seed => (ulong?)seed)] : [.. suite.Matrix.Seeds.Select(static seed => (ulong?)seed)];
+        List<PlannedRun> runs = [];
+        foreach (CaseEntry entry in suite.Cases)
+        {
+            JobRequest job = Describe(entry, suite.Defaults, folder);
+            // A seed that failed must fail again: with the host's clock only the schedule is the same.
+            if (flaky > 0 && (entry.Clock ?? suite.Defaults.Clock) is null)
+                job = job with { Clock = ClockKind.Virtual };
+            ExpectEntry expect = Expected(entry.Expect, suite.Defaults.Expect);
+            foreach (string? image in OrNone(suite.Matrix.Images))
+            {
+                foreach (string? engine in OrNone(suite.Matrix.Engines))
+                {
+                    foreach (ulong? seed in seeds.Count > 0 ? seeds : [null])
+                    {
+                        JobRequest chosen = job with { Engine = engine is null ? job.Engine : EngineOf(engine), Seed = seed, Name = entry.Name };
+                        runs.Add(new PlannedRun(entry.Name + Brackets(image, engine, seed), entry.Name!, chosen, image ?? job.Image, seed, expect));
+                    }
+                }
+            }
+        }
+        return runs;
+    }
+
+    private static IEnumerable<string?> OrNone(List<string> values) => values.Count > 0 ? values : (string?[])[null];
+
+    private static string Brackets(string? image, string? engine, ulong? seed)
+    {
+        string[] parts = [.. ((string?[])[image, engine, seed is { } number ? string.Create(CultureInfo.InvariantCulture, $"seed {number}") : null]).OfType<string>()];
+        return parts.Length == 0 ? "" : $" [{string.Join(", ", parts)}]";
+    }
+
+    private static EngineKind EngineOf(string name) => name == "interpreter" ? EngineKind.Interpreter : EngineKind.Translator;
+
+    private static ExpectEntry Expected(ExpectEntry? own, ExpectEntry? common) => new()
+    {
+        Exit = own?.Exit ?? common?.Exit ?? 0,
+        Output = own?.Output ?? common?.Output,
+        Pattern = own?.Pattern ?? common?.Pattern,
+        Error = own?.Error ?? common?.Error,
+        ErrorPattern = own?.ErrorPattern ?? common?.ErrorPattern,
+    };
+
+    private static JobRequest Describe(CaseEntry own, CaseEntry common, string folder)
+    {
+        string[] user = (own.User ?? common.User ?? "0").Split(':');
+        uint number = uint.Parse(user[0], CultureInfo.InvariantCulture);
+        string? memory = own.Memory ?? common.Memory, timeout = own.Timeout ?? common.Timeout, input = own.Input ?? common.Input;
+        return new JobRequest
+        {
+            Command = Command(own, common),
+            Environment = Environment(own.Environment, common.Environment),
+            WorkingDirectory = own.Directory ?? common.Directory,
+            User = number,
+            Group = user.Length > 1 ? uint.Parse(user[1], CultureInfo.InvariantCulture) : number,
+            Image = own.Image ?? common.Image,
+            Input = input is null ? null : (ByteText?)input,
+            Files = (own.Files ?? common.Files)?.Select(file => Describe(file, folder)).ToList(),
+            Memory = memory is not null && Quantity.TryParseSize(memory, out ulong bytes) ? bytes : null,
+            TimeoutSeconds = timeout is not null && Quantity.TryParseTime(timeout, out TimeSpan time) ? time.TotalSeconds : null,
+            Engine = EngineOf(own.Engine ?? common.Engine ?? "translator"),
+            Clock = (own.Clock ?? common.Clock) == "virtual" ? ClockKind.Virtual : ClockKind.Real,
+        };
+    }
+
+    private static List<ByteText> Command(CaseEntry own, CaseEntry common)
+    {
+        string? shell = own.Shell ?? (own.Program is null ? common.Shell : null);
+        return shell is not null
+            ? ["/bin/sh", "-c", shell]
+            : [own.Program ?? common.Program!, .. (own.Arguments ?? common.Arguments ?? []).Select(static word => (ByteText)word)];
+    }
+
+    private static List<ByteText> Environment(Dictionary<string, string>? own, Dictionary<string, string>? common)
+    {
+        Dictionary<string, string> all = new(StringComparer.Ordinal) { ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ["HOME"] = "/" };
+        foreach ((string name, string value) in (common ?? []).Concat(own ?? []))
+            all[name] = value;
+        return [.. all.Select(static variable => (ByteText)$"{variable.Key}={variable.Value}")];
+    }
+
+    private static FileRequest Describe(FileEntry file, string folder)
+    {
+        try
+        {
+            return new FileRequest
+            {
+                Path = file.Path!,
+                Content = new ByteText(file.From is { } from ? File.ReadAllBytes(Path.Combine(folder, from)) : Encoding.UTF8.GetBytes(file.Content!)),
+                Mode = file.Mode is { } mode ? Convert.ToUInt32(mode, 8) : null,
+            };
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw new SuiteException($"file {file.From}: {failure.Message}");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using Vivarium.Messages;
+using Vivarium.Nodes.Client;
+using Vivarium.Nodes.Commands;
+using Vivarium.Nodes.Http.Contract;
+
+namespace Vivarium.Nodes.Suites;
+
+/// <summary>Runs a suite's plan on a node: so many jobs at a time, each judged when it ends.</summary>
+internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state, int atOnce)
+{
+    private const long LargestOutput = 16 << 20;
+
+    private readonly Dictionary<string, string> _images = new(StringComparer.Ordinal);
+
+    /// <summary>Runs what is missing; all results, in the plan's order.</summary>
+    public async Task<SuiteResult> Run(IReadOnlyList<PlannedRun> plan, Action<RunResult> ended, CancellationToken cancelled)
+    {
+        long start = Stopwatch.GetTimestamp();
+        await PushImages(plan).ConfigureAwait(false);
+        RunResult?[] results = new RunResult?[plan.Count];
+        await Parallel.ForAsync(0, plan.Count, new ParallelOptions { MaxDegreeOfParallelism = atOnce, CancellationToken = cancelled }, async (i, stop) =>
+        {
+            if (!state.Done.TryGetValue(plan[i].Name, out RunResult? result))
+            {
+                result = await RunOne(plan[i], stop).ConfigureAwait(false);
+                state.Add(result);
+            }
+            results[i] = result;
+            ended(result);
+        }).ConfigureAwait(false);
+        return new SuiteResult
+        {
+            Suite = suite,
+            Passed = results.Count(static result => result!.HasPassed),
+            Failed = results.Count(static result => !result!.HasPassed),
+            Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds,
+            Runs = results!,
+        };
+    }
+
+    /// <summary>Images that are paths of this machine are pushed, once each, unless the node has them.</summary>
+    private async Task PushImages(IReadOnlyList<PlannedRun> plan)
+    {
+        foreach (string image in plan.Select(static run => run.Image).OfType<string>().Distinct())
+        {
+            bool isPath = image.Contains('/') || Path.Exists(image);
+            _images[image] = isPath ? (await ImageCommand.Push(api, image, null).ConfigureAwait(false)).Hash : image;
+        }
+    }
+
+    private async Task<RunResult> RunOne(PlannedRun run, CancellationToken cancelled)
+    {
+        JobRequest job = run.Job with
+        {
+            Image = run.Image is { } image ? _images[image] : null,
+            Output = LargestOutput,
+            Labels = new Dictionary<string, string> { ["suite"] = Short(suite), ["run"] = state.Run, ["case"] = Short(run.Case) },
+        };
+        SubmitAnswer answer = await api.Submit(new SubmitRequest { Job = job }, $"{state.Run} {KeyOf(run.Name)}", cancelled).ConfigureAwait(false);
+        string id = answer.Jobs[0];
+        JobDetail done = await api.Wait(id, cancelled).ConfigureAwait(false);
+        byte[] output = await api.Output(id, "stdout", cancelled).ConfigureAwait(false), error = await api.Output(id, "stderr", cancelled).ConfigureAwait(false);
+        return Expectation.Judge(run, done, output, error);
+    }
+
+    private static string Short(string text) => text.Length <= 200 ? text : text[..200];
+
+    private static string KeyOf(string name) => Http.TokenFile.Hash(name)[..32];
+}
