@@ -36,6 +36,17 @@ public sealed class WorkerPool(IClock clock, long quantum)
         }
     }
 
+    /// <summary>Runs what is ready on the calling thread until nothing is.</summary>
+    public void WorkReady()
+    {
+        while (Take(waits: false) is { } ticket)
+        {
+            RunState state = ticket.Work.Run(quantum);
+            lock (_gate)
+                PutBack(ticket, state);
+        }
+    }
+
     /// <summary>Lets every <see cref="Work"/> return after the quantum under way.</summary>
     public void Stop()
     {
@@ -46,7 +57,7 @@ public sealed class WorkerPool(IClock clock, long quantum)
         }
     }
 
-    private Ticket? Take()
+    private Ticket? Take(bool waits = true)
     {
         lock (_gate)
         {
@@ -58,6 +69,8 @@ public sealed class WorkerPool(IClock clock, long quantum)
                     ticket.State = TicketState.Running;
                     return ticket;
                 }
+                if (!waits)
+                    return null;
                 Monitor.Wait(_gate, wait);
             }
             return null;

@@ -13,6 +13,9 @@ public sealed class LeaseKeeper
     /// <summary>Shards given to another node in one observation at most: joining nodes fill up gradually.</summary>
     private const int LargestGift = 2;
 
+    /// <summary>Renewals under way at once at most: one whose answer is lost must not hold the next up.</summary>
+    private const int LargestRenewals = 4;
+
     private readonly Lock _lock = new();
     private readonly NodeDescription _node;
     private readonly LeaseSettings _lease;
@@ -25,7 +28,7 @@ public sealed class LeaseKeeper
     private long _renewedAt;
     private long _nextRenewal;
     private long _nextLook;
-    private bool _isRenewing;
+    private int _renewals;
     private bool _isLooking;
     private bool _isMember;
 
@@ -93,9 +96,9 @@ public sealed class LeaseKeeper
             lapsed = _isMember && now - _renewedAt > _lease.Patience;
             if (lapsed)
                 _isMember = false;
-            renews = _incarnation > 0 && !_isRenewing && now >= _nextRenewal;
+            renews = _incarnation > 0 && _renewals < LargestRenewals && now >= _nextRenewal;
             looks = _isMember && !_isLooking && now >= _nextLook;
-            _isRenewing |= renews;
+            _renewals += renews ? 1 : 0;
             _nextRenewal = renews ? now + _lease.Renewal : _nextRenewal;
         }
         if (lapsed)
@@ -161,7 +164,10 @@ public sealed class LeaseKeeper
             {
                 // What counts is when it was asked: the store may have written it at any time since.
                 if (isRenewed && incarnation == _incarnation)
-                    (_renewedAt, _isMember) = (asked, _clock.Monotonic - asked <= _lease.Patience);
+                {
+                    _renewedAt = Math.Max(_renewedAt, asked);
+                    _isMember = _clock.Monotonic - _renewedAt <= _lease.Patience;
+                }
             }
             if (!isRenewed && incarnation == _incarnation)
                 BeReplaced();
@@ -173,7 +179,7 @@ public sealed class LeaseKeeper
         finally
         {
             lock (_lock)
-                _isRenewing = false;
+                _renewals--;
         }
     }
 
@@ -242,11 +248,11 @@ public sealed class LeaseKeeper
             _isLooking = false;
     }
 
-    /// <summary>Takes a view in and decides what to take.</summary>
-    private IReadOnlyList<ShardLease> See(ClusterView view)
+    /// <summary>Takes a view in and decides what to take, and what to give back that is not even held.</summary>
+    private (List<ShardLease> Wanted, List<ShardLease> Unheld) See(ClusterView view)
     {
         HashSet<ShardLease> mine = [.. _region.Leases];
-        List<ShardLease> wanted = [];
+        List<ShardLease> wanted = [], unheld = [];
         int excess;
         lock (_lock)
         {
@@ -260,12 +266,13 @@ public sealed class LeaseKeeper
             }
             foreach (ShardLease shard in view.Shards)
             {
-                if (owned + wanted.Count >= share)
-                    break;
-                // Under this name and not ours: an earlier process's, or one whose lease ran out and that nobody took.
-                bool isLeft = shard.Owner == _node.Name && !mine.Contains(shard) && !mine.Any(lease => lease.Shard == shard.Shard);
-                if (isLeft || _membership.IsFree(shard))
+                // Under this name and not held: an earlier process's, one whose lease ran out and that nobody took, or one whose answer
+                // was lost. Others think it in use: what is too many here must be given back.
+                bool isLeft = shard.Owner == _node.Name && !mine.Any(lease => lease.Shard == shard.Shard);
+                if (owned + wanted.Count < share && (isLeft || _membership.IsFree(shard)))
                     wanted.Add(shard);
+                else if (isLeft)
+                    unheld.Add(shard);
             }
             excess = owned - share;
         }
@@ -276,7 +283,7 @@ public sealed class LeaseKeeper
         }
         Give(excess);
         Observed?.Invoke();
-        return wanted;
+        return (wanted, unheld);
     }
 
     private int Share(int shards)
@@ -305,21 +312,21 @@ public sealed class LeaseKeeper
         }
     }
 
-    private async ValueTask Act(IReadOnlyList<ShardLease> wanted)
+    private async ValueTask Act((List<ShardLease> Wanted, List<ShardLease> Unheld) decided)
     {
         try
         {
-            if (wanted.Count > 0 && IsMember)
+            if (decided.Wanted.Count > 0 && IsMember)
             {
-                foreach (ShardLease lease in await _store.Take(_node.Name, _incarnation, wanted).ConfigureAwait(false))
+                foreach (ShardLease lease in await _store.Take(_node.Name, _incarnation, decided.Wanted).ConfigureAwait(false))
                     _region.Open(lease);
                 // The answer may have come when the lease was over already.
                 if (!IsMember)
                     _region.LoseAll();
             }
-            IReadOnlyList<ShardLease> closed = _region.RemoveClosed();
-            if (closed.Count > 0)
-                await _store.Release(closed).ConfigureAwait(false);
+            ShardLease[] released = [.. decided.Unheld, .. _region.RemoveClosed()];
+            if (released.Length > 0)
+                await _store.Release(released).ConfigureAwait(false);
         }
         finally
         {
