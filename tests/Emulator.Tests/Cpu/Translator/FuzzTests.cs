@@ -1,4 +1,5 @@
 using System.Globalization;
+using Vivarium.Emulator.Cpu.Blocks;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -34,6 +35,22 @@ public sealed class FuzzTests(ITestOutputHelper output)
         campaign.Run(seed, (long)Setting("VIVARIUM_FUZZ_PROGRAMS", DefaultPrograms), TimeSpan.FromSeconds(Setting("VIVARIUM_FUZZ_SECONDS", 1_000_000)));
         output.WriteLine($"{campaign.Programs} programs, {runner.Runs} runs, {runner.RunsOnSilicon} on silicon");
         Assert.True(campaign.Failures == 0, campaign.Report);
+    }
+
+    /// <summary>Regions of the store are emptied and filled again all the time.</summary>
+    [Fact]
+    public void NoProgramRunsDifferentlyInATinyStore()
+    {
+        const int StoreSize = 1 << 20;
+        var seed = Setting("VIVARIUM_SEED", DefaultSeed);
+        output.WriteLine($"seed {seed}");
+        var translator = new Emulator.Cpu.Translator.Translator(new BlockCache(), StoreSize);
+        using var runner = new DifferentialRunner(translator, withSilicon: false);
+        var campaign = new FuzzCampaign(runner);
+        campaign.Run(seed, (long)Setting("VIVARIUM_FUZZ_PROGRAMS", DefaultPrograms), TimeSpan.FromSeconds(Setting("VIVARIUM_FUZZ_SECONDS", 1_000_000)));
+        output.WriteLine($"{campaign.Programs} programs, {runner.Runs} runs, {translator.Statistics.Evictions} evictions");
+        Assert.True(campaign.Failures == 0, campaign.Report);
+        Assert.True(campaign.Programs < (long)DefaultPrograms / 2 || translator.Statistics.Evictions > 3);
     }
 
     [Fact]
