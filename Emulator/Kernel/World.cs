@@ -22,7 +22,7 @@ public sealed partial class World : IDisposable
         _clock = spec.IsVirtualTime ? WorldClock.Virtual() : WorldClock.Real(spec.HostClock);
         _schedule = new WorldRandom(spec.Seed);
         Random = new WorldRandom(spec.Seed ^ 0x5DEECE66D);
-        Accountant = new MemoryAccountant(spec.MemoryLimit);
+        Accountant = new MemoryAccountant(spec.MemoryLimit) { IsRepeatable = spec.IsVirtualTime };
         Futexes = new FutexTable();
         PiLocks = new PiLocks();
     }

@@ -83,23 +83,38 @@ public sealed unsafe partial class AddressSpace
         return hole || at < end ? MapStatus.NoMemory : MapStatus.Ok;
     }
 
-    /// <summary>Whether each page is in memory (mincore(2)): 1 or 0 a page, as the host has it.</summary>
+    /// <summary>Whether each page is in memory (mincore(2)): 1 or 0 a page, as the host has it. All are where runs are to be repeatable.</summary>
     public bool TryTellResident(GuestAddress address, Span<byte> pages)
     {
         if (!IsMapped(address, (ulong)pages.Length * GuestAddress.PageSize))
             return false;
+        if (_accountant.IsRepeatable)
+        {
+            pages.Fill(1);
+            return true;
+        }
         fixed (byte* vector = pages)
             return LibC.InCore((nint)(_base + address.Value), (nuint)pages.Length * (nuint)GuestAddress.PageSize, vector) == 0;
     }
 
     internal int CountMappings(MemoryObject content) => _areas.CountUsers(content);
 
-    /// <summary>Resident bytes, from the host's page tables; slow, for reports.</summary>
+    /// <summary>Resident bytes, from the host's page tables; slow, for reports. What could be resident where runs are to be repeatable.</summary>
     public ulong ResidentBytes()
     {
+        if (_accountant.IsRepeatable)
+            return AccessibleBytes();
         ulong pages = 0;
         for (int i = 0; i < _areas.Count; i++)
             pages += PageMap.CountPresent(_base + _areas[i].Start, _areas[i].Length);
         return pages * GuestAddress.PageSize;
+    }
+
+    private ulong AccessibleBytes()
+    {
+        ulong bytes = 0;
+        for (int i = 0; i < _areas.Count; i++)
+            bytes += _areas[i].HostProtection == Protection.None ? 0 : _areas[i].Length;
+        return bytes;
     }
 }

@@ -157,6 +157,9 @@ public sealed class MemoryAccountant(ulong limit)
 {
     public ulong Limit { get; } = limit;
 
+    /// <summary>Guests are told nothing of memory that may be otherwise in the next run: which pages the host has at hand.</summary>
+    public bool IsRepeatable { get; init; }
+
     public ulong Used { get; private set; }
 
     public ulong Peak { get; private set; }
