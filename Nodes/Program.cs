@@ -25,6 +25,7 @@ return args switch
     ["image", ..] => ImageCommand.Execute(args.AsSpan(1)),
     ["test", ..] => TestCommand.Execute(args.AsSpan(1)),
     ["node", ..] => NodeCommand.Execute(args.AsSpan(1)),
+    ["trace", ..] => TraceCommand.Execute(args.AsSpan(1)),
     ["bench", ..] => BenchCommand.Execute(args.AsSpan(1)),
     _ => Failure.Usage($"unknown command {args[0]}", ""),
 };

@@ -10,6 +10,7 @@ internal static class HelpText
         Vivarium runs unmodified Linux programs in emulated processes and shows every system call they make.
 
         usage: viv run [OPTIONS] [--] PROGRAM [ARG...]   run a program
+               viv trace FILE|JOB                        tell what a run did and where its time went
                viv bench [--quick]                       compare with native and qemu-user
 
                viv node [OPTIONS]                        run a node, which takes jobs over HTTP
