@@ -24,7 +24,8 @@ internal sealed record Caller(string Name, Access Access, DateTimeOffset? Expire
 /// </summary>
 internal sealed class TokenFile
 {
-    private const UnixFileMode Others = UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
+    /// <summary>Its group may read it: so does a container get its secrets.</summary>
+    private const UnixFileMode Others = UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
 
     private readonly Lock _lock = new();
     private readonly string _path;
@@ -71,7 +72,7 @@ internal sealed class TokenFile
         {
             if ((File.GetUnixFileMode(path) & Others) != 0)
             {
-                error = $"{path}: others than its owner may read or write it; chmod 600 it";
+                error = $"{path}: others than its owner and group may read it, or others than its owner write it; chmod 600 it";
                 return null;
             }
             return Parse(File.ReadAllLines(path), path, out error);
