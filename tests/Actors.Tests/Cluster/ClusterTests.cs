@@ -1,0 +1,222 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Vivarium.Actors.Storage;
+using Vivarium.Actors.Tests.Stores;
+using Vivarium.Messages;
+using Vivarium.Nodes.Cluster;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace Vivarium.Actors.Tests.Cluster;
+
+/// <summary>
+/// Real nodes as processes on a real PostgreSQL. Short here; bench/chaos/run makes it long (VIVARIUM_CHAOS_JOBS, VIVARIUM_CHAOS_SEED).
+/// </summary>
+[Collection(PostgresServer.Collection)]
+public sealed class ClusterTests(PostgresServer server, ITestOutputHelper output) : IAsyncLifetime
+{
+    private const int Shards = 64;
+    private const string Program = "/bin/busybox";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(Number("VIVARIUM_CHAOS_PATIENCE", 120));
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("viv-cluster-").FullName;
+    private readonly List<NodeProcess> _nodes = [];
+    private readonly Random _random = new(Number("VIVARIUM_CHAOS_SEED", 1));
+    private string _address = "";
+    private PostgresJobStore _store = null!;
+
+    public async Task InitializeAsync()
+    {
+        _address = await server.CreateDatabase();
+        _store = await PostgresJobStore.Open(_address, "vivarium", Shards);
+    }
+
+    public async Task DisposeAsync()
+    {
+        foreach (NodeProcess node in _nodes)
+            await node.DisposeAsync();
+        await _store.DisposeAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private async Task StartNodes(int count, string lease, PeerCertificates? certificates = null)
+    {
+        for (int i = 0; i < count; i++)
+            _nodes.Add(new NodeProcess($"n{i}", _address, _folder, certificates, "--cluster-lease", lease, "--node-workers", "1", "--node-capacity", "8"));
+        await Task.WhenAll(_nodes.Select(node => node.Start()));
+    }
+
+    [Fact]
+    public async Task Nodes_that_are_killed_lose_no_job_and_end_none_twice()
+    {
+        int count = Number("VIVARIUM_CHAOS_JOBS", 40);
+        var pause = TimeSpan.FromSeconds(Number("VIVARIUM_CHAOS_PAUSE", 2));
+        await StartNodes(3, "1s");
+        using var end = new CancellationTokenSource();
+        Task chaos = KillAndRestart(pause, end.Token);
+        List<JobId> jobs = await SubmitAll(count);
+        await WaitForAll(jobs);
+        await end.CancelAsync();
+        await chaos;
+        await CheckAll(jobs);
+    }
+
+    [Fact]
+    public async Task A_restart_of_the_database_loses_nothing_and_work_resumes()
+    {
+        await StartNodes(2, "1s");
+        List<JobId> jobs = await SubmitAll(10);
+        await server.Stop();
+        Assert.Null(await _nodes[0].TrySubmit("while away", Program, "true"));
+        await Task.Delay(1500);
+        await server.Start();
+        jobs.AddRange(await SubmitAll(10, "after"));
+        await WaitForAll(jobs);
+        await CheckAll(jobs);
+    }
+
+    [Fact]
+    public async Task Jobs_of_a_killed_node_run_elsewhere_soon()
+    {
+        await StartNodes(2, "1s");
+        await WaitForShares(2);
+        string? job = null;
+        while (job is null || (await Find(job)).Lifecycle.Node != "n0")
+            job = await _nodes[1].TrySubmit(Guid.NewGuid().ToString(), Program, "sh", "-c", "echo begin; sleep 2; echo end");
+        var killed = Stopwatch.StartNew();
+        long at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
+        _nodes[0].Kill();
+        while ((await Find(job)).Lifecycle is not { State: JobState.Running, Node: "n1" })
+        {
+            Assert.True(killed.Elapsed < Patience);
+            await Task.Delay(10);
+        }
+        output.WriteLine($"{killed.ElapsedMilliseconds} ms from the kill to the job's next start");
+        foreach (RecordedEvent recorded in await _store.ReadJournal(new JobId(Guid.Parse(job))))
+            output.WriteLine($"{(recorded.At / 1_000_000) - at,6} ms: {recorded.Happened.GetType().Name}");
+        Assert.True(killed.ElapsedMilliseconds < 1500 * Number("VIVARIUM_SLOWNESS", 3), $"took {killed.ElapsedMilliseconds} ms");
+    }
+
+    [Fact]
+    public async Task Commands_reach_a_job_through_any_node_and_a_drained_node_gives_everything_away()
+    {
+        await StartNodes(2, "2s", new PeerCertificates(_folder));
+        await WaitForShares(2);
+        foreach (NodeProcess through in _nodes)
+        {
+            string job = (await _nodes[0].TrySubmit($"sleeper {through.Name}", Program, "sleep", "1000"))!;
+            await Until(async () => (await Find(job)).Lifecycle.State == JobState.Running, "it runs");
+            Assert.True(await through.Post($"jobs/{job}/cancel") is HttpStatusCode.OK or HttpStatusCode.Accepted or HttpStatusCode.NoContent);
+            await Until(async () => (await Find(job)).Lifecycle.State == JobState.Cancelled, "it is cancelled");
+        }
+        _nodes[1].Signal("TERM");
+        await _nodes[1].WaitForExit();
+        await WaitForShares(1);
+        List<JobId> jobs = [.. (await Task.WhenAll(Enumerable.Range(0, 4).Select(i => _nodes[0].TrySubmit($"after {i}", Program, "echo", "begin end")))).Select(id => new JobId(Guid.Parse(id!)))];
+        await WaitForAll(jobs);
+        Assert.All(jobs, job => Assert.Equal("n0", Find(job.ToString()).GetAwaiter().GetResult().Lifecycle.Node));
+    }
+
+    private async Task KillAndRestart(TimeSpan pause, CancellationToken end)
+    {
+        try
+        {
+            while (true)
+            {
+                await Task.Delay(pause, end);
+                NodeProcess node = _nodes[_random.Next(_nodes.Count)];
+                node.Kill();
+                await Task.Delay(_random.Next(1000), CancellationToken.None);
+                await node.Start();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // All jobs have ended.
+        }
+    }
+
+    private async Task<List<JobId>> SubmitAll(int count, string key = "job")
+    {
+        List<JobId> jobs = [];
+        for (int i = 0; i < count; i++)
+        {
+            string? id = null;
+            string script = $"echo begin; sleep 0.{_random.Next(1, 9)}; echo end";
+            // To whoever answers, until one does: the key makes it one job.
+            var waited = Stopwatch.StartNew();
+            while ((id = await _nodes[_random.Next(_nodes.Count)].TrySubmit($"{key} {i}", Program, "sh", "-c", script)) is null)
+            {
+                Assert.True(waited.Elapsed < Patience, "nobody accepts a job");
+                await Task.Delay(50);
+            }
+            jobs.Add(new JobId(Guid.Parse(id)));
+        }
+        return jobs;
+    }
+
+    private async Task WaitForAll(List<JobId> jobs)
+    {
+        var waited = Stopwatch.StartNew();
+        foreach (JobId job in jobs)
+        {
+            while (await TryFind(job) is not { } record || !record.Lifecycle.State.IsFinal())
+            {
+                Assert.True(waited.Elapsed < Patience, $"{job} is {(await TryFind(job))?.Lifecycle.State} after {waited.Elapsed}\n{string.Join('\n', _nodes.Select(node => node.Log))}");
+                await Task.Delay(100);
+            }
+        }
+        output.WriteLine($"{jobs.Count} jobs ended after {waited.Elapsed}");
+    }
+
+    private async Task CheckAll(List<JobId> jobs)
+    {
+        Assert.Equal(jobs.Count, jobs.Distinct().Count());
+        int attempts = 0;
+        foreach (JobId job in jobs)
+        {
+            JobRecord record = (await _store.Find(job))!;
+            IReadOnlyList<RecordedEvent> journal = await _store.ReadJournal(job);
+            string story = string.Join(' ', journal.Select(recorded => recorded.Happened.ToString()));
+            Assert.True(record.Lifecycle.State == JobState.Succeeded, story);
+            Assert.Equal(1, journal.Count(recorded => recorded.Happened is JobEvent.Finished));
+            OutputPage page = (await _store.ReadOutput(job, 0, 0, int.MaxValue))!;
+            Assert.Equal("begin\nend\n", string.Concat(page.Chunks.Select(chunk => Encoding.UTF8.GetString(chunk.Bytes.Span))));
+            attempts += record.Lifecycle.Attempts;
+        }
+        output.WriteLine($"{attempts - jobs.Count} attempts were lost and made again");
+    }
+
+    private async Task WaitForShares(int nodes) => await Until(
+        async () => (await _store.Observe()).Nodes.Count(node => !node.HasLeft && node.Shards == Shards / nodes) == nodes, $"each of {nodes} nodes has its share");
+
+    private static async Task Until(Func<Task<bool>> condition, string what)
+    {
+        var waited = Stopwatch.StartNew();
+        while (!await condition())
+        {
+            Assert.True(waited.Elapsed < Patience, $"never true that {what}");
+            await Task.Delay(20);
+        }
+    }
+
+    private async Task<JobRecord> Find(string id) => (await _store.Find(new JobId(Guid.Parse(id))))!;
+
+    private async Task<JobRecord?> TryFind(JobId job)
+    {
+        try
+        {
+            return await _store.Find(job);
+        }
+        catch (StoreUnavailableException)
+        {
+            return null;
+        }
+    }
+
+    private static int Number(string variable, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number) ? number : otherwise;
+}
