@@ -59,6 +59,9 @@ public sealed partial class World
     /// <summary>How many <see cref="Events.FileChangeQueue"/>s there are; limited, as their records take memory.</summary>
     public int ChangeQueues { get; internal set; }
 
+    /// <summary>The same of <see cref="Events.FileAlertGroup"/>s.</summary>
+    public int AlertGroups { get; internal set; }
+
     /// <summary>Watches in all of them.</summary>
     public int FileWatches { get; internal set; }
 

@@ -2,7 +2,7 @@ using Vivarium.Emulator.Kernel.Files;
 
 namespace Vivarium.Emulator.Kernel.Events;
 
-/// <summary>What can happen to a file, in inotify(7)'s values.</summary>
+/// <summary>What can happen to a file, in inotify(7)'s and fanotify(7)'s values.</summary>
 [Flags]
 public enum FileChange : uint
 {
@@ -32,6 +32,17 @@ public enum FileChange : uint
 
     /// <summary>The watch is gone.</summary>
     Ignored = 0x8000,
+
+    /// <summary>Somebody waits to be allowed to open a file, to read it, to execute it (fanotify(7)).</summary>
+    OpeningAsked = 0x10000,
+    AccessAsked = 0x20000,
+    ExecutionAsked = 0x40000,
+
+    /// <summary>Of a mark: a directory's children too.</summary>
+    OnChildren = 0x08000000,
+
+    /// <summary>Both halves of a rename at once.</summary>
+    Renamed = 0x10000000,
     IsDirectory = 0x40000000,
 }
 

@@ -18,6 +18,8 @@ public static class FileNotifier
         if (path is null)
             return;
         Inode inode = path.Inode;
+        if (inode.FileSystem is { AlertGroups.Count: > 0 })
+            FileAlerts.OnFile(path, inode.Kind == FileKind.Directory ? change | FileChange.IsDirectory : change);
         FileWatch[] own = inode.Watches;
         FileWatch[] parent = path.Dentry.Parent?.Inode?.Watches ?? [];
         if (own.Length == 0 && parent.Length == 0)
@@ -47,22 +49,32 @@ public static class FileNotifier
     }
 
     /// <summary>The same for an open description; files that have no name have no watches.</summary>
-    public static void OnFile(OpenFile file, FileChange change) => OnFile(file.Path, change, isThroughDescription: true);
+    public static void OnFile(OpenFile file, FileChange change)
+    {
+        if (!file.IsUnwatched)
+            OnFile(file.Path, change, isThroughDescription: true);
+    }
 
     /// <summary>A name came, went or moved in a directory.</summary>
-    public static void OnName(Inode directory, FileChange change, byte[] name, Inode? named, uint cookie = 0)
+    public static void OnName(Dentry directory, FileChange change, byte[] name, Inode? named, uint cookie = 0)
     {
-        if (directory.Watches.Length == 0)
+        Inode inode = directory.Inode!;
+        bool hasAlerts = inode.FileSystem is { AlertGroups.Count: > 0 };
+        if (inode.Watches.Length == 0 && !hasAlerts)
             return;
         if (named is { Kind: FileKind.Directory })
             change |= FileChange.IsDirectory;
-        foreach (FileWatch watch in directory.Watches)
+        if (hasAlerts)
+            FileAlerts.OnName(directory, change, name, named);
+        foreach (FileWatch watch in inode.Watches)
             TellIfWanted(watch, new FileNote(change, name, cookie, null));
     }
 
     /// <summary>Something happened to a file whatever its name: its number of links changed, it moved.</summary>
     public static void OnInode(Inode inode, FileChange change)
     {
+        if (inode.FileSystem is { AlertGroups.Count: > 0 })
+            FileAlerts.OnInode(inode, change);
         if (inode.Watches.Length != 0 && inode.Kind == FileKind.Directory)
             change |= FileChange.IsDirectory;
         foreach (FileWatch watch in inode.Watches)
@@ -70,9 +82,15 @@ public static class FileNotifier
     }
 
     /// <summary>A rename: both directories, with one cookie, then the file that was replaced and the one that moved.</summary>
-    public static void OnMove(Inode from, byte[] oldName, Inode to, byte[] newName, Inode moved, Inode? replaced, Func<uint> newCookie)
+    public static void OnMove(Dentry from, byte[] oldName, Dentry to, byte[] newName, Inode moved, Inode? replaced, Func<uint> newCookie)
     {
-        if (from.Watches.Length != 0 || to.Watches.Length != 0)
+        bool hasAlerts = from.Inode!.FileSystem is { AlertGroups.Count: > 0 };
+        if (hasAlerts)
+            FileAlerts.OnRename(from, oldName, to, newName, moved);
+        // Told by itself only where the name stays in its directory (fsnotify_handle_event in fs/notify/fsnotify.c).
+        foreach (FileWatch watch in from == to ? from.Inode.Watches : [])
+            TellIfWanted(watch, new FileNote(FileChange.Renamed, oldName, 0, null));
+        if (hasAlerts || from.Inode.Watches.Length != 0 || to.Inode!.Watches.Length != 0)
         {
             uint cookie = newCookie();
             OnName(from, FileChange.MovedFrom, oldName, moved, cookie);
@@ -86,7 +104,7 @@ public static class FileNotifier
     /// <summary>A removed name is not held any more: when it was the file's last, that is the file's end.</summary>
     public static void OnNameReleased(Dentry name)
     {
-        if (name.Inode is { Watches.Length: > 0 } inode && inode.Status.Links == 0)
+        if (name.Inode is { } inode && (inode.Watches.Length > 0 || inode.FileSystem is { AlertGroups.Count: > 0 }) && inode.Status.Links == 0)
             OnEnd(inode, FileChange.SelfDeleted);
     }
 

@@ -54,6 +54,9 @@ public abstract class FileSystem
     /// <summary>At how many places it is mounted, over all trees of mounts; the top of a tree counts nowhere.</summary>
     internal int Places { get; set; }
 
+    /// <summary>Groups that have marked something of it, those that are asked first before others.</summary>
+    internal List<FileAlertGroup> AlertGroups { get; } = [];
+
     /// <summary>All watches of its inodes, the oldest first.</summary>
     public List<FileWatch> Watches { get; } = [];
 

@@ -60,6 +60,9 @@ public abstract class Inode
     /// <summary>Address spaces that execute the file: nobody may write it meanwhile (ETXTBSY).</summary>
     public int Executors { get; internal set; }
 
+    /// <summary>Leases on the file; null while there was none.</summary>
+    public FileLeases? Leases { get; set; }
+
     /// <summary>Who is told what happens to the file; the array is replaced, never changed.</summary>
     public virtual FileWatch[] Watches { get; set; } = [];
 

@@ -62,6 +62,15 @@ public abstract class OpenFile : IMappingHolder
 
     public OpenFlags Flags { get; set; }
 
+    /// <summary>Whom it signals; null while nothing was said about that.</summary>
+    public FileSignals? SignalOwner { get; set; }
+
+    /// <summary>It was opened while nobody wanted to be asked about files there: nobody is asked what is done with it.</summary>
+    public bool AsksNobody { get; set; }
+
+    /// <summary>What is done with it is told to nobody: it was opened by who is told.</summary>
+    public bool IsUnwatched { get; set; }
+
     public bool CanRead => (Flags & OpenFlags.Read) != 0;
 
     public bool CanWrite => (Flags & OpenFlags.Write) != 0;

@@ -94,6 +94,7 @@ public sealed class RegularFile : OpenFile
         if (_isCounted)
             Change(-1);
         _inode.Locks?.ReleaseOpenFile(this);
+        _inode.Leases?.Remove(this);
         _inode.ReleaseContent();
     }
 }

@@ -67,7 +67,7 @@ public sealed partial class Vfs
     }
 
     /// <summary>truncate(2) by name: write permission, regular files only.</summary>
-    public static Errno Truncate(FileCredentials credentials, PathEntry entry, long length)
+    public static Errno Truncate(FileCredentials credentials, PathEntry entry, long length, CallContext? call = null)
     {
         Inode inode = entry.Inode;
         if (inode.Kind == FileKind.Directory)
@@ -79,6 +79,8 @@ public sealed partial class Vfs
         Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
         if (error == Errno.None && inode.Executors > 0)
             error = Errno.ETXTBSY;
+        if (error == Errno.None)
+            error = FileLeases.Break(call, inode, OpenFlags.Write);
         if (error != Errno.None)
             return error;
         return Resize(credentials, inode, entry, length);

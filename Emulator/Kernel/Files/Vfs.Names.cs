@@ -48,7 +48,7 @@ public sealed partial class Vfs
             return error;
         entry.Inode = source.Inode;
         FileNotifier.OnInode(source.Inode, FileChange.AttributesChanged);
-        FileNotifier.OnName(walk.Dentry.Inode!, FileChange.Created, entry.Name, source.Inode);
+        FileNotifier.OnName(walk.Dentry, FileChange.Created, entry.Name, source.Inode);
         return Errno.None;
     }
 
@@ -89,7 +89,7 @@ public sealed partial class Vfs
         if (error != Errno.None)
             return error;
         FileNotifier.OnInode(entry.Inode!, FileChange.AttributesChanged);
-        NoteRemoval(directory, entry);
+        NoteRemoval(walk.Dentry, entry);
         return Errno.None;
     }
 
@@ -121,12 +121,12 @@ public sealed partial class Vfs
         if (error == Errno.None)
             error = directory.RemoveDirectory(entry.Name, entry.Inode!);
         if (error == Errno.None)
-            NoteRemoval(directory, entry);
+            NoteRemoval(walk.Dentry, entry);
         return error;
     }
 
     /// <summary>A name was removed: the end of a file that nobody holds is told before it (d_delete_notify in fs/namei.c).</summary>
-    private static void NoteRemoval(Inode directory, Dentry entry)
+    private static void NoteRemoval(Dentry directory, Dentry entry)
     {
         entry.Remove();
         if (entry.Holders == 0)
@@ -167,7 +167,7 @@ public sealed partial class Vfs
             return error;
         byte[] oldName = source.Name;
         MoveNames(source, to.Dentry, target, mode);
-        NoteMove(from.Dentry.Inode!, oldName, to.Dentry.Inode!, source, target, mode);
+        NoteMove(from.Dentry, oldName, to.Dentry, source, target, mode);
         if (!leavesWhiteout)
             return Errno.None;
         NodeSpec whiteout = new(FileKind.CharacterDevice, 0, caller.Credentials.User, caller.Credentials.Group);
@@ -175,7 +175,7 @@ public sealed partial class Vfs
     }
 
     /// <summary>An exchange is told as two moves; a replaced file ends last, when its name is let go of.</summary>
-    private void NoteMove(Inode from, byte[] oldName, Inode to, Dentry source, Dentry target, RenameMode mode)
+    private void NoteMove(Dentry from, byte[] oldName, Dentry to, Dentry source, Dentry target, RenameMode mode)
     {
         if (mode == RenameMode.Exchange)
         {

@@ -138,6 +138,10 @@ public sealed partial class Vfs
         Errno error = MayOpen(caller, entry, flags);
         if (error == Errno.None && inode.Executors > 0 && (flags & (OpenFlags.Write | OpenFlags.Truncate)) != 0)
             error = Errno.ETXTBSY;
+        if (error == Errno.None)
+            error = FileAlerts.Ask(caller.Call, entry, FileChange.OpeningAsked);
+        if (error == Errno.None && kind == FileKind.Regular)
+            error = FileLeases.Break(caller.Call, inode, flags);
         if (error != Errno.None)
             return error;
         error = inode.Open(entry, flags, caller.Call!, out file);
@@ -160,7 +164,14 @@ public sealed partial class Vfs
         file = null;
         if (entry.Inode.Writers > 0)
             return Errno.ETXTBSY;
-        Errno error = entry.Inode.Open(entry, OpenFlags.Read, caller.Call!, out file);
+        Errno error = FileAlerts.Ask(caller.Call, entry, FileChange.OpeningAsked);
+        if (error == Errno.None)
+            error = FileAlerts.Ask(caller.Call, entry, FileChange.ExecutionAsked);
+        if (error == Errno.None)
+            error = FileLeases.Break(caller.Call, entry.Inode, OpenFlags.Read);
+        if (error != Errno.None)
+            return error;
+        error = entry.Inode.Open(entry, OpenFlags.Read, caller.Call!, out file);
         if (error == Errno.None)
             NoteOpening(caller, file!, FileChange.Opened | FileChange.OpenedToExecute);
         return error;
@@ -173,6 +184,7 @@ public sealed partial class Vfs
             regular.Opener = caller.Credentials;
             regular.Count();
         }
+        file.AsksNobody = !FileAlerts.MayBeAsked(file.Inode);
         file.HoldName();
         FileNotifier.OnFile(file, change);
     }
@@ -249,7 +261,7 @@ public sealed partial class Vfs
         if (error != Errno.None)
             return error;
         entry.Inode = inode;
-        FileNotifier.OnName(parent.Inode!, FileChange.Created, entry.Name, inode);
+        FileNotifier.OnName(parent, FileChange.Created, entry.Name, inode);
         return Errno.None;
     }
 }

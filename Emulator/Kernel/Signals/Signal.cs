@@ -31,6 +31,7 @@ public static class Signal
     public const int Profile = 27;
     public const int WindowSize = 28;
 
+    public const int InputOutput = 29;
     public const int BadCall = 31;
 
     /// <summary>From here to 64: queued, in order, each with its data.</summary>
@@ -100,6 +101,11 @@ public readonly record struct SignalInfo(int Signal, int Code = 0)
     public int Overrun { get; init; }
 
     public bool IsTimer { get; init; }
+
+    /// <summary>An open file's news: the band says what, in poll(2)'s bits, and the value is the descriptor.</summary>
+    public bool IsPoll { get; init; }
+
+    public long Band { get; init; }
 }
 
 /// <summary>What a process does on a signal (sigaction).</summary>

@@ -28,6 +28,11 @@ public struct SigInfo
             words[0] = (uint)info.Timer | (ulong)(uint)info.Overrun << 32;
             words[1] = info.Value;
         }
+        else if (info.IsPoll)
+        {
+            words[0] = (ulong)info.Band;
+            words[1] = info.Value;
+        }
         else
         {
             words[0] = (uint)info.SenderProcess | (ulong)info.SenderUser << 32;

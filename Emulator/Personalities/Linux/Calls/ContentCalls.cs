@@ -16,7 +16,9 @@ public static class ContentCalls
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, path, 0, out PathEntry entry);
         if (error == Errno.None)
             error = FileTransfer.LimitGrowth(call, entry.Inode, length);
-        return error != Errno.None ? error : Vfs.Truncate(call.Thread.FileCredentials, entry, length);
+        if (error == Errno.None)
+            error = Vfs.Truncate(call.Thread.FileCredentials, entry, length, call);
+        return error == Errno.EAGAIN ? call.Wait() : error;
     }
 
     public static CallResult Ftruncate(CallContext call, int fd, ulong length)

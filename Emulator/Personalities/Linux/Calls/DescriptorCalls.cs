@@ -76,8 +76,8 @@ public static class DescriptorCalls
                 return AddSeals(file, argument);
             case 1034: // F_GET_SEALS
                 return file.Inode.Seals is { } seals ? (long)seals : Errno.EINVAL;
-            case 8 or 9 or 10 or 11: // F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG: no file here raises signals
-                return 0;
+            case 8 or 9 or 10 or 11 or 15 or 16 or 1024 or 1025 or 1026: // F_SETOWN … F_GETOWN_EX, F_SETLEASE, F_GETLEASE, F_NOTIFY
+                return FileSignalCalls.Control(call, file, fd, command, argument);
             case 1031 or 1032 when file is not PipeEnd: // F_SETPIPE_SZ, F_GETPIPE_SZ
                 return Errno.EBADF;
             default:

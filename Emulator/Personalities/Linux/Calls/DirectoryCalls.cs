@@ -24,6 +24,8 @@ public static class DirectoryCalls
             return error;
         if (file is not DirectoryFile directory)
             return Errno.ENOTDIR;
+        if (ReadWriteCalls.MayAccess(call, file) is { } refused)
+            return refused;
         DirectoryEntryWriter writer = new((int)Math.Min(count, MaxBatch), old);
         long start = directory.Position;
         error = directory.List(call, writer);

@@ -62,7 +62,7 @@ public static class HandleCalls
             return Errno.ESTALE;
         OpenFlags decoded = Fcntl.Decode(flags & Fcntl.Known);
         Errno error = Vfs.OpenEntry(call.Caller(), new PathEntry(mount, name), decoded, out OpenFile? opened);
-        if (error == Errno.EAGAIN && (flags & Fcntl.NonBlocking) == 0)
+        if (error == Errno.EAGAIN && call.Sources.Count > 0)
             return call.Wait();
         return error != Errno.None ? error : OpenCalls.Install(call, opened!, (decoded & OpenFlags.CloseOnExec) != 0);
     }

@@ -89,7 +89,7 @@ public static class OpenCalls
             return Errno.ENOENT;
         OpenFlags decoded = Fcntl.Decode(flags);
         error = call.World.Vfs.Open(call.Caller(), @base, path, decoded, mode, walk, out OpenFile? file);
-        if (error == Errno.EAGAIN && (flags & Fcntl.NonBlocking) == 0)
+        if (error == Errno.EAGAIN && call.Sources.Count > 0)
             return call.Wait();
         return error != Errno.None ? error : Install(call, file!, (decoded & OpenFlags.CloseOnExec) != 0);
     }

@@ -51,6 +51,8 @@ public static class ProcessCalls
             name = [.. System.Text.Encoding.ASCII.GetBytes($"/dev/fd/{dirfd}"), .. name.Length == 0 ? [] : (byte[])[(byte)'/', .. name]];
         int formerId = call.Thread.Id;
         error = ProgramLoader.Execute(call.Thread, file, name, argv, envp, out _, isUnnamed);
+        if (error == Errno.EAGAIN && call.Sources.Count > 0)
+            return call.Wait();
         if (error == Errno.None)
             call.World.TellExecute(call.Thread, formerId);
         return error == Errno.None ? CallResult.NoReturn : error;

@@ -15,13 +15,13 @@ public static class ReadWriteCalls
     private const uint KnownFlags = 0xBF;
 
     public static CallResult Read(CallContext call, int fd, GuestAddress buffer, ulong count) =>
-        Readable(call, fd, out OpenFile file) ? Accessed(file, FileTransfer.Read(call, file, buffer, count)) : Errno.EBADF;
+        Readable(call, fd, out OpenFile file) ? MayAccess(call, file) ?? Accessed(file, FileTransfer.Read(call, file, buffer, count)) : Errno.EBADF;
 
     public static CallResult Write(CallContext call, int fd, GuestAddress buffer, ulong count) =>
         Writable(call, fd, out OpenFile file) ? Modified(file, FileTransfer.Write(call, file, buffer, count)) : Errno.EBADF;
 
     public static CallResult Readv(CallContext call, int fd, GuestAddress vectors, int count) =>
-        Readable(call, fd, out OpenFile file) ? AccessedByVector(file, FileTransfer.ReadVector(call, file, vectors, count)) : Errno.EBADF;
+        Readable(call, fd, out OpenFile file) ? MayAccess(call, file) ?? AccessedByVector(file, FileTransfer.ReadVector(call, file, vectors, count)) : Errno.EBADF;
 
     public static CallResult Writev(CallContext call, int fd, GuestAddress vectors, int count) =>
         Writable(call, fd, out OpenFile file) ? Modified(file, FileTransfer.WriteVector(call, file, vectors, count)) : Errno.EBADF;
@@ -31,7 +31,7 @@ public static class ReadWriteCalls
         if (offset < 0)
             return Errno.EINVAL;
         Errno error = Positioned(call, fd, forWriting: false, out OpenFile file);
-        return error != Errno.None ? error : Accessed(file, FileTransfer.Read(call, file, buffer, count, offset));
+        return error != Errno.None ? error : MayAccess(call, file) ?? Accessed(file, FileTransfer.Read(call, file, buffer, count, offset));
     }
 
     public static CallResult Pwrite64(CallContext call, int fd, GuestAddress buffer, ulong count, long offset)
@@ -48,7 +48,7 @@ public static class ReadWriteCalls
         if ((long)offset < 0)
             return Errno.EINVAL;
         Errno error = Positioned(call, fd, forWriting: false, out OpenFile file);
-        return error != Errno.None ? error : AccessedByVector(file, FileTransfer.ReadVector(call, file, vectors, count, (long)offset));
+        return error != Errno.None ? error : MayAccess(call, file) ?? AccessedByVector(file, FileTransfer.ReadVector(call, file, vectors, count, (long)offset));
     }
 
     public static CallResult Pwritev(CallContext call, int fd, GuestAddress vectors, int count, ulong offset, ulong offsetHigh)
@@ -124,6 +124,15 @@ public static class ReadWriteCalls
             return Errno.EINVAL;
         file.Position = position;
         return position;
+    }
+
+    /// <summary>What a read comes to when somebody must be asked first, or does not allow it (FAN_ACCESS_PERM); null to go on.</summary>
+    internal static CallResult? MayAccess(CallContext call, OpenFile file)
+    {
+        if (file.Path is not { } path || file.IsUnwatched || file.AsksNobody)
+            return null;
+        Errno error = FileAlerts.Ask(call, path, FileChange.AccessAsked);
+        return error == Errno.None ? null : error == Errno.EAGAIN ? call.Wait() : error;
     }
 
     private static CallResult Accessed(OpenFile file, CallResult result)

@@ -1,0 +1,61 @@
+using Vivarium.Emulator.Kernel.Signals;
+
+namespace Vivarium.Emulator.Kernel.Files;
+
+/// <summary>Who gets an open file's signals.</summary>
+public enum SignalTarget : byte
+{
+    Thread,
+    Process,
+    Group,
+}
+
+/// <summary>Whom an open file signals when something happens to it, and with what (fcntl(2), F_SETOWN and F_SETSIG).</summary>
+public sealed class FileSignals
+{
+    /// <summary>POLL_MSG: a file's news, and what it is as poll(2) would say it.</summary>
+    private const int MessageCode = 3;
+    private const long MessageBand = 0x441;
+
+    private const int FromKernel = 0x80;
+
+    public SignalTarget Kind { get; private set; }
+
+    /// <summary>By the kernel's ids; 0 for nobody.</summary>
+    public int Target { get; private set; }
+
+    /// <summary>0 for SIGIO, which tells nothing more.</summary>
+    public int Signal { get; set; }
+
+    private Credentials? _owner;
+
+    public void SetTarget(SignalTarget kind, int target, Credentials owner) => (Kind, Target, _owner) = (kind, target, owner);
+
+    /// <summary>Says that something happened to the file behind a descriptor.</summary>
+    internal void Raise(World world, int descriptor)
+    {
+        var info = Signal == 0
+            ? new SignalInfo(Signals.Signal.InputOutput, FromKernel)
+            : new SignalInfo(Signal, MessageCode) { IsPoll = true, Band = MessageBand, Value = (uint)descriptor };
+        if (!Send(world, info) && Signal != 0)
+            Send(world, new SignalInfo(Signals.Signal.InputOutput, FromKernel));
+    }
+
+    private bool Send(World world, in SignalInfo info)
+    {
+        switch (Kind)
+        {
+            case SignalTarget.Thread:
+                return world.FindThread(Target) is not { } thread || !MayReach(thread.Credentials) || world.Send(thread, info);
+            case SignalTarget.Process:
+                return world.FindProcess(Target) is not { } process || !MayReach(process.Credentials) || world.Send(process, info);
+            default:
+                bool isSent = true;
+                foreach (Process member in world.Processes())
+                    isSent &= Target == 0 || member.Group != Target || member.IsZombie || !MayReach(member.Credentials) || world.Send(member, info);
+                return isSent;
+        }
+    }
+
+    private bool MayReach(Credentials target) => _owner is { } owner && (owner.EffectiveUser == 0 || owner.MaySignal(target));
+}

@@ -1,0 +1,147 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+
+namespace Vivarium.Emulator.Personalities.Linux.Calls;
+
+/// <summary>fanotify(7) as a view of <see cref="FileAlertGroup"/>.</summary>
+public static class FanotifyCalls
+{
+    private const uint CloseOnExec = 1, NonBlocking = 2, ClassMask = 12, UnlimitedQueue = 0x10, UnlimitedMarks = 0x20;
+    private const uint ReportProcess = 0x80, ReportThread = 0x100, ReportFile = 0x200, ReportDirectory = 0x400, ReportName = 0x800, ReportTarget = 0x1000;
+    private const uint Handles = ReportFile | ReportDirectory | ReportName | ReportTarget;
+    private const uint Privileged = ClassMask | UnlimitedQueue | UnlimitedMarks | ReportProcess | ReportThread;
+    private const uint KnownInit = CloseOnExec | NonBlocking | Privileged | Handles;
+
+    private const uint Add = 1, Remove = 2, DontFollow = 4, OnlyDirectory = 8, OfMount = 0x10, IgnoredMask = 0x20, IgnoredSurvives = 0x40, Flush = 0x80, OfFileSystem = 0x100;
+    private const uint Evictable = 0x200, Ignore = 0x400;
+    private const uint Commands = Add | Remove | Flush, Kinds = OfMount | OfFileSystem;
+    private const uint KnownMark = Commands | Kinds | DontFollow | OnlyDirectory | IgnoredMask | IgnoredSurvives | Evictable | Ignore;
+
+    private const FileChange Flags = FileChange.IsDirectory | FileChange.OnChildren;
+    private const FileChange WithDescriptor = FileChange.Accessed | FileChange.Modified | FileChange.ClosedWritable | FileChange.ClosedReadOnly | FileChange.Opened
+        | FileChange.OpenedToExecute | FileAlertGroup.Questions;
+    private const FileChange Known = FileChange.All | FileChange.OpenedToExecute | FileAlertGroup.Questions | FileChange.Renamed | Flags;
+
+    public static CallResult FanotifyInit(CallContext call, uint flags, uint eventFlags)
+    {
+        bool isPrivileged = call.Thread.Credentials.Has(Capability.Administer);
+        if (!isPrivileged && ((flags & Privileged) != 0 || (flags & Handles) == 0))
+            return Errno.EPERM;
+        if (!IsWellFormed(flags) || (eventFlags & ~(Fcntl.AccessMode | 0x1C9C00u | 0x100000u)) != 0 || (eventFlags & Fcntl.AccessMode) == 3)
+            return Errno.EINVAL;
+        if (call.World.AlertGroups >= FileAlertGroup.MostGroups)
+            return Errno.EMFILE;
+        var report = (AlertReport)(((flags & ReportProcess) != 0 ? (uint)AlertReport.ProcessDescriptor : 0) | ((flags & (ReportThread | Handles)) >> 7));
+        var group = new FileAlertGroup(
+            call.World, FanotifyFormat.Instance, report, (int)(flags & ClassMask) / 4, Fcntl.Decode(eventFlags), (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None)
+        {
+            Responder = FanotifyFormat.Respond, IsUnlimited = (flags & UnlimitedQueue) != 0, IsUnprivileged = !isPrivileged,
+        };
+        return PipeCalls.Install(call, group, (flags & CloseOnExec) != 0);
+    }
+
+    private static bool IsWellFormed(uint flags)
+    {
+        bool Has(uint flag) => (flags & flag) == flag;
+        return (flags & ~KnownInit) == 0 && (flags & ClassMask) != ClassMask && !(Has(ReportProcess) && Has(ReportThread))
+            && ((flags & Handles) == 0 || (flags & ClassMask) == 0)
+            && (!Has(ReportName) || Has(ReportDirectory))
+            && (!Has(ReportTarget) || (Has(ReportName) && Has(ReportFile)));
+    }
+
+    public static CallResult FanotifyMark(CallContext call, int fd, uint flags, ulong mask, int dirfd, GuestAddress path)
+    {
+        if (mask > uint.MaxValue || (flags & ~KnownMark) != 0 || (flags & Kinds) == Kinds)
+            return Errno.EINVAL;
+        uint command = flags & Commands;
+        var wanted = (FileChange)(uint)mask;
+        bool isCommand = command is Add or Remove ? wanted != FileChange.None : command == Flush && (flags & ~(Kinds | Flush)) == 0;
+        if (!isCommand || (wanted & ~Known) != 0 || (flags & (IgnoredMask | Ignore)) == (IgnoredMask | Ignore))
+            return Errno.EINVAL;
+        if ((flags & IgnoredMask) != 0)
+            wanted &= ~Flags;
+        if (call.File(fd) is not { } file)
+            return Errno.EBADF;
+        if (file is not FileAlertGroup group)
+            return Errno.EINVAL;
+        if (group.IsUnprivileged && (flags & Kinds) != 0)
+            return Errno.EPERM;
+        bool hasHandles = (group.Report & AlertReport.Handles) != 0;
+        bool cannotBeTold = (wanted & ~(WithDescriptor | Flags)) != 0 && (!hasHandles || (flags & OfMount) != 0);
+        if (((wanted & FileAlertGroup.Questions) != 0 && group.Priority == 0) || ((flags & Evictable) != 0 && (flags & Kinds) != 0) || cannotBeTold
+            || ((wanted & FileChange.Renamed) != 0 && (group.Report & AlertReport.Name) == 0))
+            return Errno.EINVAL;
+        if (command != Flush)
+            return Change(call, group, flags, wanted, dirfd, path);
+        FlushKind(group, flags);
+        return 0;
+    }
+
+    private static void FlushKind(FileAlertGroup group, uint flags)
+    {
+        if ((flags & OfMount) != 0)
+            group.Flush<Mount>();
+        else if ((flags & OfFileSystem) != 0)
+            group.Flush<FileSystem>();
+        else
+            group.Flush<Inode>();
+    }
+
+    private static CallResult Change(CallContext call, FileAlertGroup group, uint flags, FileChange wanted, int dirfd, GuestAddress path)
+    {
+        Errno error = Find(call, flags, dirfd, path, out PathEntry entry);
+        if (error != Errno.None)
+            return error;
+        if ((flags & OnlyDirectory) != 0 && entry.Inode.Kind != FileKind.Directory)
+            return Errno.ENOTDIR;
+        error = Permission.Check(entry.Inode, FileAccessKind.Read, call.Thread.FileCredentials);
+        if (error != Errno.None)
+            return error;
+        if (entry.Inode.FileSystem is not { } fileSystem)
+            return Errno.EINVAL;
+        object marked = (flags & OfMount) != 0 ? entry.Mount : (flags & OfFileSystem) != 0 ? fileSystem : entry.Inode;
+        bool isDirectoryMark = marked is Inode && entry.Inode.Kind == FileKind.Directory;
+        bool isIgnore = (flags & (IgnoredMask | Ignore)) != 0;
+        // Only what survives changes can be ignored of more than one file (FAN_MARK_IGNORE).
+        if ((flags & (Ignore | Add)) == (Ignore | Add) && (flags & IgnoredSurvives) == 0 && (marked is not Inode || isDirectoryMark))
+            return marked is Inode ? Errno.EISDIR : Errno.EINVAL;
+        if (!isDirectoryMark)
+            wanted &= ~FileChange.OnChildren;
+        if ((flags & Remove) != 0)
+            return Reduce(group, marked, wanted, isIgnore);
+        error = group.Mark(marked, fileSystem, out AlertMark mark);
+        if (error != Errno.None)
+            return error;
+        fileSystem.Handle(entry.Dentry);
+        mark.KeepsIgnoring |= isIgnore && (flags & IgnoredSurvives) != 0;
+        (mark.Mask, mark.Ignored) = isIgnore ? (mark.Mask, mark.Ignored | wanted) : (mark.Mask | wanted, mark.Ignored);
+        return 0;
+    }
+
+    /// <summary>No path names the descriptor itself.</summary>
+    private static Errno Find(CallContext call, uint flags, int dirfd, GuestAddress path, out PathEntry entry)
+    {
+        if (!path.IsNull)
+            return call.Locate(dirfd, path, (flags & DontFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out entry);
+        entry = call.Process.FileContext.WorkingDirectory;
+        if (dirfd == Fcntl.AtCurrentDirectory)
+            return Errno.None;
+        if (call.File(dirfd) is not { } file)
+            return Errno.EBADF;
+        entry = file.Path ?? call.World.Vfs.Unnamed(file.Inode, []);
+        return Errno.None;
+    }
+
+    private static CallResult Reduce(FileAlertGroup group, object marked, FileChange unwanted, bool isIgnore)
+    {
+        if (group.Find(marked) is not { } mark)
+            return Errno.ENOENT;
+        (mark.Mask, mark.Ignored) = isIgnore ? (mark.Mask, mark.Ignored & ~unwanted) : (mark.Mask & ~unwanted, mark.Ignored);
+        if (((mark.Mask | mark.Ignored) & ~Flags) == FileChange.None)
+            group.Unmark(marked);
+        return 0;
+    }
+}
