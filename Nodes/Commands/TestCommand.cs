@@ -37,6 +37,7 @@ internal sealed class TestCommand
     private bool _fresh;
     private string? _junit;
     private string? _only;
+    private bool _comparesNative;
 
     public static int Execute(ReadOnlySpan<string> arguments) => new TestCommand().Run(arguments);
 
@@ -48,6 +49,7 @@ internal sealed class TestCommand
             new("Suite", "--jobs", OptionForm.Value, "N", "So many runs at a time. Default: 64.", value => SetNumber(value, ref _jobs)),
             new("Suite", "--only", OptionForm.Value, "TEXT", "Only runs whose name has TEXT in it.", value => ClientOptions.Set(() => _only = value)),
             new("Suite", "--fresh", OptionForm.Flag, "", "Begin anew where an earlier call was interrupted.", _ => ClientOptions.Set(() => _fresh = true)),
+            new("Suite", "--compare", OptionForm.Value, "native", "Run each case on the host as well; name the first call that comes out otherwise.", SetCompare),
             new("Suite", "--junit", OptionForm.Value, "FILE", "Write the result as JUnit's XML.", value => ClientOptions.Set(() => _junit = value)),
             .. _client.Options,
         ]);
@@ -73,6 +75,12 @@ internal sealed class TestCommand
         }
     }
 
+    private string? SetCompare(string text)
+    {
+        _comparesNative = true;
+        return text == "native" ? null : $"nothing to compare with but native: {text}";
+    }
+
     private static string? SetNumber(string text, ref int number) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number > 0 ? null : $"not a number from 1: {text}";
 
@@ -85,7 +93,7 @@ internal sealed class TestCommand
             plan = [.. plan.Where(run => run.Name.Contains(_only, StringComparison.Ordinal))];
         if (plan.Count == 0)
             throw new SuiteException($"{path}: no run has \"{_only}\" in its name");
-        await using EmbeddedNode? embedded = _client.NamesNode ? null : await EmbeddedNode.Start().ConfigureAwait(false);
+        await using EmbeddedNode? embedded = _client.NamesNode ? null : await EmbeddedNode.Start(_comparesNative).ConfigureAwait(false);
         using ApiClient? remote = embedded is null ? _client.Connect() : null;
         using SuiteState state = SuiteState.Open(path, plan, _fresh);
         if (state.Done.Count > 0)
@@ -94,7 +102,7 @@ internal sealed class TestCommand
         using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, stop), terminate = StopOn(PosixSignal.SIGTERM, stop);
         try
         {
-            var runner = new SuiteRunner(embedded?.Client ?? remote!, suite.Name ?? Path.GetFileNameWithoutExtension(path), state, _jobs);
+            var runner = new SuiteRunner(embedded?.Client ?? remote!, suite.Name ?? Path.GetFileNameWithoutExtension(path), state, _jobs, _comparesNative);
             SuiteResult result = await RunWithProgress(runner, plan, stop.Token).ConfigureAwait(false);
             state.Complete();
             return Report(result);

@@ -21,8 +21,9 @@ internal sealed class EmbeddedNode : IAsyncDisposable
 
     public ApiClient Client { get; }
 
+    /// <param name="allowsNative">Programs may also run on this machine itself: who started this may run them anyway.</param>
     /// <exception cref="ClientException">It cannot be started.</exception>
-    public static async Task<EmbeddedNode> Start()
+    public static async Task<EmbeddedNode> Start(bool allowsNative = false)
     {
         if (NodeSettings.Load(AppContext.BaseDirectory, out string? error) is not { } settings)
             throw new ClientException(error!);
@@ -33,7 +34,7 @@ internal sealed class EmbeddedNode : IAsyncDisposable
         File.SetUnixFileMode(tokens, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         foreach ((string name, string value) in ((string, string)[])
             [("node.data", folder), ("cluster.store", "memory"), ("api.listen", "127.0.0.1:0"), ("api.token-file", tokens), ("api.rate", "1000000"),
-             ("api.certificate", ""), ("api.key", ""), ("peer.listen", ""), ("jobs.host-files", "write"), ("jobs.network", "host")])
+             ("api.certificate", ""), ("api.key", ""), ("peer.listen", ""), ("jobs.host-files", "write"), ("jobs.network", "host"), ("node.native", allowsNative ? "true" : "false")])
         {
             settings.Set(name, value);
         }

@@ -6,6 +6,7 @@ using Vivarium.Messages;
 using Vivarium.Nodes.Cluster;
 using Vivarium.Nodes.Commands;
 using Vivarium.Nodes.Images;
+using Vivarium.Nodes.Native;
 using Vivarium.Nodes.Tracing;
 
 namespace Vivarium.Nodes.Hosting;
@@ -35,7 +36,7 @@ internal sealed class NodeHost : IAsyncDisposable
         Images = new ImageCatalog(store, settings.MaxImage, HostClock.Instance);
         _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
         Traces = new NodeTraces(Path.Combine(settings.DataFolder, "traces"), TraceRoom, OtlpSettings.FromEnvironment(out _));
-        var services = new JobServices(settings.Name, Backend(), _workers, HostClock.Instance, BugReport.Describe)
+        var services = new JobServices(settings.Name, settings.AllowsNative ? new BackendChoice(Backend(), new NativeBackend()) : Backend(), _workers, HostClock.Instance, BugReport.Describe)
         {
             Preparation = new ImageCache(store, Path.Combine(settings.DataFolder, "images"), settings.MaxImage * CacheShare),
         };
@@ -143,7 +144,7 @@ internal sealed class NodeHost : IAsyncDisposable
             Cores = Environment.ProcessorCount,
             Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             Engines = ["translator", "interpreter"],
-            Backends = [JobSpec.EmulatedBackend],
+            Backends = settings.AllowsNative ? [JobSpec.EmulatedBackend, NativeBackend.Name] : [JobSpec.EmulatedBackend],
             Labels = labels,
             Capacity = settings.Capacity > 0 ? settings.Capacity : 4 * settings.Workers,
             Version = HelpText.Version,

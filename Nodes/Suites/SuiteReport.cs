@@ -25,6 +25,8 @@ internal static class SuiteReport
                 ClientOutput.Span(TimeSpan.FromSeconds(runs.Max(static run => run.Seconds))));
         }
         ClientOutput.Write(table);
+        foreach (RunResult run in result.Runs.Where(static run => run.FirstDifferentCall is not null))
+            Console.Out.Write(Printable(new StringBuilder($"{run.Name}: first other call than natively: {run.FirstDifferentCall}\n")));
         if (isFlaky)
             WriteSeeds(result);
         Console.Out.Write($"{result.Passed} passed, {result.Failed} failed in {ClientOutput.Span(TimeSpan.FromSeconds(result.Seconds))}\n");

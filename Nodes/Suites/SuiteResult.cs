@@ -31,6 +31,9 @@ internal sealed record RunResult
 
     public string? Error { get; init; }
 
+    /// <summary>Where its calls part from a native run's; null where they do not, or were not compared.</summary>
+    public string? FirstDifferentCall { get; init; }
+
     /// <summary>Runs it again here.</summary>
     public string? Replay { get; init; }
 

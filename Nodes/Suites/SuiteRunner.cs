@@ -7,7 +7,7 @@ using Vivarium.Nodes.Http.Contract;
 namespace Vivarium.Nodes.Suites;
 
 /// <summary>Runs a suite's plan on a node: so many jobs at a time, each judged when it ends.</summary>
-internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state, int atOnce)
+internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state, int atOnce, bool comparesNative = false)
 {
     private const long LargestOutput = 16 << 20;
 
@@ -61,7 +61,11 @@ internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state,
         string id = answer.Jobs[0];
         JobDetail done = await api.Wait(id, cancelled).ConfigureAwait(false);
         byte[] output = await api.Output(id, "stdout", cancelled).ConfigureAwait(false), error = await api.Output(id, "stderr", cancelled).ConfigureAwait(false);
-        return Expectation.Judge(run, done, output, error);
+        RunResult result = Expectation.Judge(run, done, output, error);
+        if (!comparesNative)
+            return result;
+        (string? problem, string? call) = await new CallComparison(api, state.Run).Compare(run, job, done, output, cancelled).ConfigureAwait(false);
+        return result with { Problems = problem is null ? result.Problems : [.. result.Problems, problem], FirstDifferentCall = call, Replay = result.Replay ?? (problem is null ? null : ReplayCommand.Of(run)) };
     }
 
     private static string Short(string text) => text.Length <= 200 ? text : text[..200];
