@@ -9,7 +9,7 @@ namespace Vivarium.Emulator.Cpu.Translator;
 internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
 {
     private const int FirstSize = 256;
-    private const int LargestSize = 1 << 15;
+    private const int LargestSize = 1 << 16;
 
     /// <summary>An address is at the place that its bits number, or at one of the next: so many in all.</summary>
     public const int Ways = 4;
