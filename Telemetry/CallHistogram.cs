@@ -15,12 +15,14 @@ public sealed class CallHistogram
     /// <summary>2^(i/8) as mantissas of 32 bits behind the point, rounded down: values past it belong to the next part.</summary>
     private static readonly ulong[] Bounds = MakeBounds();
 
-    private readonly ulong[] _counts = new ulong[Parts * Doublings];
+    /// <summary>As many parts as the longest so far needs, rounded up to four doublings.</summary>
+    private ulong[] _counts = [];
 
     public ulong Zeros { get; private set; }
 
     public ulong Count { get; private set; }
 
+    /// <summary>Those behind the last are empty.</summary>
     public IReadOnlyList<ulong> Buckets => _counts;
 
     public void Add(long value)
@@ -29,7 +31,7 @@ public sealed class CallHistogram
         if (value <= 0)
             Zeros++;
         else
-            _counts[IndexOf((ulong)value)]++;
+            Put(IndexOf((ulong)value), 1);
     }
 
     /// <summary>Puts values back that were counted elsewhere.</summary>
@@ -39,7 +41,15 @@ public sealed class CallHistogram
         if (bucket < 0)
             Zeros += count;
         else
-            _counts[Math.Min(bucket, _counts.Length - 1)] += count;
+            Put(Math.Min(bucket, (Parts * Doublings) - 1), count);
+    }
+
+    private void Put(int bucket, ulong count)
+    {
+        const int Step = 4 * Parts;
+        if (bucket >= _counts.Length)
+            Array.Resize(ref _counts, Math.Min(Parts * Doublings, (bucket / Step * Step) + Step));
+        _counts[bucket] += count;
     }
 
     /// <summary>The value that a share of all does not exceed: the bound of its bucket, so up to a tenth too much.</summary>

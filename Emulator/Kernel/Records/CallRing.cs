@@ -14,6 +14,9 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
     /// <summary>Records of a batch: small enough for a core's second-level cache.</summary>
     public const int Capacity = 512;
 
+    /// <summary>What there is room for at first: most programs make few calls.</summary>
+    private const int FirstRoom = 32;
+
     /// <summary>Bytes of a buffer that are kept.</summary>
     public const int DataShown = 32;
 
@@ -29,7 +32,7 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
         Something,
     }
 
-    private readonly CallRecord[] _records = new CallRecord[Capacity];
+    private CallRecord[] _records = new CallRecord[FirstRoom];
     private readonly Capture[] _captures = new Capture[Numbers];
     private readonly Dictionary<int, CallCapture> _captured = [];
     private int _count;
@@ -100,6 +103,8 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
 
     private void Write(CallContext call, CallOutcome outcome, long value, Errno error)
     {
+        if (_count == _records.Length)
+            Array.Resize(ref _records, Math.Min(Capacity, 4 * _count));
         ref CallRecord record = ref _records[_count];
         record.Sequence = call.Sequence;
         record.Start = call.StartedAt;

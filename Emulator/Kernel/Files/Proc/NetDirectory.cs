@@ -14,9 +14,10 @@ internal static class NetDirectory
 {
     private const int LineLength = 149;
 
-    internal static ProcDirectory Create(ProcFileSystem owner, Func<Network?> find)
+    internal static ProcDirectory Create(ProcFileSystem owner, Func<Network?> find) => new(owner) { Filler = directory => Fill(directory, find) };
+
+    private static void Fill(ProcDirectory directory, Func<Network?> find)
     {
-        var directory = new ProcDirectory(owner);
         void Add(string name, Action<StringBuilder, Network> write) => directory.AddText(name, () =>
         {
             var text = new StringBuilder();
@@ -47,7 +48,6 @@ internal static class NetDirectory
         Add("udp", static (text, network) => WriteSockets(text, network, SocketFamily.Internet4, static socket => socket is DatagramSocket, isUdp: true));
         Add("udp6", static (text, network) => WriteSockets(text, network, SocketFamily.Internet6, static socket => socket is DatagramSocket, isUdp: true));
         Add("unix", WriteUnix);
-        return directory;
     }
 
     private static void WriteDevices(StringBuilder text, Network network)

@@ -35,7 +35,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Encoding.ASCII.GetBytes($"{own}/task/{_processes.NumberOf(call.Thread.Id)}") : null));
         root.Add("mounts", new ProcLink(this, static _ => "self/mounts"u8.ToArray()));
         root.Add("net", new ProcLink(this, static _ => "self/net"u8.ToArray()));
-        root.Add("sys", Settings());
+        root.Add("sys", new ProcDirectory(this) { Filler = AddSettings });
     }
 
     public override string TypeName => "proc";
@@ -119,7 +119,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             $"intr 0\nctxt 0\nbtime {bootTime}\nprocesses {_system.LastProcessId()}\nprocs_running {_system.RunningThreads()}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n").ToString();
     }
 
-    private ProcDirectory Settings()
+    private void AddSettings(ProcDirectory settings)
     {
         ProcDirectory random = new ProcDirectory(this)
             .AddText("uuid", () => RandomId() + "\n")
@@ -151,7 +151,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
         ipv4.Add("ping_group_range", new ProcText(this, _ => _processes.Current is { } spaces ? Encoding.ASCII.GetBytes($"{spaces.Network.PingGroups.First}\t{spaces.Network.PingGroups.Last}\n") : [], SetPingGroups));
         AddValues(ipv4, ("ip_local_port_range", "32768\t60999"), ("ip_unprivileged_port_start", "1024"), ("tcp_fin_timeout", "60"));
         ProcDirectory net = new ProcDirectory(this).Add("core", core).Add("ipv4", ipv4);
-        return new ProcDirectory(this).Add("kernel", kernel).Add("vm", memory).Add("fs", files).Add("net", net);
+        settings.Add("kernel", kernel).Add("vm", memory).Add("fs", files).Add("net", net);
     }
 
     private Errno SetForwarding(byte[] text)

@@ -152,13 +152,34 @@ public class ProcDirectory : ProcNode
 {
     private readonly Dictionary<byte[], Inode> _entries = new(ByteNameComparer.Instance);
     private readonly List<(byte[] Name, Inode Node)> _ordered = [];
+    private Action<ProcDirectory>? _filler;
+
+    /// <summary>Adds what is in it once somebody looks: most directories are never looked into.</summary>
+    internal Action<ProcDirectory>? Filler
+    {
+        init => _filler = value;
+    }
 
     internal ProcDirectory(GeneratedFileSystem owner, uint user = 0, uint group = 0, uint mode = 0x16D)
         : base(owner, FileKind.Directory, mode, user, group)
     {
     }
 
-    private protected override uint Links => 2 + (uint)_ordered.Count(static entry => entry.Node.Kind == FileKind.Directory);
+    private protected override uint Links
+    {
+        get
+        {
+            Fill();
+            return 2 + (uint)_ordered.Count(static entry => entry.Node.Kind == FileKind.Directory);
+        }
+    }
+
+    private void Fill()
+    {
+        Action<ProcDirectory>? filler = _filler;
+        _filler = null;
+        filler?.Invoke(this);
+    }
 
     internal ProcDirectory Add(string name, Inode node)
     {
@@ -170,11 +191,15 @@ public class ProcDirectory : ProcNode
 
     internal ProcDirectory AddText(string name, Func<string> make) => Add(name, new ProcText(Owner, _ => Encoding.UTF8.GetBytes(make())));
 
-    public override Errno Lookup(ReadOnlySpan<byte> name, out Inode? inode) =>
-        _entries.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(name, out inode) ? Errno.None : Errno.ENOENT;
+    public override Errno Lookup(ReadOnlySpan<byte> name, out Inode? inode)
+    {
+        Fill();
+        return _entries.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(name, out inode) ? Errno.None : Errno.ENOENT;
+    }
 
     public override Errno List(CallContext? call, ulong cookie, IDirectorySink sink)
     {
+        Fill();
         for (int i = (int)Math.Min(cookie, int.MaxValue); i < _ordered.Count; i++)
         {
             if (!sink.Add(_ordered[i].Name, _ordered[i].Node.Status.Inode, _ordered[i].Node.Kind, (ulong)i + 1))

@@ -88,9 +88,11 @@ internal static class ProcessDirectory
         0x1A4, user, group);
 
     /// <summary>Links that lead to the name spaces themselves.</summary>
-    private static ProcDirectory Spaces(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group)
+    private static ProcDirectory Spaces(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group) =>
+        new(owner, user, group, OwnerSearch | 0x49) { Filler = directory => AddSpaces(directory, owner, view, user, group) };
+
+    private static void AddSpaces(ProcDirectory directory, ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group)
     {
-        ProcDirectory directory = new(owner, user, group, OwnerSearch | 0x49);
         // In the order of ns_entries in fs/proc/namespaces.c. A space that no process is in yet has no name.
         foreach ((string name, Func<IProcessView, Namespaces, Namespace?> find) in ((string, Func<IProcessView, Namespaces, Namespace?>)[])
             [("net", static (_, spaces) => spaces.Network.Space), ("uts", static (_, spaces) => spaces.Uts), ("ipc", static (_, spaces) => spaces.Ipc),
@@ -105,7 +107,6 @@ internal static class ProcessDirectory
                 call => Find() is { } space ? call?.World.Vfs.Unnamed(space.Inode, Encoding.ASCII.GetBytes(space.Description)) : null,
                 0x1FF, user, group));
         }
-        return directory;
     }
 
     private static Errno SetName(Func<IProcessView?> view, byte[] name)
