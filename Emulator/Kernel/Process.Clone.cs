@@ -93,6 +93,8 @@ public sealed partial class Process
     private Errno MakeProcess(CloneShares shares, int exitSignal, PidSpace space, out Process? child)
     {
         child = null;
+        if ((shares & CloneShares.Files) == 0 && !Files.CanBeCopied)
+            return Errno.ENOMEM;
         SharedMemory memory;
         if ((shares & CloneShares.Memory) != 0)
         {

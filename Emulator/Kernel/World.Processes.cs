@@ -107,7 +107,7 @@ public sealed partial class World
     public GuestThread CreateFirst(FileContext context, Credentials credentials, Architecture architecture)
     {
         int id = NextId();
-        First = new Process(this, id, FirstNamespaces.Processes, null, new SharedMemory(new AddressSpace(Accountant), null), new FileTable(), context, new SignalActions())
+        First = new Process(this, id, FirstNamespaces.Processes, null, new SharedMemory(new AddressSpace(Accountant), null), new FileTable { Accountant = Accountant }, context, new SignalActions())
         {
             Group = id,
             Session = OutsideSession,

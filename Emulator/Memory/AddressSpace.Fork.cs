@@ -41,11 +41,14 @@ public sealed unsafe partial class AddressSpace
     /// <summary>A copy for fork(2): shared areas shared, private ones copy-on-write. Null when the commit limit forbids it.</summary>
     public AddressSpace? Fork()
     {
+        if (!HasRoomForAreas(_areas.Count))
+            return null;
         _forks++;
         _lineage ??= new Lineage();
         SpareWindow? spare = TakeSpare();
         AddressSpace? child = Copy(_accountant, FreezeOrList(hasSpare: spare is not null), spare, default);
         child?.Settle();
+        child?.CountAreas();
         return child;
     }
 

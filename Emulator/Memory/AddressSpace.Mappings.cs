@@ -47,7 +47,7 @@ public sealed unsafe partial class AddressSpace
             Name = request.Name,
             Locked = request.Locked || LocksFuture,
         };
-        if (!HasRoomFor(area, start, start + length) || !TryCharge(area))
+        if (!HasRoomForAreas(1) || !HasRoomFor(area, start, start + length) || !TryCharge(area))
             return MapStatus.NoMemory;
         Clear(start, start + length);
         status = Establish(area, out address);
@@ -76,6 +76,8 @@ public sealed unsafe partial class AddressSpace
         length = PageUp(length);
         if (!address.IsPageAligned || length == 0 || address.Value + length < address.Value)
             return MapStatus.Invalid;
+        if (_areas.Find(address.Value) is { } cut && cut.Start < address.Value && cut.End > address.Value + length && !HasRoomForAreas(0))
+            return MapStatus.NoMemory;
         if (address.Value < _limit)
             Clear(address.Value, Math.Min(_limit, address.Value + length));
         _areas.Settle();
@@ -89,6 +91,8 @@ public sealed unsafe partial class AddressSpace
         if (!address.IsPageAligned || address.Value + length < address.Value)
             return MapStatus.Invalid;
         ulong at = address.Value, end = address.Value + length;
+        if (!HasRoomForAreas(0))
+            return MapStatus.NoMemory;
         while (at < end)
         {
             if (_areas.Find(at) is not { } found)
@@ -194,6 +198,8 @@ public sealed unsafe partial class AddressSpace
             return status;
         if (to < from + oldLength && from < to + newLength)
             return MapStatus.Invalid;
+        if (!HasRoomForAreas(1))
+            return MapStatus.NoMemory;
         ulong kept = Math.Min(oldLength, newLength);
         if (kept < oldLength)
             Clear(from + kept, from + oldLength);

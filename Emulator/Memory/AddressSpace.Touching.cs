@@ -10,7 +10,10 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Charges the chunk around an address of an untouched area and opens it; false when the world's memory is used up.</summary>
     private bool TryTouch(Area area, ulong address)
     {
-        ulong start = Math.Max(area.Start, address & ~(TouchedChunk - 1)), end = Math.Min(area.End, (address | (TouchedChunk - 1)) + 1);
+        // Without areas left for its parts, the whole is charged.
+        bool isPart = HasRoomForAreas(0);
+        ulong start = isPart ? Math.Max(area.Start, address & ~(TouchedChunk - 1)) : area.Start;
+        ulong end = isPart ? Math.Min(area.End, (address | (TouchedChunk - 1)) + 1) : area.End;
         _areas.SplitAt(start);
         _areas.SplitAt(end);
         Area chunk = _areas.Find(address)!;

@@ -157,6 +157,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
             Arena.Free((nint)_base, _limit, _wasMapped);
             NativeMemory.Free(_record);
         }
+        CountAreas(0);
         _base = null;
         _limit = 0;
     }

@@ -164,6 +164,9 @@ public sealed class MemoryAccountant(ulong limit)
 
     public ulong Peak { get; private set; }
 
+    /// <summary>Areas of its address spaces.</summary>
+    internal long Areas { get; set; }
+
     public bool TryCharge(ulong bytes)
     {
         if (bytes > Limit - Used)

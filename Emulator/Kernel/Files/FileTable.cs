@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Memory;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>
@@ -12,9 +14,20 @@ public sealed partial class FileTable
     private Slot[] _slots = new Slot[InitialSize];
     private int _lowestFree;
     private int _users = 1;
+    private int _count;
+    private int _charged;
 
     /// <summary>RLIMIT_NOFILE: one more than the highest number that may be handed out.</summary>
     public int Limit { get; set; } = 1024;
+
+    /// <summary>The world's memory, which descriptors take some of; null = they cost nothing.</summary>
+    public MemoryAccountant? Accountant { get; init; }
+
+    /// <summary>Bytes that a descriptor counts for, with its part of what it leads to.</summary>
+    private const ulong Cost = 512;
+
+    /// <summary>True when the world has memory for a copy.</summary>
+    public bool CanBeCopied => Accountant is null || (ulong)_count * Cost <= Accountant.Limit - Accountant.Used;
 
     /// <summary>The owner of the record lock this process is waiting for, to find deadlocks.</summary>
     public object? WaitsForLockOf { get; set; }
@@ -34,6 +47,11 @@ public sealed partial class FileTable
         {
             descriptor = -1;
             return Errno.EMFILE;
+        }
+        if (!Charge(1))
+        {
+            descriptor = -1;
+            return Errno.ENFILE;
         }
         if (minimum <= _lowestFree)
             _lowestFree = descriptor + 1;
@@ -63,6 +81,7 @@ public sealed partial class FileTable
             Close(descriptor);
         if (descriptor == _lowestFree)
             _lowestFree++;
+        Charge(1);
         Put(descriptor, file, closeOnExec);
     }
 
@@ -71,6 +90,12 @@ public sealed partial class FileTable
         if (Get(descriptor) is not { } file)
             return Errno.EBADF;
         _slots[descriptor] = default;
+        _count--;
+        if (_charged > 0)
+        {
+            _charged--;
+            Accountant?.Release(Cost);
+        }
         _lowestFree = Math.Min(_lowestFree, descriptor);
         while (End > 0 && _slots[End - 1].File is null)
             End--;
@@ -97,7 +122,8 @@ public sealed partial class FileTable
     /// <summary>A copy for fork: the same descriptions under the same numbers; record locks are not inherited.</summary>
     public FileTable Copy()
     {
-        FileTable copy = new() { _slots = (Slot[])_slots.Clone(), _lowestFree = _lowestFree, End = End, Limit = Limit };
+        FileTable copy = new() { _slots = (Slot[])_slots.Clone(), _lowestFree = _lowestFree, End = End, Limit = Limit, Accountant = Accountant, _count = _count };
+        copy.Charge(_count);
         for (int descriptor = 0; descriptor < End; descriptor++)
             _slots[descriptor].File?.AddReference();
         return copy;
@@ -125,8 +151,19 @@ public sealed partial class FileTable
     {
         if (descriptor >= _slots.Length)
             Array.Resize(ref _slots, Math.Max(descriptor + 1, Math.Min(_slots.Length * 2, MaxDescriptors)));
+        _count++;
         _slots[descriptor] = new Slot { File = file, CloseOnExec = closeOnExec };
         End = Math.Max(End, descriptor + 1);
+    }
+
+    private bool Charge(int descriptors)
+    {
+        if (Accountant is null)
+            return true;
+        if (!Accountant.TryCharge((ulong)descriptors * Cost))
+            return false;
+        _charged += descriptors;
+        return true;
     }
 
     private struct Slot

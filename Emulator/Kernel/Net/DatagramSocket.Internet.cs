@@ -133,6 +133,8 @@ public sealed partial class DatagramSocket
     {
         if (IsClosed || Queue.Room < bytes.Length || (ReadShut && WriteShut))
             return;
+        if (!Queue.HasMemory)
+            return;
         Queue.Add(bytes, from, Ancillary.None with { Packet = info });
         Source.Pulse(Readiness.In);
     }

@@ -109,6 +109,8 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
             return Errno.EPIPE;
         if (target._peer is not null && target._peer != this)
             return Errno.EPERM;
+        if (!target.Queue.HasMemory)
+            return Errno.ENOBUFS;
         if (target.Refuses(this))
             return IoResult.WouldBlock;
         target.Queue.Add(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));

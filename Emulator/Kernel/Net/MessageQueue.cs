@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Net;
 
@@ -22,7 +23,7 @@ public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderU
 public sealed record PacketInfo(System.Net.IPAddress Destination, int Device, byte Hops, byte Class, long Time);
 
 /// <summary>What arrived and was not received yet: messages, whose boundaries streams ignore.</summary>
-public sealed class MessageQueue
+public sealed class MessageQueue(MemoryAccountant? accountant)
 {
     /// <summary>net.core.rmem_default.</summary>
     public const int DefaultCapacity = 212_992;
@@ -42,15 +43,22 @@ public sealed class MessageQueue
     /// <summary>Something would be lost with the queue; one empty message alone is nothing (unix_release_sock in net/unix/af_unix.c).</summary>
     public bool HasUnread => Count > 1 || NextLength > 0;
 
+    /// <summary>What must be left of the world's memory for a message to be taken.</summary>
+    private const ulong Reserve = 1 << 20;
+
+    /// <summary>The world has memory for more.</summary>
+    public bool HasMemory => accountant is null || accountant.Limit - accountant.Used >= Reserve;
+
     /// <summary>Room for stream bytes.</summary>
-    public int Room => Math.Max(0, Capacity - Bytes - (_messages.Count * Overhead));
+    public int Room => !HasMemory ? 0 : Math.Max(0, Capacity - Bytes - (_messages.Count * Overhead));
 
     public int NextLength => _messages.TryPeek(out Message? next) ? next.Bytes.Length - next.Start : 0;
 
     /// <summary>Queues a message; <paramref name="charge"/> goes back to its sender's buffer when it was taken.</summary>
     public void Add(ReadOnlySpan<byte> bytes, SocketAddress? from, Ancillary ancillary, SendBuffer? sender = null, int charge = 0)
     {
-        _messages.Enqueue(new Message(bytes.ToArray(), from, ancillary, sender, charge));
+        MemoryAccountant? payer = accountant?.TryCharge((ulong)(bytes.Length + Overhead)) == true ? accountant : null;
+        _messages.Enqueue(new Message(bytes.ToArray(), from, ancillary, sender, charge, payer));
         Bytes += bytes.Length;
     }
 
@@ -121,7 +129,7 @@ public sealed class MessageQueue
         Bytes = 0;
     }
 
-    private sealed class Message(byte[] bytes, SocketAddress? from, Ancillary ancillary, SendBuffer? sender, int charge)
+    private sealed class Message(byte[] bytes, SocketAddress? from, Ancillary ancillary, SendBuffer? sender, int charge, MemoryAccountant? payer)
     {
         public byte[] Bytes { get; } = bytes;
 
@@ -131,6 +139,10 @@ public sealed class MessageQueue
 
         public Ancillary Ancillary { get; set; } = ancillary;
 
-        public void Settle() => sender?.Release(charge);
+        public void Settle()
+        {
+            payer?.Release((ulong)(Bytes.Length + Overhead));
+            sender?.Release(charge);
+        }
     }
 }

@@ -41,6 +41,8 @@ public abstract class PacketQueueSocket : Socket
     {
         if (Queue.Room < bytes.Length || ReadShut)
             return;
+        if (!Queue.HasMemory)
+            return;
         Queue.Add(bytes, from, Ancillary.None with { Packet = info });
         Source.Pulse(Readiness.In);
     }

@@ -29,6 +29,7 @@ public abstract class Socket : OpenFile
         Protocol = protocol;
         _inode = new AnonymousInode(network.World, FileKind.Socket, 0x1FF);
         SendBuffer = new SendBuffer(Source);
+        Queue = new MessageQueue(network.World.Accountant);
         network.Sockets.Add(this);
     }
 
@@ -129,7 +130,7 @@ public abstract class Socket : OpenFile
     /// <summary>Process, user and group at the other end when it connected (SO_PEERCRED).</summary>
     public (int Process, uint User, uint Group) PeerCredentials { get; protected internal set; } = (0, uint.MaxValue, uint.MaxValue);
 
-    protected MessageQueue Queue { get; } = new();
+    protected MessageQueue Queue { get; }
 
     /// <summary>For UNIX sockets, whose messages are charged to who sent them.</summary>
     protected SendBuffer SendBuffer { get; }

@@ -83,14 +83,14 @@ public sealed partial class StreamSocket : Socket
     private IoResult SendUnix(CallContext call, ReadOnlySpan<byte> bytes, Ancillary ancillary)
     {
         int done = 0;
-        while (done < bytes.Length && SendBuffer.HasRoom)
+        while (done < bytes.Length && SendBuffer.HasRoom && _peer!.Queue.HasMemory)
         {
             (int length, int charge) = SendBuffer.ChargeStream(bytes.Length - done);
             _peer!.Queue.Add(bytes.Slice(done, length), null, WithSender(call, done == 0 ? ancillary : Ancillary.None), SendBuffer, charge);
             done += length;
         }
         if (done == 0)
-            return IoResult.WouldBlock;
+            return _peer!.Queue.HasMemory ? IoResult.WouldBlock : Errno.ENOBUFS;
         _peer!.Source.Pulse(Readiness.In);
         return done;
     }
@@ -99,9 +99,11 @@ public sealed partial class StreamSocket : Socket
     {
         if (bytes.Length > SendBuffer.LongestMessage)
             return Errno.EMSGSIZE;
+        if (!_peer!.Queue.HasMemory)
+            return Errno.ENOBUFS;
         if (!SendBuffer.HasRoom)
             return IoResult.WouldBlock;
-        _peer!.Queue.Add(bytes, null, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
+        _peer.Queue.Add(bytes, null, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
         _peer.Source.Pulse(Readiness.In);
         return bytes.Length;
     }

@@ -9,12 +9,12 @@ public sealed partial class Pipe
     public bool IsEmpty => _pages.Count == 0;
 
     /// <summary>Places left, of a page each.</summary>
-    public int FreePlaces => Math.Max(0, (Capacity / PageSize) - _pages.Count);
+    public int FreePlaces => (int)Math.Min((ulong)Math.Max(0, (Capacity / PageSize) - _pages.Count), (_accountant.Limit - _accountant.Used) / PageSize);
 
     /// <summary>Puts a page in, which must have a place. Tell with <see cref="TellReaders"/> when all are in.</summary>
     public void PutPage(ReadOnlySpan<byte> bytes)
     {
-        _pages.Enqueue(new Page { Bytes = bytes.ToArray(), End = bytes.Length });
+        _pages.Enqueue(new Page { Bytes = bytes.ToArray(), End = bytes.Length, IsCharged = _accountant.TryCharge(PageSize) });
         _last = null;
         Length += bytes.Length;
     }
@@ -48,6 +48,7 @@ public sealed partial class Pipe
                 Length -= length;
                 Retire();
                 isFreed = true;
+                page.IsCharged = target._accountant.TryCharge(PageSize);
                 target._pages.Enqueue(page);
                 target._last = mayGrow ? page : null;
                 target.Length += length;

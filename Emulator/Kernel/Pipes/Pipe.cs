@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Pipes;
 
@@ -16,12 +17,14 @@ public sealed partial class Pipe
     public const int LargestCapacity = 1 << 20;
 
     private readonly Queue<Page> _pages = new();
+    private readonly MemoryAccountant _accountant;
     private Page? _last;
 
     /// <summary>Opening the node again (a FIFO's name, /proc/self/fd of a pipe) finds the pipe by it.</summary>
-    public Pipe(Inode inode)
+    public Pipe(Inode inode, MemoryAccountant accountant)
     {
         Inode = inode;
+        _accountant = accountant;
         inode.Attachment = this;
     }
 
@@ -75,8 +78,8 @@ public sealed partial class Pipe
             Writers--;
         if (Readers == 0 && Writers == 0)
         {
-            _pages.Clear();
-            _last = null;
+            while (_pages.Count > 0)
+                Retire();
             Length = 0;
         }
         // The end of the last one on a side is news to the other (pipe_release in fs/pipe.c).
@@ -121,16 +124,29 @@ public sealed partial class Pipe
         while (done < source.Length && !IsFull)
         {
             Page page = new();
-            _pages.Enqueue(page);
+            if (!TryAdd(page))
+                return done == 0 ? Errno.ENOMEM : Written(done);
             _last = page;
             done += Append(page, source.Slice(done, Math.Min(PageSize, source.Length - done)));
         }
-        if (done == 0)
-            return IoResult.WouldBlock;
-        Length += done;
+        return done == 0 ? IoResult.WouldBlock : Written(done);
+    }
+
+    private IoResult Written(int count)
+    {
+        Length += count;
         ReadSource.Pulse(Readiness.In);
         Source.Pulse(Readiness.In);
-        return done;
+        return count;
+    }
+
+    /// <summary>False when the world's memory is used up.</summary>
+    private bool TryAdd(Page page)
+    {
+        page.IsCharged = _accountant.TryCharge(PageSize);
+        if (page.IsCharged)
+            _pages.Enqueue(page);
+        return page.IsCharged;
     }
 
     /// <summary>F_SETPIPE_SZ: rounds up to a power of two pages; EBUSY when more is in use.</summary>
@@ -170,7 +186,10 @@ public sealed partial class Pipe
 
     private void Retire()
     {
-        if (_pages.Dequeue() == _last)
+        Page page = _pages.Dequeue();
+        if (page.IsCharged)
+            _accountant.Release(PageSize);
+        if (page == _last)
             _last = null;
     }
 
@@ -179,5 +198,6 @@ public sealed partial class Pipe
         public byte[] Bytes = new byte[64];
         public int Start;
         public int End;
+        public bool IsCharged;
     }
 }

@@ -80,7 +80,7 @@ public static class Fifo
 {
     public static Errno Open(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file)
     {
-        Pipe pipe = inode.Attachment as Pipe ?? new Pipe(inode);
+        Pipe pipe = inode.Attachment as Pipe ?? new Pipe(inode, call.World.Accountant);
         file = null;
         bool reads = (flags & OpenFlags.Read) != 0, writes = (flags & OpenFlags.Write) != 0;
         // A pipe without a name, opened again by /proc/self/fd, has no partner to wait for.

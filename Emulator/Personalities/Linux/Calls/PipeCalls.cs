@@ -21,7 +21,7 @@ public static class PipeCalls
         if ((flags & ~(NonBlocking | CloseOnExec | Direct)) != 0)
             return Errno.EINVAL;
         FileCredentials credentials = call.Thread.FileCredentials;
-        var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group));
+        var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group), call.World.Accountant);
         OpenFlags status = (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
         var reader = new PipeEnd(pipe, OpenFlags.Read | status);
         var writer = new PipeEnd(pipe, OpenFlags.Write | status);
