@@ -34,14 +34,25 @@ public sealed class CallHistogram
             Put(IndexOf((ulong)value), 1);
     }
 
-    /// <summary>Puts values back that were counted elsewhere.</summary>
-    public void Add(int bucket, ulong count)
+    /// <summary>Adds another's values.</summary>
+    public void Add(CallHistogram other)
     {
-        Count += count;
-        if (bucket < 0)
-            Zeros += count;
-        else
-            Put(Math.Min(bucket, (Parts * Doublings) - 1), count);
+        Zeros += other.Zeros;
+        Count += other.Count;
+        for (int i = 0; i < other._counts.Length; i++)
+        {
+            if (other._counts[i] != 0)
+                Put(i, other._counts[i]);
+        }
+    }
+
+    /// <summary>How many values do not exceed a power of two.</summary>
+    public ulong CountUpTo(int power)
+    {
+        ulong count = Zeros;
+        for (int i = 0; i < Math.Min(_counts.Length, Parts * power); i++)
+            count += _counts[i];
+        return count;
     }
 
     private void Put(int bucket, ulong count)
@@ -74,15 +85,15 @@ public sealed class CallHistogram
     private static int IndexOf(ulong value)
     {
         int power = BitOperations.Log2(value);
-        // The value as a fraction from 1 to 2, 32 bits behind the point; what is cut off makes it the larger one.
+        // The value as a fraction from 1 to 2, 32 bits behind the point: past four seconds, to the nanosecond below.
         ulong fraction = power <= 32 ? value << (32 - power) : value >> (power - 32);
-        bool isCut = power > 32 && (value & ((1UL << (power - 32)) - 1)) != 0;
-        int part = 0;
-        while (part + 1 < Parts && (fraction > Bounds[part + 1] || (fraction == Bounds[part + 1] && isCut)))
-            part++;
+        ulong[] bounds = Bounds;
+        int part = fraction > bounds[4] ? 4 : 0;
+        part += fraction > bounds[part + 2] ? 2 : 0;
+        part += fraction > bounds[part + 1] ? 1 : 0;
         int index = (Parts * power) + part;
         // An exact power of two is the upper end of the bucket below (OpenTelemetry: bounds are inclusive above).
-        return fraction == Bounds[0] && !isCut ? Math.Max(0, index - 1) : index;
+        return (value & (value - 1)) == 0 ? Math.Max(0, index - 1) : index;
     }
 
     private static ulong[] MakeBounds()

@@ -21,15 +21,19 @@ public sealed class CallLedger
     /// <summary>Counts finished calls.</summary>
     public void Add(ReadOnlySpan<CallRecord> records)
     {
+        CallTotals? totals = null;
         foreach (ref readonly CallRecord record in records)
-            Add(record);
+        {
+            if (totals is null || totals.Number != record.Number)
+                totals = Of(record.Number);
+            Add(totals, record);
+        }
+        Count += (ulong)records.Length;
     }
 
-    public void Add(in CallRecord record)
+    private static void Add(CallTotals totals, in CallRecord record)
     {
-        CallTotals totals = Of(record.Number);
         long duration = record.Duration;
-        Count++;
         totals.Count++;
         totals.TotalTime += duration;
         totals.BlockedTime += record.Blocked;

@@ -21,9 +21,11 @@ public sealed class CallRecorder : ICallSink
 
     private World? _world;
 
-    public CallRecorder(TraceLevel level)
+    /// <param name="level">How much is kept.</param>
+    /// <param name="ticks">See <see cref="CallRing"/>; null in worlds with a time of their own.</param>
+    public CallRecorder(TraceLevel level, Func<long>? ticks = null)
     {
-        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.All : Captures.Names);
+        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.All : Captures.Names, ticks);
         if (level == TraceLevel.Off)
             return;
         Folder = new CallFolder();
@@ -51,6 +53,7 @@ public sealed class CallRecorder : ICallSink
     {
         _world = world;
         ToRealtime = world.Clock.Realtime - world.Clock.Monotonic;
+        Ring.Attach(world.Clock);
         if (Folder is null)
             return;
         world.ProcessStarted += Begin;

@@ -45,7 +45,7 @@ internal sealed class EmulatorRun : IJobRun
         if (spec.Tracing.Listing && _streams.Listing is { } sink)
             _listing = new StraceWriter(lines => sink(lines), showTimes: true);
         if (spec.Tracing.Any)
-            _recorder = new CallRecorder(spec.Tracing.Level);
+            _recorder = new CallRecorder(spec.Tracing.Level, spec.Clock == ClockKind.Real ? services.Ticks : null);
         _createdAt = QueuedAt = services.Clock.Realtime;
         _network = new JobNetwork(spec.Network, services);
         _engine = Engines.Of(spec.Engine);

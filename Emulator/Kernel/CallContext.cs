@@ -34,6 +34,9 @@ public sealed class CallContext(GuestThread thread)
     /// <summary>The call's place among the world's calls while it is to be recorded; 0 = not, or done.</summary>
     internal long Sequence { get; set; }
 
+    /// <summary>When it began, by the records' clock.</summary>
+    internal long RecordStart { get; private set; }
+
     /// <summary>When its thread was parked; 0 = it is not.</summary>
     internal long ParkedAt { get; set; }
 
@@ -50,7 +53,7 @@ public sealed class CallContext(GuestThread thread)
 
     internal void BeginRecord(long sequence, long now)
     {
-        _startedAt = now;
+        RecordStart = now;
         Sequence = sequence;
         ParkedAt = 0;
         BlockedTime = 0;

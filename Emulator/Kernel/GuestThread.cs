@@ -163,8 +163,7 @@ public sealed partial class GuestThread
     internal void Park()
     {
         State = ThreadState.Parked;
-        if (Process.World.Calls is not null)
-            Records.CallRing.Park(Call);
+        Process.World.Calls?.Park(Call);
         foreach (Source source in Call.Sources)
         {
             source.Attach(_listener);

@@ -265,7 +265,7 @@ public sealed partial class World
         CallContext call = thread.Call;
         call.Sources.Clear();
         if (call.ParkedAt != 0)
-            Records.CallRing.Unpark(call);
+            Calls?.Unpark(call);
         IsInHandler = true;
         CallResult result = Personality.Dispatch(call);
         if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)

@@ -18,6 +18,7 @@ internal sealed class WarmNode : IDisposable
         var backend = new EmulatorBackend(new EmulatorServices
         {
             Clock = HostClock.Instance,
+            Ticks = HostClock.Ticks,
             Streams = (_, _) => new JobStreams(NoInput.Instance, _output, _output),
             Seeds = () => 1,
         });

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Nodes.Hosting;
 
@@ -14,6 +15,9 @@ internal sealed class HostClock : IClock
     }
 
     public static HostClock Instance { get; } = new();
+
+    /// <summary>The processor's counter, where it counts evenly.</summary>
+    public static Func<long>? Ticks { get; } = TimestampCounter.IsSupported ? TimestampCounter.Read : null;
 
     // On Linux a tick is a nanosecond, and the product is exact.
     public long Monotonic => Stopwatch.Frequency == 1_000_000_000

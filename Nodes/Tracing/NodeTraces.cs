@@ -1,4 +1,7 @@
+using System.Globalization;
+using System.Text;
 using System.Threading.Channels;
+using Vivarium.Telemetry;
 using Vivarium.Telemetry.Traces;
 using Vivarium.Telemetry.Traces.Formats;
 
@@ -18,6 +21,7 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     private readonly SpanSender? _sender;
     private readonly Channel<TraceRecording> _queue;
     private readonly Task _loop;
+    private readonly CallMetrics _metrics = new();
     private long _dropped;
 
     /// <param name="folder">Where the files are; made when it is missing.</param>
@@ -42,6 +46,24 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
 
     /// <summary>Takes what was recorded of a job, from any thread; never waits.</summary>
     public void Take(TraceRecording recording) => _queue.Writer.TryWrite(recording);
+
+    /// <summary>What goes to <c>/metrics</c>: calls of all jobs, what tracing lost, the collector, the run-time's memory.</summary>
+    public void WriteMetrics(StringBuilder text)
+    {
+        _metrics.WriteTo(text);
+        Prometheus.Counter(text, "vivarium_traces_dropped_total", "Traces of jobs that were not kept.", Dropped);
+        if (_sender is not null)
+        {
+            Prometheus.Counter(text, "vivarium_spans_sent_total", "Spans that the collector has.", _sender.Sent);
+            Prometheus.Counter(text, "vivarium_spans_dropped_total", "Spans that had to make room, or that the collector refused.", _sender.Dropped);
+            Prometheus.Counter(text, "vivarium_spans_retries_total", "Requests to the collector that were sent again.", _sender.Retries);
+        }
+        Prometheus.Head(text, "vivarium_gc_collections_total", "counter", "Garbage collections of the node by generation.");
+        for (int generation = 0; generation <= GC.MaxGeneration; generation++)
+            text.Append(CultureInfo.InvariantCulture, $"vivarium_gc_collections_total{{generation=\"{generation}\"}} {GC.CollectionCount(generation)}\n");
+        Prometheus.Counter(text, "vivarium_gc_pause_seconds_total", "Time the node stood still for garbage collection.", GC.GetTotalPauseDuration().TotalSeconds);
+        Prometheus.Gauge(text, "vivarium_gc_heap_bytes", "The node's managed memory.", GC.GetTotalMemory(false));
+    }
 
     public async Task<TraceAnswer> Find(string job, CancellationToken stop)
     {
@@ -87,6 +109,7 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
             {
                 Interlocked.Increment(ref _dropped);
             }
+            _metrics.Add(recording.Recorder);
             _sender?.Offer(recording);
         }
     }

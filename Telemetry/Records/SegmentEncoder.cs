@@ -70,7 +70,8 @@ internal sealed class SegmentEncoder
             parts |= RecordParts.Thread;
         if (record.Number != _number)
             parts |= RecordParts.Number;
-        if (!((ReadOnlySpan<ulong>)record.Arguments).SequenceEqual(prior.Arguments))
+        if (((record.Arguments[0] ^ prior.Arguments[0]) | (record.Arguments[1] ^ prior.Arguments[1]) | (record.Arguments[2] ^ prior.Arguments[2])
+            | (record.Arguments[3] ^ prior.Arguments[3]) | (record.Arguments[4] ^ prior.Arguments[4]) | (record.Arguments[5] ^ prior.Arguments[5])) != 0)
             parts |= RecordParts.Arguments;
         if (record.Result != prior.Result)
             parts |= RecordParts.Result;

@@ -11,9 +11,9 @@ public sealed class CallReportTests
     {
         var ledger = new CallLedger();
         for (int i = 0; i < 3; i++)
-            ledger.Add(Call(0, 1_000_000, i == 0 ? Errno.EIO : Errno.None));
-        ledger.Add(Call(1, 1_000_000, Errno.None));
-        ledger.Add(Call(999, 0, Errno.ENOSYS));
+            ledger.Add([Call(0, 1_000_000, i == 0 ? Errno.EIO : Errno.None)]);
+        ledger.Add([Call(1, 1_000_000, Errno.None)]);
+        ledger.Add([Call(999, 0, Errno.ENOSYS)]);
         return new JobUsage
         {
             Calls = ledger.ToUsage(number => number switch { 0 => "read", 1 => "write", _ => null }),
@@ -65,7 +65,7 @@ public sealed class CallReportTests
     public void Calls_that_do_not_return_are_not_in_the_summary()
     {
         var ledger = new CallLedger();
-        ledger.Add(new CallRecord { Number = 231, Outcome = CallOutcome.NoReturn, EndsThread = true });
+        ledger.Add([new CallRecord { Number = 231, Outcome = CallOutcome.NoReturn, EndsThread = true }]);
         Assert.Empty(ledger.ToUsage(_ => "exit_group"));
         Assert.Equal(1UL, ledger.Count);
     }

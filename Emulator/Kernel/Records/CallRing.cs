@@ -9,10 +9,11 @@ namespace Vivarium.Emulator.Kernel.Records;
 /// </summary>
 /// <param name="sink">Takes full batches.</param>
 /// <param name="captureOf">What to keep of calls of a number; asked once for each.</param>
-public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
+/// <param name="ticks">A counter that is cheaper to read than the clock and counts evenly; null = the clock. Records are in nanoseconds either way.</param>
+public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf, Func<long>? ticks = null)
 {
-    /// <summary>Records of a batch: small enough for a core's second-level cache.</summary>
-    public const int Capacity = 512;
+    /// <summary>Records of a batch: small enough for a core's first-level cache.</summary>
+    public const int Capacity = 128;
 
     /// <summary>What there is room for at first: most programs make few calls.</summary>
     private const int FirstRoom = 32;
@@ -37,6 +38,16 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
     private readonly Dictionary<int, CallCapture> _captured = [];
     private int _count;
     private long _sequence;
+    private IClock? _clock;
+    private long _firstTick;
+    private long _firstTime;
+
+    /// <summary>Begins with a world's clock. A counter's rate is found out as time goes by.</summary>
+    public void Attach(IClock clock)
+    {
+        _clock = clock;
+        (_firstTick, _firstTime) = (ticks?.Invoke() ?? 0, clock.Monotonic);
+    }
 
     /// <summary>Calls that have begun.</summary>
     public long Begun => _sequence;
@@ -44,7 +55,7 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
     /// <summary>A call begins: its registers are decoded, and no handler ran yet.</summary>
     public void Enter(CallContext call)
     {
-        call.BeginRecord(++_sequence, Now(call));
+        call.BeginRecord(++_sequence, Now());
         if ((uint)call.Number < Numbers && _captures[call.Number] != Capture.Nothing)
             CaptureAtEntry(call, CaptureOf(call.Number));
     }
@@ -68,14 +79,14 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
         Write(call, CallOutcome.Blocked, 0, Errno.None);
     }
 
-    public static void Park(CallContext call) => call.ParkedAt = Now(call);
+    public void Park(CallContext call) => call.ParkedAt = Now();
 
     /// <summary>The thread runs again, if it was parked.</summary>
-    public static void Unpark(CallContext call)
+    public void Unpark(CallContext call)
     {
         if (call.ParkedAt == 0)
             return;
-        call.BlockedTime += Math.Max(0, Now(call) - call.ParkedAt);
+        call.BlockedTime += Math.Max(0, Now() - call.ParkedAt);
         call.ParkedAt = 0;
     }
 
@@ -84,11 +95,30 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
     {
         if (_count == 0)
             return;
+        if (ticks is not null)
+            ToNanoseconds(_records.AsSpan(0, _count));
         sink.Take(_records.AsSpan(0, _count));
         _count = 0;
     }
 
-    private static long Now(CallContext call) => call.World.Clock.Monotonic;
+    private long Now() => ticks is null ? _clock!.Monotonic : ticks();
+
+    /// <summary>
+    /// Ticks become world time, by the rate from the first tick to the present one: whatever that is off by, at either end it is right
+    /// to the time that it takes to read both.
+    /// </summary>
+    private void ToNanoseconds(Span<CallRecord> records)
+    {
+        long passed = ticks!() - _firstTick;
+        double rate = passed > 0 ? (double)(_clock!.Monotonic - _firstTime) / passed : 0;
+        foreach (ref CallRecord record in records)
+        {
+            record.Start = _firstTime + (long)((record.Start - _firstTick) * rate);
+            record.End = _firstTime + (long)((record.End - _firstTick) * rate);
+            if (record.Blocked != 0)
+                record.Blocked = (long)(record.Blocked * rate);
+        }
+    }
 
     private CallCapture CaptureOf(int number)
     {
@@ -107,15 +137,21 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf)
             Array.Resize(ref _records, Math.Min(Capacity, 4 * _count));
         ref CallRecord record = ref _records[_count];
         record.Sequence = call.Sequence;
-        record.Start = call.StartedAt;
-        record.End = Now(call);
+        record.Start = call.RecordStart;
+        record.End = Now();
         record.Blocked = call.BlockedTime;
         record.WokenBy = call.WokenBy;
         record.WokenByProcess = call.WokenByProcess;
         record.Process = call.Process.Id;
         record.Thread = call.Thread.Id;
         record.Number = call.Number;
-        call.Arguments[..CallArguments.Count].CopyTo(record.Arguments);
+        ReadOnlySpan<ulong> arguments = call.Arguments;
+        record.Arguments[0] = arguments[0];
+        record.Arguments[1] = arguments[1];
+        record.Arguments[2] = arguments[2];
+        record.Arguments[3] = arguments[3];
+        record.Arguments[4] = arguments[4];
+        record.Arguments[5] = arguments[5];
         record.Result = value;
         record.Error = error;
         record.Outcome = outcome;

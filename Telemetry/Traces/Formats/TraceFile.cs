@@ -41,6 +41,7 @@ public static class TraceFile
                     return null;
                 file = embedded;
             }
+            error = null;
             return ReadPacked(file[Mark.Length..]);
         }
         catch (Exception damage) when (damage is InvalidDataException or JsonException or EndOfStreamException or InvalidOperationException or FormatException)

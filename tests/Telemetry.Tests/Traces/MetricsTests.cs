@@ -1,0 +1,52 @@
+using System.Globalization;
+using System.Text;
+using Vivarium.Messages;
+using Xunit;
+
+namespace Vivarium.Telemetry.Tests.Traces;
+
+public sealed class MetricsTests
+{
+    [Fact]
+    public void Values_lie_in_their_buckets_and_quantiles_are_near()
+    {
+        var random = new Random(1);
+        var histogram = new CallHistogram();
+        long[] values = [.. Enumerable.Range(0, 20_000).Select(_ => random.NextInt64(1, 1L << random.Next(1, 40)))];
+        foreach (long value in values)
+        {
+            var single = new CallHistogram();
+            single.Add(value);
+            int bucket = single.Buckets.Select((count, index) => (count, index)).Single(pair => pair.count == 1).index;
+            Assert.InRange(value, Math.Floor(CallHistogram.UpperBound(bucket - 1)), Math.Ceiling(CallHistogram.UpperBound(bucket)));
+            histogram.Add(value);
+        }
+        Array.Sort(values);
+        foreach (double share in (double[])[0.1, 0.5, 0.99])
+        {
+            long exact = values[(int)Math.Ceiling(share * values.Length) - 1];
+            Assert.InRange(histogram.Quantile(share), exact * 0.99, (exact * 1.1) + 1);
+        }
+        Assert.Equal((ulong)values.Count(value => value <= 1024), histogram.CountUpTo(10));
+    }
+
+    [Fact]
+    public void Prometheus_text_is_cumulative_and_complete()
+    {
+        var metrics = new CallMetrics();
+        var recorder = new CallRecorder(TraceLevel.Folded);
+        recorder.Take([Calls.Of(0, 0, 100, 1), Calls.Of(0, 200, 5000, 2) with { Blocked = 4000 }, Calls.Of(39, 9000, 10, 3)]);
+        metrics.Add(recorder);
+        metrics.Add(recorder);
+        var text = new StringBuilder();
+        metrics.WriteTo(text);
+        string[] lines = text.ToString().Split('\n');
+        Assert.Contains("vivarium_call_duration_seconds_bucket{call=\"read\",le=\"2.56E-07\"} 2", lines);
+        Assert.Contains("vivarium_call_duration_seconds_bucket{call=\"read\",le=\"+Inf\"} 4", lines);
+        Assert.Contains("vivarium_call_duration_seconds_count{call=\"read\"} 4", lines);
+        Assert.Contains("vivarium_call_duration_seconds_sum{call=\"read\"} 1.02E-05", lines);
+        Assert.Contains("vivarium_call_blocked_seconds_total{call=\"read\"} 8E-06", lines);
+        foreach (string line in lines.Where(line => line.Length > 0 && line[0] != '#'))
+            Assert.True(double.TryParse(line[(line.LastIndexOf(' ') + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out _), line);
+    }
+}
