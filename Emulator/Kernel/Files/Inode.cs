@@ -124,6 +124,15 @@ public abstract class Inode
     /// </summary>
     public virtual Errno List(CallContext? call, ulong cookie, IDirectorySink sink) => Errno.ENOTDIR;
 
+    /// <summary>The access control list; null when the mode says all.</summary>
+    public virtual AccessList? AccessList => null;
+
+    /// <summary>The list that new files in this directory begin with (acl(5), "default ACL").</summary>
+    public virtual AccessList? DefaultAccessList => null;
+
+    /// <summary>Keeps a list as it is, or drops it; EOPNOTSUPP where the file system has none.</summary>
+    public virtual Errno SetAccessList(AccessList? list, bool isDefault) => Errno.EOPNOTSUPP;
+
     public virtual Errno GetAttribute(ReadOnlySpan<byte> name, out byte[]? value)
     {
         value = null;
@@ -195,7 +204,12 @@ public abstract class Inode
 /// What a new node is. Mode holds permission and set-id bits, after the umask; a file without a name may get one unless it is
 /// <paramref name="IsNeverNamed"/>.
 /// </summary>
-public readonly record struct NodeSpec(FileKind Kind, uint Mode, uint User, uint Group, ulong Device = 0, byte[]? Target = null, bool IsNeverNamed = false, FileSeals? Seals = null);
+public readonly record struct NodeSpec(FileKind Kind, uint Mode, uint User, uint Group, ulong Device = 0, byte[]? Target = null, bool IsNeverNamed = false, FileSeals? Seals = null)
+{
+    public AccessList? AccessList { get; init; }
+
+    public AccessList? DefaultAccessList { get; init; }
+}
 
 /// <summary>A change of attributes; null fields stay. Times are nanoseconds since the epoch.</summary>
 public record struct AttributeChange

@@ -29,12 +29,16 @@ public static class Permission
         // The common case, searching a directory as root, needs no status.
         if (inode.Kind == FileKind.Directory && credentials.Has(FilePrivileges.OverrideAccess))
             return Errno.None;
-        return Check(inode.Status, wanted, credentials);
+        return Check(inode.Status, inode.AccessList, wanted, credentials);
     }
 
-    private static Errno Check(in FileStatus status, FileAccessKind wanted, FileCredentials credentials)
+    private static Errno Check(in FileStatus status, AccessList? list, FileAccessKind wanted, FileCredentials credentials)
     {
+        const uint group = 0x38;
         uint bits = status.Mode;
+        // The group's bits are the list's mask: without any, nobody gets more than others do.
+        if (list is not null && credentials.User != status.User && (bits & group) != 0)
+            return list.Allows((uint)wanted, status.Group, credentials) || Overrides(status, wanted, credentials) ? Errno.None : Errno.EACCES;
         if (credentials.User == status.User)
             bits >>= 6;
         else if (credentials.IsInGroup(status.Group))

@@ -17,7 +17,34 @@ public sealed partial class Vfs
         mode &= 0xFFF;
         if (!credentials.IsInGroup(status.Group) && !credentials.Has(FilePrivileges.KeepSetId))
             mode &= ~Permission.SetGroup;
-        return Change(inode, path, new AttributeChange { Mode = mode });
+        Errno error = Change(inode, path, new AttributeChange { Mode = mode });
+        if (error == Errno.None && inode.AccessList is { } list)
+            inode.SetAccessList(list.WithMode(mode), isDefault: false);
+        return error;
+    }
+
+    /// <summary>
+    /// Sets or drops an access control list. The mode's bits follow it, and a list that says no more than they do is not kept. EACCES for a default list where no
+    /// directory is, EPERM for all but the owner.
+    /// </summary>
+    public static Errno SetAccessList(FileCredentials credentials, Inode inode, AccessList? list, bool isDefault)
+    {
+        if (inode.Kind == FileKind.SymbolicLink || inode.FileSystem is null)
+            return Errno.EOPNOTSUPP;
+        if (isDefault && inode.Kind != FileKind.Directory)
+            return list is null ? Errno.None : Errno.EACCES;
+        FileStatus status = inode.Status;
+        if (!Permission.IsOwner(status, credentials))
+            return Errno.EPERM;
+        if (list is { IsValid: false })
+            return Errno.EINVAL;
+        if (isDefault)
+            return inode.SetAccessList(list, isDefault);
+        Errno error = inode.SetAccessList(list is { IsMode: true } ? null : list, isDefault);
+        uint mode = list is null ? status.Mode : (status.Mode & ~0x1FFu) | list.Mode;
+        if (!credentials.IsInGroup(status.Group) && !credentials.Has(FilePrivileges.KeepSetId))
+            mode &= ~Permission.SetGroup;
+        return error == Errno.None && mode != status.Mode ? inode.SetAttributes(new AttributeChange { Mode = mode }) : error;
     }
 
     /// <summary>chown(2): null keeps an owner. An unprivileged owner may give the file to a group of its own; set-id bits go.</summary>

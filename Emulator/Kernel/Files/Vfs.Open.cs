@@ -233,8 +233,13 @@ public sealed partial class Vfs
     {
         FileCredentials credentials = caller.Credentials;
         uint group = credentials.Group;
-        if (kind != FileKind.SymbolicLink)
+        // A directory's default list takes the creation mask's place (umask(2)).
+        AccessList? inherited = kind == FileKind.SymbolicLink ? null : directory.DefaultAccessList;
+        if (kind != FileKind.SymbolicLink && inherited is null)
             mode &= ~caller.Context.CreationMask;
+        AccessList? list = inherited?.ForNew(mode);
+        if (list is not null)
+            mode = (mode & ~0x1FFu) | list.Mode;
         FileStatus parent = directory.Status;
         if ((parent.Mode & Permission.SetGroup) != 0)
         {
@@ -244,7 +249,10 @@ public sealed partial class Vfs
             else if ((mode & (Permission.SetGroup | 8)) == (Permission.SetGroup | 8) && !credentials.IsInGroup(group) && !credentials.Has(FilePrivileges.KeepSetId))
                 mode &= ~Permission.SetGroup;
         }
-        return new NodeSpec(kind, mode, credentials.User, group, device, target);
+        return new NodeSpec(kind, mode, credentials.User, group, device, target)
+        {
+            AccessList = list is { IsMode: true } ? null : list, DefaultAccessList = kind == FileKind.Directory ? inherited : null,
+        };
     }
 
     /// <summary>Creates a node after the permission check and makes its cached name positive.</summary>

@@ -96,7 +96,7 @@ internal sealed partial class OverlayNode
         made = null;
         if (Kind == FileKind.SymbolicLink && lower.ReadLink(null, out target) is not Errno.None and var error)
             return error;
-        var spec = new NodeSpec(Kind, status.Mode, status.User, status.Group, status.RawDevice, target);
+        var spec = new NodeSpec(Kind, status.Mode, status.User, status.Group, status.RawDevice, target) { AccessList = lower.AccessList, DefaultAccessList = lower.DefaultAccessList };
         if (!_isGone)
             return LayerNames.Make(directory, _name, spec, out made);
         error = directory.Inode!.MakeUnnamed(spec with { IsNeverNamed = true }, out Inode? inode);

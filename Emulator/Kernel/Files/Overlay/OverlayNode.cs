@@ -63,6 +63,16 @@ internal sealed partial class OverlayNode : Inode
 
     public override Errno ReadLink(CallContext? call, out byte[]? target) => Real.ReadLink(call, out target);
 
+    public override AccessList? AccessList => Real.AccessList;
+
+    public override AccessList? DefaultAccessList => Real.DefaultAccessList;
+
+    public override Errno SetAccessList(AccessList? list, bool isDefault)
+    {
+        Errno error = CopyUp();
+        return error != Errno.None ? error : Real.SetAccessList(list, isDefault);
+    }
+
     public override void Accessed() => _upper?.Inode!.Accessed();
 
     public override Errno Synchronize() => Real.Synchronize();

@@ -114,13 +114,15 @@ public sealed class MemoryFileSystem : FileSystem
     internal MemoryNode NewNode(in NodeSpec spec, ulong device)
     {
         FileStatus status = NewStatus(spec, device);
-        return spec.Kind switch
+        MemoryNode node = spec.Kind switch
         {
             FileKind.Directory => new MemoryDirectory(this, status, null),
             FileKind.Regular => new MemoryFile(this, status, null),
             FileKind.SymbolicLink => new MemoryLink(this, status with { Size = spec.Target!.Length }, spec.Target),
             _ => new MemorySpecial(this, status),
         };
+        node.Start(spec);
+        return node;
     }
 
     /// <summary>The node over a lower one. Lower files with several names get one node for all of them.</summary>

@@ -79,6 +79,28 @@ public abstract class MemoryNode : Inode
     {
     }
 
+    private AccessList? _accessList;
+    private AccessList? _defaultAccessList;
+
+    public override AccessList? AccessList => _accessList;
+
+    public override AccessList? DefaultAccessList => _defaultAccessList;
+
+    public override Errno SetAccessList(AccessList? list, bool isDefault)
+    {
+        if (Kind == FileKind.SymbolicLink)
+            return Errno.EOPNOTSUPP;
+        if (isDefault)
+            _defaultAccessList = list;
+        else
+            _accessList = list;
+        _status.ChangeTime = Owner.Clock.Realtime;
+        return Errno.None;
+    }
+
+    /// <summary>The lists that a new node begins with.</summary>
+    internal void Start(in NodeSpec spec) => (_accessList, _defaultAccessList) = (spec.AccessList, spec.DefaultAccessList);
+
     public override Errno GetAttribute(ReadOnlySpan<byte> name, out byte[]? value)
     {
         value = null;

@@ -1,3 +1,4 @@
+using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
@@ -62,6 +63,8 @@ public static class ExtendedAttributeCalls
     private static CallResult Get(CallContext call, Inode inode, GuestAddress address, GuestAddress value, ulong size)
     {
         Errno error = ReadName(call, address, out byte[] name);
+        if (error == Errno.None && IsOfAccess(name, out bool isDefault))
+            return GetList(call, inode, isDefault, value, size);
         if (error == Errno.None)
             error = MayAccess(call, inode, name, forWriting: false);
         if (error != Errno.None)
@@ -73,6 +76,10 @@ public static class ExtendedAttributeCalls
     private static CallResult List(CallContext call, Inode inode, GuestAddress list, ulong size)
     {
         Errno error = inode.ListAttributes(out byte[] names);
+        if (inode.DefaultAccessList is not null)
+            names = [.. Encoding.ASCII.GetBytes(AccessLists.Default), 0, .. names];
+        if (inode.AccessList is not null)
+            names = [.. Encoding.ASCII.GetBytes(AccessLists.Access), 0, .. names];
         return error != Errno.None ? error : Store(call, names, list, size);
     }
 
@@ -100,9 +107,10 @@ public static class ExtendedAttributeCalls
         byte[] bytes = new byte[(int)size];
         if (!call.Memory.TryRead(value, bytes))
             return Errno.EFAULT;
-        error = path?.IsReadOnly() == true ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
-        if (error == Errno.EOPNOTSUPP && name.AsSpan().StartsWith("system.posix_acl_"u8) && !IsAccessList(bytes))
-            error = Errno.EINVAL;
+        bool isReadOnly = path?.IsReadOnly() == true;
+        if (IsOfAccess(name, out bool isDefault))
+            return isReadOnly ? Errno.EROFS : SetList(call, inode, path, isDefault, bytes);
+        error = isReadOnly ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
         if (error == Errno.None)
             error = inode.SetAttribute(name, bytes, (flags & Create) != 0, (flags & Replace) != 0);
         if (error == Errno.None)
@@ -110,12 +118,34 @@ public static class ExtendedAttributeCalls
         return error;
     }
 
-    /// <summary>A header with version 2, then entries of eight bytes (include/uapi/linux/posix_acl_xattr.h).</summary>
-    private static bool IsAccessList(ReadOnlySpan<byte> value) => value.Length >= 4 && value[..4].SequenceEqual("\x02\0\0\0"u8) && value.Length % 8 == 4;
+    private static bool IsOfAccess(ReadOnlySpan<byte> name, out bool isDefault)
+    {
+        isDefault = name.SequenceEqual("system.posix_acl_default"u8);
+        return isDefault || name.SequenceEqual("system.posix_acl_access"u8);
+    }
+
+    private static CallResult GetList(CallContext call, Inode inode, bool isDefault, GuestAddress value, ulong size)
+    {
+        if (inode.Kind == FileKind.SymbolicLink || inode.FileSystem is null)
+            return Errno.EOPNOTSUPP;
+        return (isDefault ? inode.DefaultAccessList : inode.AccessList) is { } list ? Store(call, AccessLists.Encode(list), value, size) : Errno.ENODATA;
+    }
+
+    private static CallResult SetList(CallContext call, Inode inode, PathEntry? path, bool isDefault, ReadOnlySpan<byte> value)
+    {
+        Errno error = AccessLists.Decode(value, out AccessList? list);
+        if (error == Errno.None)
+            error = Vfs.SetAccessList(call.Thread.FileCredentials, inode, list, isDefault);
+        if (error == Errno.None)
+            FileNotifier.OnFile(path, FileChange.AttributesChanged);
+        return error;
+    }
 
     private static CallResult Remove(CallContext call, Inode inode, PathEntry? path, GuestAddress address)
     {
         Errno error = ReadName(call, address, out byte[] name);
+        if (error == Errno.None && IsOfAccess(name, out bool isDefault))
+            return path?.IsReadOnly() == true ? Errno.EROFS : SetList(call, inode, path, isDefault, default);
         if (error == Errno.None)
             error = path?.IsReadOnly() == true ? Errno.EROFS : MayAccess(call, inode, name, forWriting: true);
         if (error == Errno.None)
@@ -152,9 +182,6 @@ public static class ExtendedAttributeCalls
         }
         if (name.StartsWith("security."u8))
             return !forWriting || credentials.Has(FilePrivileges.Administer) ? Errno.None : Errno.EPERM;
-        // POSIX ACLs are not kept: there is none.
-        if (!name.SequenceEqual("system.posix_acl_access"u8) && !name.SequenceEqual("system.posix_acl_default"u8))
-            return Errno.EOPNOTSUPP;
-        return forWriting ? Errno.EOPNOTSUPP : Errno.ENODATA;
+        return Errno.EOPNOTSUPP;
     }
 }
