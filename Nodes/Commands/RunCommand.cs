@@ -22,7 +22,7 @@ internal static class RunCommand
             return Failure.Usage(error, "run");
         if (used == arguments.Length)
             return Failure.Usage("no program given", "run");
-        if (NodeSettings.Load(AppContext.BaseDirectory, out error) is not { } settings)
+        if (NodeSettings.Load(AppContext.BaseDirectory, out error, onlyRuns: true) is not { } settings)
             return Failure.Report(error!);
         // One job can use one worker.
         settings.Workers = 1;

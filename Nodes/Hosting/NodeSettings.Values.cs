@@ -29,7 +29,7 @@ internal sealed partial record NodeSettings
                 return isCapacity;
             case "node.labels":
                 Labels = value;
-                return TryLabels(value, out _);
+                return value.Length == 0 || TryLabels(value, out _);
             case "node.data":
                 Data = value;
                 return true;
@@ -212,8 +212,15 @@ internal sealed partial record NodeSettings
     private static bool IsAddress(string text) =>
         Uri.TryCreate(text, UriKind.Absolute, out Uri? address) && (address.Scheme is "http" or "https");
 
-    private static bool IsName(string text) =>
-        text.Length is >= 1 and <= 63 && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '.');
+    private static bool IsName(string text)
+    {
+        foreach (char letter in text)
+        {
+            if (!char.IsAsciiLetterOrDigit(letter) && letter is not ('-' or '_' or '.'))
+                return false;
+        }
+        return text.Length is >= 1 and <= 63;
+    }
 
     private static bool TryNumber(string text, long least, long most, out long number) =>
         long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number) && number >= least && number <= most;

@@ -25,6 +25,8 @@ internal sealed partial record NodeSettings
 {
     public const string FileName = "cluster.hocon";
 
+    private bool _onlyRuns;
+
     public string Name { get; private set; } = "local";
 
     /// <summary>Host threads that run worlds.</summary>
@@ -140,25 +142,26 @@ internal sealed partial record NodeSettings
     /// The settings in force: those of the file nearest above <paramref name="folder"/>, or the defaults, and the environment's over them.
     /// Null when one is wrong.
     /// </summary>
-    public static NodeSettings? Load(string folder, out string? error)
+    /// <param name="onlyRuns">Only what running a program here needs: looking at all else would cost each start some milliseconds.</param>
+    public static NodeSettings? Load(string folder, out string? error, bool onlyRuns = false)
     {
         for (DirectoryInfo? place = new(folder); place is not null; place = place.Parent)
         {
             string file = Path.Combine(place.FullName, FileName);
             if (File.Exists(file))
-                return LoadFile(file, out error);
+                return LoadFile(file, out error, onlyRuns);
         }
-        var settings = new NodeSettings();
+        var settings = new NodeSettings { _onlyRuns = onlyRuns };
         error = settings.TakeEnvironment();
         return error is null ? settings : null;
     }
 
     /// <summary>The settings of a file, with the environment's over them.</summary>
-    public static NodeSettings? LoadFile(string file, out string? error)
+    public static NodeSettings? LoadFile(string file, out string? error, bool onlyRuns = false)
     {
         try
         {
-            NodeSettings? settings = Parse(File.ReadAllBytes(file), file, out error);
+            NodeSettings? settings = Parse(File.ReadAllBytes(file), file, out error, onlyRuns);
             error ??= settings!.TakeEnvironment();
             return error is null ? settings : null;
         }
@@ -170,9 +173,9 @@ internal sealed partial record NodeSettings
     }
 
     /// <summary>Reads settings from text; <paramref name="file"/> is for messages, which name the line.</summary>
-    public static NodeSettings? Parse(ReadOnlySpan<byte> text, string file, out string? error)
+    public static NodeSettings? Parse(ReadOnlySpan<byte> text, string file, out string? error, bool onlyRuns = false)
     {
-        var settings = new NodeSettings();
+        var settings = new NodeSettings { _onlyRuns = onlyRuns };
         var reader = new Utf8JsonReader(text, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
         string section = "", name = "";
         error = null;
@@ -216,15 +219,21 @@ internal sealed partial record NodeSettings
     {
         foreach (string name in Names)
         {
-            if (Environment.GetEnvironmentVariable(VariableOf(name)) is { } value && Set(name, value) is { } wrong)
+            if (!(_onlyRuns && IsOfNodesOnly(name)) && Environment.GetEnvironmentVariable(VariableOf(name)) is { } value && Set(name, value) is { } wrong)
                 return $"{VariableOf(name)}: {wrong}";
         }
         return null;
     }
 
+    /// <summary>True for settings that only a node which serves others looks at.</summary>
+    private static bool IsOfNodesOnly(string name) =>
+        name.StartsWith("api.", StringComparison.Ordinal) || name.StartsWith("cluster.", StringComparison.Ordinal) || name.StartsWith("peer.", StringComparison.Ordinal);
+
     /// <summary>Sets one setting from text; one line on what is wrong with it, or null.</summary>
     public string? Set(string name, string value)
     {
+        if (_onlyRuns && IsOfNodesOnly(name))
+            return null;
         int dot = name.IndexOf('.');
         bool? isGood = (dot < 0 ? "" : name[..dot]) switch
         {

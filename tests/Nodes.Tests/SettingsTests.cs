@@ -42,6 +42,15 @@ public sealed class SettingsTests
     }
 
     [Fact]
+    public void Running_a_program_looks_only_at_what_it_needs()
+    {
+        byte[] text = "{ \"api\": { \"listen\": \"nowhere\" }, \"node\": { \"quantum\": 5000 } }"u8.ToArray();
+        Assert.Null(NodeSettings.Parse(text, "file", out _));
+        Assert.Equal(5000, NodeSettings.Parse(text, "file", out _, onlyRuns: true)!.Quantum);
+        Assert.Null(NodeSettings.Parse("{ \"node\": { \"quantum\": 1 } }"u8, "file", out _, onlyRuns: true));
+    }
+
+    [Fact]
     public void Every_setting_is_explained_in_the_file_and_has_a_variable()
     {
         string text = File.ReadAllText(Path.Combine(Viv.Root, NodeSettings.FileName));
