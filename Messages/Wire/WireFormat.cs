@@ -171,7 +171,8 @@ public static partial class WireFormat
         Reach = (NetworkReach)wire.Reach,
         Switch = wire.Switch,
         Address = wire.HasAddress ? wire.Address : null,
-        Published = [.. wire.Published.Select(static port => new Messages.PublishedPort(port.Host, port.Guest))],
+        // The empty list itself, so that settings without are equal to those of a job that was not read.
+        Published = wire.Published.Count == 0 ? [] : [.. wire.Published.Select(static port => new Messages.PublishedPort(port.Host, port.Guest))],
     };
 
     private static ReadOnlyDictionary<string, string> Read(MapField<string, string> labels) =>

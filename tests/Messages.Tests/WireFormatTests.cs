@@ -78,6 +78,7 @@ public sealed class WireFormatTests
             Assert.NotEqual(JsonSerializer.Serialize(property.GetValue(empty)), JsonSerializer.Serialize(property.GetValue(Full)));
         Assert.Equal(JsonSerializer.Serialize(Full), JsonSerializer.Serialize(WireFormat.ReadSpec(WireFormat.Write(Full))));
         Assert.Equal(JsonSerializer.Serialize(empty), JsonSerializer.Serialize(WireFormat.ReadSpec(WireFormat.Write(empty))));
+        Assert.Equal(new NetworkSettings(), WireFormat.ReadSpec(WireFormat.Write(empty)).Network);
         Assert.Same(JobRequirements.None, WireFormat.ReadSpec(WireFormat.Write(empty)).Requirements);
     }
 
