@@ -39,20 +39,20 @@ internal sealed class FuzzCampaign(DifferentialRunner runner)
         foreach (var input in inputs)
         {
             var slice = random.Chance(250) ? random.Between(1, 9) : NoSlices;
-            if (runner.Difference(program, input, slice) is null)
+            if (runner.Difference(program, input, slice) is not { } found)
                 continue;
-            Shrink(seed, program, input, slice, offset);
+            Shrink(seed, program, input, slice, offset, found);
             return;
         }
     }
 
-    private void Shrink(ulong seed, FuzzProgram program, FuzzInput input, long slice, int offset)
+    private void Shrink(ulong seed, FuzzProgram program, FuzzInput input, long slice, int offset, string found)
     {
         Failures++;
         var difference = Again(ref program, input, slice, offset);
         if (difference is null)
         {
-            _report.AppendLine($"seed {seed}: a difference that does not come again\n{program}");
+            _report.AppendLine($"seed {seed}: a difference that does not come again elsewhere: {found}\n{program}");
             return;
         }
 
