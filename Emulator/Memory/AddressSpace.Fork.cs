@@ -63,9 +63,13 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Thread-safe: a template never changes.</summary>
     internal AddressSpace? CopyTemplate(MemoryAccountant accountant, MemoryLimits limits, ReadOnlySpan<TemplateContent> objects)
     {
+        if (!MappingBudget.HasRoom(_areas.Count))
+            return null;
         AddressSpace? copy = Copy(accountant, _templateChanges!, TakeSpare(), objects);
-        if (copy is not null)
-            copy.Limits = limits;
+        if (copy is null)
+            return null;
+        copy.Limits = limits;
+        copy.CountAreas();
         return copy;
     }
 
