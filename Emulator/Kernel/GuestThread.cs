@@ -119,6 +119,12 @@ public sealed partial class GuestThread
     /// <summary>Its keyrings; null until it has any.</summary>
     public Keys.ThreadKeys? Keys { get; set; }
 
+    /// <summary>What counts for it (perf_event_open(2)).</summary>
+    internal List<Performance.PerformanceEvent> Events { get; } = [];
+
+    /// <summary>Times that it gave the processor to others.</summary>
+    public ulong ContextSwitches { get; private set; }
+
     /// <summary>Nanoseconds its calls count for.</summary>
     public ulong SystemTime { get; internal set; }
 
@@ -163,6 +169,7 @@ public sealed partial class GuestThread
     internal void Park()
     {
         State = ThreadState.Parked;
+        ContextSwitches++;
         Process.World.Calls?.Park(Call);
         foreach (Source source in Call.Sources)
         {

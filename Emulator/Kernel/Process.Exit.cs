@@ -165,6 +165,8 @@ public sealed partial class Process
         if (survivor.Id != Id)
             Space.Release(survivor.Id);
         survivor.Id = Id;
+        foreach (Performance.PerformanceEvent counter in survivor.Events.ToArray())
+            counter.OnExecution();
         if (survivor.Keys is { } keys)
             keys.Own = null;
     }
