@@ -14,9 +14,6 @@ public sealed partial class DatagramSocket
 
     private IOutsideDatagrams? _outside;
 
-    /// <summary>IP_RECVERR: an unconnected socket is told of errors as well.</summary>
-    public bool WantsErrors { get; set; }
-
     private Errno BindInternet(CallContext call, InternetAddress internet, out SocketAddress bound)
     {
         bound = internet;
@@ -106,7 +103,7 @@ public sealed partial class DatagramSocket
         if (Network.Ports.FindDatagram(Protocol, target, from, device) is { } receiver)
             receiver.Deliver(bytes, from, new PacketInfo(target.Address, device, hops, wishes?.Class ?? TrafficClass, World.Clock.Realtime));
         else
-            Refuse(Errno.ECONNREFUSED);
+            Refuse(bytes, target);
         return bytes.Length;
     }
 
@@ -141,14 +138,4 @@ public sealed partial class DatagramSocket
 
     /// <summary>True when a connected socket takes datagrams of this sender.</summary>
     internal bool TakesFrom(InternetAddress sender) => Remote is not InternetAddress remote || remote == sender;
-
-    /// <summary>An error came back for something sent.</summary>
-    internal void Refuse(Errno error)
-    {
-        // Whoever is not connected asked for it, or hears nothing (udp(7)).
-        if (Remote is null && !WantsErrors)
-            return;
-        PendingError = error;
-        Source.Pulse(Readiness.Error);
-    }
 }

@@ -163,7 +163,7 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         Readiness ready = Queue.Count > 0 || ReadShut ? Readiness.In : Readiness.None;
         ready |= ReadShut ? Readiness.ReadHangUp : 0;
         ready |= ReadShut && WriteShut ? Readiness.HangUp : 0;
-        ready |= PendingError != Errno.None ? Readiness.Error : 0;
+        ready |= PendingError != Errno.None || _errors.Count > 0 ? Readiness.Error : 0;
         bool canWrite = IsInternet || SendBuffer.IsWritable && !(_peer is { IsClosed: false } peer && peer.Refuses(this));
         return ready | (canWrite ? Readiness.Out : 0);
     }

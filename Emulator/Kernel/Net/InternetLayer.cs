@@ -166,6 +166,23 @@ public sealed class InternetLayer(Network network)
         if (quote.Protocol == IpProtocol.Tcp)
             network.Connections.Fail(quote.Local, quote.Remote, error);
         else if (quote.Protocol is IpProtocol.Udp or IpProtocol.UdpLite && network.Ports.FindDatagram(quote.Protocol, quote.Local, quote.Remote, 0) is { } sender)
-            sender.Refuse(error);
+            sender.Refuse(new SocketError(error, quote.Remote, packet.Source, message[0], message[1], InformationOf(packet.Is4, message), PayloadOf(message[header..])));
+    }
+
+    /// <summary>The size that a packet may have at most, in messages that tell it.</summary>
+    private static uint InformationOf(bool is4, ReadOnlySpan<byte> message)
+    {
+        const byte tooLong4 = 4, tooBig6 = 2;
+        if (is4)
+            return message[0] == Icmp.Unreachable && message[1] == tooLong4 ? System.Buffers.Binary.BinaryPrimitives.ReadUInt16BigEndian(message[6..]) : 0u;
+        return message[0] == tooBig6 ? System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(message[4..]) : 0;
+    }
+
+    /// <summary>What is behind the UDP header of a quoted packet.</summary>
+    private static byte[] PayloadOf(ReadOnlySpan<byte> quoted)
+    {
+        const int udp = 8, header6 = 40;
+        int header = quoted[0] >> 4 == 4 ? (quoted[0] & 0xF) * 4 : header6;
+        return quoted.Length > header + udp ? quoted[(header + udp)..].ToArray() : [];
     }
 }

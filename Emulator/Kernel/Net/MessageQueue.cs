@@ -11,6 +11,9 @@ public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderU
     /// <summary>How a datagram arrived.</summary>
     public PacketInfo? Packet { get; init; }
 
+    /// <summary>The error that is told instead of a message.</summary>
+    public SocketError? Error { get; init; }
+
     /// <summary>Lets go of descriptors that nobody took.</summary>
     public void Release()
     {

@@ -11,8 +11,9 @@ public struct IoUringSqe
     public const byte Link = 4;
     public const byte HardLink = 8;
     public const byte Async = 0x10;
+    public const byte SelectsBuffer = 0x20;
     public const byte SkipSuccess = 0x40;
-    public const byte Known = FixedFile | Drain | Link | HardLink | Async | SkipSuccess;
+    public const byte Known = FixedFile | Drain | Link | HardLink | Async | SelectsBuffer | SkipSuccess;
 
     [FieldOffset(0)] public byte Opcode;
     [FieldOffset(1)] public byte Flags;
@@ -41,6 +42,9 @@ public struct IoUringCqe
 {
     /// <summary>IORING_CQE_F_MORE: the operation will tell again.</summary>
     public const uint More = 2;
+
+    /// <summary>The number of the buffer that was chosen is in the upper half.</summary>
+    public const uint HasBuffer = 1;
 
     public ulong UserData;
     public int Result;

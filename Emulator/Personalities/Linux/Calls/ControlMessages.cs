@@ -106,6 +106,12 @@ internal static class ControlMessages
             fits = PacketMessages.Write(socket, packet, ref writer);
             used = writer.Used;
         }
+        if (ancillary.Error is { } error)
+        {
+            var writer = new ControlWriter(call, address, room) { Used = used };
+            fits &= PacketMessages.WriteError(socket, error, ref writer);
+            used = writer.Used;
+        }
         if (socket.PassCredentials)
         {
             Span<int> identity = [call.Pids.Inside(ancillary.SenderProcess), (int)ancillary.SenderUser, (int)ancillary.SenderGroup];

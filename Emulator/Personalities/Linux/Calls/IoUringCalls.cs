@@ -8,7 +8,7 @@ using Vivarium.Emulator.Personalities.Linux.Rings;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
-/// <summary>io_uring_setup(2), io_uring_enter(2), io_uring_register(2). Rings without a kernel thread, with entries of the plain sizes.</summary>
+/// <summary>io_uring_setup(2), io_uring_enter(2), io_uring_register(2). Rings with entries of the plain sizes.</summary>
 public static class IoUringCalls
 {
     private const uint GetEvents = 1;
@@ -16,16 +16,21 @@ public static class IoUringCalls
 
     public static CallResult IoUringSetup(CallContext call, uint entries, GuestAddress address)
     {
-        // CQSIZE, CLAMP, SUBMIT_ALL, COOP_TASKRUN, TASKRUN_FLAG, SINGLE_ISSUER, DEFER_TASKRUN; completions are always delivered at calls.
+        // SQPOLL, SQ_AFF, CQSIZE, CLAMP, R_DISABLED, SUBMIT_ALL, COOP_TASKRUN, TASKRUN_FLAG, SINGLE_ISSUER, DEFER_TASKRUN; completions are always delivered at calls.
         const uint sized = 8, clamped = 0x10, submitAll = 0x80, singleIssuer = 0x1000, deferred = 0x2000;
-        const uint known = sized | clamped | submitAll | 0x100 | 0x200 | singleIssuer | deferred;
-        // SINGLE_MMAP, NODROP, SUBMIT_STABLE, RW_CUR_POS, FAST_POLL, POLL_32BITS, EXT_ARG, NATIVE_WORKERS, CQE_SKIP, LINKED_FILE.
-        const uint features = 0x1 | 0x2 | 0x4 | 0x8 | 0x20 | 0x40 | 0x100 | 0x200 | 0x800 | 0x1000;
+        const uint polls = 2, bound = 4, disabled = 0x40, tasks = 0x100 | 0x200 | deferred;
+        const uint known = polls | bound | sized | clamped | disabled | submitAll | tasks | singleIssuer;
+        // SINGLE_MMAP, NODROP, SUBMIT_STABLE, RW_CUR_POS, FAST_POLL, POLL_32BITS, SQPOLL_NONFIXED, EXT_ARG, NATIVE_WORKERS, CQE_SKIP, LINKED_FILE.
+        const uint features = 0x1 | 0x2 | 0x4 | 0x8 | 0x20 | 0x40 | 0x80 | 0x100 | 0x200 | 0x800 | 0x1000;
         if (!call.Memory.TryRead(address, out IoUringParams parameters))
             return Errno.EFAULT;
         if (parameters.Reserved0 != 0 || parameters.Reserved1 != 0 || (parameters.Flags & ~known) != 0)
             return Errno.EINVAL;
         if ((parameters.Flags & (deferred | singleIssuer)) == deferred || entries == 0)
+            return Errno.EINVAL;
+        // Who has a thread of the kernel has no work of its own to look for.
+        bool hasThread = (parameters.Flags & polls) != 0;
+        if ((parameters.Flags & (hasThread ? tasks : bound)) != 0)
             return Errno.EINVAL;
         if (Clamp(ref entries, IoRing.MostEntries, (parameters.Flags & clamped) != 0) is not Errno.None and Errno error)
             return error;
@@ -39,8 +44,9 @@ public static class IoUringCalls
             if (completions < submissions)
                 return Errno.EINVAL;
         }
-        if (IoRing.Create(call.World, submissions, completions, (parameters.Flags & submitAll) != 0) is not { } ring)
+        if (IoRing.Create(call.World, submissions, completions, (parameters.Flags & submitAll) != 0, hasThread) is not { } ring)
             return Errno.ENOMEM;
+        ring.IsDisabled = (parameters.Flags & disabled) != 0;
         ring.Describe(ref parameters);
         parameters.Features = features;
         if (call.Memory.TryWrite(address, parameters))
@@ -59,17 +65,24 @@ public static class IoUringCalls
 
     public static CallResult IoUringEnter(CallContext call, int fd, uint count, uint least, uint flags, GuestAddress argument, ulong size)
     {
-        // SQ_WAKEUP and SQ_WAIT mean nothing without a kernel thread.
-        if ((flags & ~(GetEvents | 2 | 4 | ExtendedArgument)) != 0)
+        const uint wakes = 2, waits = 4;
+        if ((flags & ~(GetEvents | wakes | waits | ExtendedArgument)) != 0)
             return Errno.EINVAL;
         if (call.UsableFile(fd, out OpenFile file) != Errno.None)
             return Errno.EBADF;
         if (file is not IoRing ring)
             return Errno.EOPNOTSUPP;
+        if (ring.IsDisabled)
+            return Errno.EBADFD;
         if (call.State is null)
         {
             call.State = ring;
-            call.Progress = Submit(call, ring, count);
+            if (!ring.Polls)
+                call.Progress = Submit(call, ring, count);
+            else if ((flags & wakes) != 0)
+                Submit(call, ring, uint.MaxValue);
+            if (ring.Polls)
+                call.Progress = count;
         }
         if ((flags & GetEvents) == 0 || (count != 0 && call.Progress < count && call.Progress == 0))
             return call.Progress;
@@ -216,6 +229,13 @@ public static class IoUringCalls
                 return UpdateFiles(call, ring, argument, count);
             case 8:
                 return Probe(call, argument, count);
+            case 12:
+                if (!ring.IsDisabled)
+                    return Errno.EBADFD;
+                ring.IsDisabled = false;
+                return 0;
+            case 22 or 23:
+                return RegisterBufferRing(call, ring, argument, count, registers: operation == 22);
             default:
                 return Errno.EINVAL;
         }
@@ -257,6 +277,36 @@ public static class IoUringCalls
             return 0;
         ring.SetFiles([]);
         return result.Outcome == CallOutcome.Error ? result : Errno.EBADF;
+    }
+
+    /// <summary>struct io_uring_buf_reg: where the ring is, how many entries it has, the number of its group.</summary>
+    private static CallResult RegisterBufferRing(CallContext call, IoRing ring, GuestAddress argument, uint count, bool registers)
+    {
+        Span<ulong> words = stackalloc ulong[5];
+        if (argument.IsNull || count != 1)
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(argument, System.Runtime.InteropServices.MemoryMarshal.AsBytes(words)))
+            return Errno.EFAULT;
+        (ulong address, uint entries, ushort group, uint flags) = (words[0], (uint)words[1], (ushort)(words[1] >> 32), (uint)(words[1] >> 48));
+        if (words[2..].IndexOfAnyExcept(0ul) >= 0 || flags != 0)
+            return Errno.EINVAL;
+        bool exists = ring.ProvidedBuffers.TryGetValue(group, out RingBuffers? before);
+        if (!registers)
+        {
+            if (!exists)
+                return Errno.ENOENT;
+            return before!.IsMapped && ring.ProvidedBuffers.Remove(group) ? 0 : Errno.EINVAL;
+        }
+        if (address == 0)
+            return Errno.EFAULT;
+        if (address % GuestAddress.PageSize != 0 || !BitOperations.IsPow2(entries) || entries >= RingBuffers.Most)
+            return Errno.EINVAL;
+        if (exists && (before!.IsMapped || before.Count > 0))
+            return Errno.EEXIST;
+        if (!call.Memory.IsMapped(new GuestAddress(address), entries * 16ul))
+            return Errno.EFAULT;
+        ring.ProvidedBuffers[group] = new RingBuffers(new GuestAddress(address), entries);
+        return 0;
     }
 
     /// <summary>struct io_uring_files_update: first place, and where the descriptors are.</summary>

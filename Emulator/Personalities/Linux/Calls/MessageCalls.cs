@@ -132,9 +132,8 @@ public static class MessageCalls
 
     private static Received Receive(Socket socket, Span<byte> into, int flags)
     {
-        // Errors are told when they happen; none are kept for later reading (ip(7), IP_RECVERR).
         if ((flags & ErrorQueue) != 0)
-            return Errno.EAGAIN;
+            return socket is DatagramSocket datagrams ? datagrams.ReceiveError(into) : Errno.EAGAIN;
         bool isPeek = (flags & Peek) != 0;
         return (flags & Urgent) != 0 ? socket.ReceiveUrgent(into, isPeek) : socket.Receive(into, isPeek);
     }
@@ -262,7 +261,7 @@ public static class MessageCalls
         bool isPeek = (flags & Peek) != 0;
         bool fits = ControlMessages.Write(
             call, socket, received.Ancillary, new GuestAddress(header.Control), header.ControlLength, (flags & CloseControlOnExec) != 0, isPeek, out ulong used);
-        int result = (socket.Kind != SocketKind.Stream && received.Whole > received.Count ? Truncated : 0) | (fits ? 0 : ControlTruncated) | (flags & CloseControlOnExec);
+        int result = (socket.Kind != SocketKind.Stream && received.Whole > received.Count ? Truncated : 0) | (fits ? 0 : ControlTruncated) | (flags & CloseControlOnExec) | (received.Ancillary.Error is null ? 0 : ErrorQueue);
         int nameLength = 0;
         if (header.Name != 0 && received.From is not (null or UnixPath { Path.Length: 0 }))
         {

@@ -11,7 +11,7 @@ internal static class PacketMessages
 {
     private const int Class4 = 1, Hops4 = 2, Info4 = 8;
     private const int Info6 = 50, Hops6 = 52, Class6 = 67;
-    private const int TimeStamp = 29, TimeStampNanoseconds = 35;
+    private const int TimeStamp = 29, TimeStampNanoseconds = 35, TimeStamping = 37;
     private const int WantsInfo4 = 8, WantsHops4 = 12, WantsClass4 = 13;
     private const int WantsInfo6 = 49, WantsHops6 = 51, WantsClass6 = 66;
 
@@ -57,9 +57,35 @@ internal static class PacketMessages
         time[1] /= 1000;
         if (Wants(SocketOptions.Socket, TimeStamp))
             fits &= writer.Put(SocketOptions.Socket, TimeStamp, MemoryMarshal.AsBytes(time));
+        const int receives = 8, tells = 16;
+        if ((socket.OtherOptions.GetValueOrDefault((SocketOptions.Socket, TimeStamping)) & (receives | tells)) == (receives | tells))
+        {
+            // Three times: of the system, one that is no more, of the device.
+            Span<long> stamps = [packet.Time / 1_000_000_000, packet.Time % 1_000_000_000, 0, 0, 0, 0];
+            fits &= writer.Put(SocketOptions.Socket, TimeStamping, MemoryMarshal.AsBytes(stamps));
+        }
         if (IpPrefix.Is4(packet.Destination))
             fits &= Write4(packet, Wants, ref writer);
         return socket.Family == SocketFamily.Internet6 ? fits & Write6(packet, Wants, ref writer) : fits;
+    }
+
+    /// <summary>struct sock_extended_err, and behind it the address of who told the error (ip(7), IP_RECVERR).</summary>
+    public static bool WriteError(Socket socket, SocketError error, ref ControlWriter writer)
+    {
+        const int error4 = 11, error6 = 25, size = 16, size4 = 16, size6 = 28;
+        const byte ofControl4 = 2, ofControl6 = 3;
+        bool is4 = IpPrefix.Is4(error.Destination.Address), is4Socket = socket.Family == SocketFamily.Internet4;
+        Span<byte> told = stackalloc byte[size + size6];
+        told.Clear();
+        MemoryMarshal.Write(told, (int)error.Error);
+        (told[4], told[5], told[6]) = (is4 ? ofControl4 : ofControl6, error.Type, error.Code);
+        MemoryMarshal.Write(told[8..], error.Information);
+        Span<byte> name = stackalloc byte[128];
+        SocketNames.Encode(socket.Family, new InternetAddress(error.Teller, 0), name);
+        int nameSize = is4Socket ? size4 : size6;
+        name[..nameSize].CopyTo(told[size..]);
+        told = told[..(size + nameSize)];
+        return is4Socket ? writer.Put(SocketOptions.Ip, error4, told) : writer.Put(SocketOptions.Ip6, error6, told);
     }
 
     private static bool Write4(PacketInfo packet, Func<int, int, bool> wants, ref ControlWriter writer)

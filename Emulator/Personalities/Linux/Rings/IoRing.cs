@@ -24,7 +24,7 @@ public sealed class IoRing : OpenFile
 
     // IORING_OFF_CQ_RING is the same region (IORING_FEAT_SINGLE_MMAP); IORING_OFF_SQES another.
     private const ulong CompletionOffset = 0x8000000, EntriesOffset = 0x10000000;
-    private const uint HasOverflow = 2;
+    private const uint NeedsWakeUp = 1, HasOverflow = 2;
 
     private readonly Inode _inode;
     private readonly AnonymousObject _rings;
@@ -54,6 +54,29 @@ public sealed class IoRing : OpenFile
 
     public IoVector[] Buffers { get; set; } = [];
 
+    /// <summary>Buffers for requests that choose one, by the number of their group.</summary>
+    internal SortedDictionary<ushort, RingBuffers> ProvidedBuffers { get; } = [];
+
+    /// <summary>
+    /// The kernel looks for submissions by itself (IORING_SETUP_SQPOLL). Here its thread always sleeps, as after its idle time, and says so:
+    /// the guest wakes it with io_uring_enter(2).
+    /// </summary>
+    public bool Polls
+    {
+        get => _polls;
+        init
+        {
+            _polls = value;
+            if (value)
+                Put(SubmissionFlags, NeedsWakeUp);
+        }
+    }
+
+    private readonly bool _polls;
+
+    /// <summary>Nothing is submitted until it is enabled (IORING_SETUP_R_DISABLED).</summary>
+    public bool IsDisabled { get; set; }
+
     /// <summary>An eventfd told of completions.</summary>
     public EventCounter? Told { get; set; }
 
@@ -75,12 +98,12 @@ public sealed class IoRing : OpenFile
     private int ArrayOffset => CompletionArray + ((int)_completions * CompletionSize);
 
     /// <summary>Null when the world has no memory for it.</summary>
-    public static IoRing? Create(World world, uint submissions, uint completions, bool submitsAll)
+    public static IoRing? Create(World world, uint submissions, uint completions, bool submitsAll, bool polls)
     {
         var rings = new AnonymousObject(world.Accountant);
         var entries = new AnonymousObject(world.Accountant);
         if (rings.SetLength(CompletionArray + (completions * (long)CompletionSize) + (submissions * 4L)) && entries.SetLength(submissions * (long)SubmissionSize))
-            return new IoRing(world, rings, entries, submissions, completions) { SubmitsAll = submitsAll };
+            return new IoRing(world, rings, entries, submissions, completions) { SubmitsAll = submitsAll, Polls = polls };
         rings.Release();
         entries.Release();
         return null;

@@ -17,7 +17,7 @@ internal static class RingOperations
     /// <summary>Highest operation known here, for IORING_REGISTER_PROBE.</summary>
     public const byte Last = 45;
 
-    public static bool IsKnown(byte opcode) => opcode is < 30 or (>= 33 and <= 39) or Last;
+    public static bool IsKnown(byte opcode) => opcode is < 30 or (>= 31 and <= 39) or (>= 41 and <= Last);
 
     /// <summary>Runs an operation, for the first time or again.</summary>
     public static CallResult Run(RingRequest request, CallContext call, in IoUringSqe entry)
@@ -28,10 +28,38 @@ internal static class RingOperations
             call.FixedFile = (uint)fd < (uint)request.Ring.Files.Length ? request.Ring.Files[fd] : null;
             fd = CallContext.FixedDescriptor;
         }
-        CallResult result = Dispatch(request, call, fd, entry);
+        CallResult result = (entry.Flags & IoUringSqe.SelectsBuffer) != 0 ? SelectBuffer(request, call, fd, entry) : Dispatch(request, call, fd, entry);
         // What a non-blocking file has not now is waited for all the same, unless the operation itself says no (io_rw_init_file, io_recv).
         bool mayWait = result is { Outcome: CallOutcome.Error, Error: Errno.EAGAIN } && !call.Interrupted && !IsImpatient(entry);
         return mayWait && call.File(fd) is { IsNonBlocking: true } file ? call.Wait(file.Source, RestartKind.Never) : result;
+    }
+
+    /// <summary>Reads and receives into the next of the buffers that were given beforehand; again and again when it is asked to.</summary>
+    private static CallResult SelectBuffer(RingRequest request, CallContext call, int fd, IoUringSqe entry)
+    {
+        const byte read = 22, receive = 27;
+        const ushort again = 2;
+        if (entry.Opcode is not (read or receive))
+            return Errno.EINVAL;
+        bool isMultishot = entry.Opcode == receive && (entry.Priority & again) != 0;
+        uint most = entry.Length;
+        while (true)
+        {
+            if (!request.Ring.ProvidedBuffers.TryGetValue(entry.BufferIndex, out RingBuffers? group) || group.Peek(call.Memory) is not { } buffer)
+                return Errno.ENOBUFS;
+            (entry.Address, entry.Length) = (buffer.Address, most == 0 ? buffer.Length : Math.Min(most, buffer.Length));
+            CallResult result = Dispatch(request, call, fd, entry);
+            if (result.Outcome != CallOutcome.Value || (isMultishot && result.Value == 0))
+                return result;
+            group.Take();
+            uint told = IoUringCqe.HasBuffer | (uint)buffer.Number << 16;
+            if (!isMultishot)
+            {
+                request.EndFlags = told;
+                return result;
+            }
+            request.Tell((int)result.Value, told);
+        }
     }
 
     private static bool IsImpatient(in IoUringSqe entry)
@@ -211,6 +239,10 @@ internal static class RingOperations
                 return OpenCalls.Openat2(call, fd, address, second, entry.Length);
             case 29:
                 return EpollCalls.EpollCtl(call, fd, (int)entry.Length, (int)entry.Offset, address);
+            case 31:
+                return ProvideBuffers(request.Ring, call, entry);
+            case 32:
+                return RemoveBuffers(request.Ring, entry);
             default:
                 return MoreNames(call, fd, entry, address, second, flags);
         }
@@ -234,11 +266,59 @@ internal static class RingOperations
                 return NameCalls.Symlinkat(call, address, fd, second);
             case 39:
                 return NameCalls.Linkat(call, fd, address, (int)entry.Length, second, flags);
+            case 41:
+                return ExtendedAttributeCalls.Fsetxattr(call, fd, address, second, entry.Length, flags);
+            case 42:
+                return ExtendedAttributeCalls.Setxattr(call, new GuestAddress(entry.Address3), address, second, entry.Length, flags);
+            case 43:
+                return ExtendedAttributeCalls.Fgetxattr(call, fd, address, second, entry.Length);
+            case 44:
+                return ExtendedAttributeCalls.Getxattr(call, new GuestAddress(entry.Address3), address, second, entry.Length);
             case 45:
                 return SocketCalls.Socket(call, fd, (int)entry.Offset, (int)entry.Length);
             default:
                 return Errno.EINVAL;
         }
+    }
+
+    /// <summary>Gives buffers that lie one after the other: how many, where, of what length, from which number on.</summary>
+    private static CallResult ProvideBuffers(IoRing ring, CallContext call, in IoUringSqe entry)
+    {
+        if (entry.OperationFlags != 0 || entry.OtherDescriptor != 0)
+            return Errno.EINVAL;
+        if (entry.Descriptor is <= 0 or > RingBuffers.Most || entry.Offset > ushort.MaxValue)
+            return Errno.E2BIG;
+        ulong size = (ulong)entry.Descriptor * entry.Length;
+        if (entry.Address + size < entry.Address)
+            return Errno.EOVERFLOW;
+        if (entry.Offset + (ulong)entry.Descriptor > RingBuffers.Most)
+            return Errno.EINVAL;
+        if (!call.Memory.IsMapped(new GuestAddress(entry.Address), Math.Max(1, size)))
+            return Errno.EFAULT;
+        if (!ring.ProvidedBuffers.TryGetValue(entry.BufferIndex, out RingBuffers? group))
+            ring.ProvidedBuffers.Add(entry.BufferIndex, group = new RingBuffers());
+        if (group.IsMapped)
+            return Errno.EINVAL;
+        if (group.Count + entry.Descriptor > RingBuffers.Most)
+            return Errno.ENOMEM;
+        for (int i = 0; i < entry.Descriptor; i++)
+            group.Add(new ProvidedBuffer(entry.Address + ((ulong)i * entry.Length), entry.Length, (ushort)((int)entry.Offset + i)));
+        return 0;
+    }
+
+    /// <summary>Takes given buffers back; how many there were.</summary>
+    private static CallResult RemoveBuffers(IoRing ring, in IoUringSqe entry)
+    {
+        if (entry.OperationFlags != 0 || entry.Address != 0 || entry.Length != 0 || entry.Offset != 0 || entry.OtherDescriptor != 0 || entry.Descriptor is <= 0 or > RingBuffers.Most)
+            return Errno.EINVAL;
+        if (!ring.ProvidedBuffers.TryGetValue(entry.BufferIndex, out RingBuffers? group))
+            return Errno.ENOENT;
+        if (group.IsMapped)
+            return Errno.EINVAL;
+        int removed = Math.Min(group.Count, entry.Descriptor);
+        for (int i = 0; i < removed; i++)
+            group.Take();
+        return removed;
     }
 
     /// <summary>Replaces registered files by descriptors; -1 frees a place.</summary>

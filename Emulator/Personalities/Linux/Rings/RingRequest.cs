@@ -56,7 +56,10 @@ public sealed class RingRequest
     }
 
     /// <summary>One result of several (multishot); the request goes on.</summary>
-    public void Tell(int result) => _ring.Complete(Entry.UserData, result, IoUringCqe.More);
+    public void Tell(int result, uint flags = 0) => _ring.Complete(Entry.UserData, result, IoUringCqe.More | flags);
+
+    /// <summary>What its end tells beside the result.</summary>
+    public uint EndFlags { get; set; }
 
     /// <summary>Cancels the request when the operation that asks for it is told; false when it is over.</summary>
     public bool Cancel()
@@ -108,7 +111,7 @@ public sealed class RingRequest
             : result.Outcome == CallOutcome.Interrupted ? -(int)Errno.EINTR : -(int)result.Error;
         bool isGood = value >= 0 && !RingOperations.IsShort(Entry, value);
         if (!isGood || (Entry.Flags & IoUringSqe.SkipSuccess) == 0)
-            _ring.Complete(Entry.UserData, value, 0);
+            _ring.Complete(Entry.UserData, value, EndFlags);
         TellLimit(-(int)Errno.ECANCELED);
         if (Next is not { } next)
             return;
