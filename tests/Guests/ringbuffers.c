@@ -102,7 +102,7 @@ static void given(void)
     run("no count", 1, 1);
     provide(3, 4, 0xffff, memory[0]);
     run("numbers end", 1, 1);
-    provide(3, 4, 100, (char *)8);
+    provide(3, 4, 100, (char *)-64);
     run("not there", 1, 1);
     provide(3, 4, 100, memory[0]);
     run("given", 1, 1);

@@ -166,7 +166,7 @@ public sealed class InternetLayer(Network network)
         if (quote.Protocol == IpProtocol.Tcp)
             network.Connections.Fail(quote.Local, quote.Remote, error);
         else if (quote.Protocol is IpProtocol.Udp or IpProtocol.UdpLite && network.Ports.FindDatagram(quote.Protocol, quote.Local, quote.Remote, 0) is { } sender)
-            sender.Refuse(new SocketError(error, quote.Remote, packet.Source, message[0], message[1], InformationOf(packet.Is4, message), PayloadOf(message[header..])));
+            sender.Refuse(new ReturnedError(error, quote.Remote, packet.Source, message[0], message[1], InformationOf(packet.Is4, message), PayloadOf(message[header..])));
     }
 
     /// <summary>The size that a packet may have at most, in messages that tell it.</summary>

@@ -12,7 +12,7 @@ public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderU
     public PacketInfo? Packet { get; init; }
 
     /// <summary>The error that is told instead of a message.</summary>
-    public SocketError? Error { get; init; }
+    public ReturnedError? Error { get; init; }
 
     /// <summary>Lets go of descriptors that nobody took.</summary>
     public void Release()

@@ -70,7 +70,7 @@ internal static class PacketMessages
     }
 
     /// <summary>struct sock_extended_err, and behind it the address of who told the error (ip(7), IP_RECVERR).</summary>
-    public static bool WriteError(Socket socket, SocketError error, ref ControlWriter writer)
+    public static bool WriteError(Socket socket, ReturnedError error, ref ControlWriter writer)
     {
         const int error4 = 11, error6 = 25, size = 16, size4 = 16, size6 = 28;
         const byte ofControl4 = 2, ofControl6 = 3;

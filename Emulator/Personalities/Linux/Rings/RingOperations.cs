@@ -14,6 +14,9 @@ internal static class RingOperations
 
     private const uint Multishot = 1;
 
+    /// <summary>The end of user addresses (TASK_SIZE).</summary>
+    private const ulong UserEnd = 0x7FFF_FFFF_F000;
+
     /// <summary>Highest operation known here, for IORING_REGISTER_PROBE.</summary>
     public const byte Last = 45;
 
@@ -45,6 +48,9 @@ internal static class RingOperations
         uint most = entry.Length;
         while (true)
         {
+            // After a result the next buffer is chosen when there is something for it.
+            if (request.HasTold && call.File(fd) is { } file && (file.Poll() & (Readiness.In | Readiness.Error | Readiness.HangUp)) == 0)
+                return call.Wait(file.Source, RestartKind.Never);
             if (!request.Ring.ProvidedBuffers.TryGetValue(entry.BufferIndex, out RingBuffers? group) || group.Peek(call.Memory) is not { } buffer)
                 return Errno.ENOBUFS;
             (entry.Address, entry.Length) = (buffer.Address, most == 0 ? buffer.Length : Math.Min(most, buffer.Length));
@@ -59,6 +65,8 @@ internal static class RingOperations
                 return result;
             }
             request.Tell((int)result.Value, told);
+            // The next one begins anew.
+            call.Progress = 0;
         }
     }
 
@@ -211,6 +219,9 @@ internal static class RingOperations
                 return (flags & 1) != 0 ? ContentCalls.Fdatasync(call, fd) : ContentCalls.Fsync(call, fd);
             case 8:
                 return ContentCalls.SyncFileRange(call, fd, (long)entry.Offset, entry.Length, flags);
+            // Again and again only into buffers that are chosen.
+            case 10 or 27 when (entry.Priority & 2) != 0 && (entry.Flags & IoUringSqe.SelectsBuffer) == 0:
+                return Errno.EINVAL;
             case 9:
                 return MessageCalls.Sendmsg(call, fd, address, (int)flags);
             case 10:
@@ -293,7 +304,8 @@ internal static class RingOperations
             return Errno.EOVERFLOW;
         if (entry.Offset + (ulong)entry.Descriptor > RingBuffers.Most)
             return Errno.EINVAL;
-        if (!call.Memory.IsMapped(new GuestAddress(entry.Address), Math.Max(1, size)))
+        // Whether they are there shows when they are used.
+        if (entry.Address + size > UserEnd)
             return Errno.EFAULT;
         if (!ring.ProvidedBuffers.TryGetValue(entry.BufferIndex, out RingBuffers? group))
             ring.ProvidedBuffers.Add(entry.BufferIndex, group = new RingBuffers());

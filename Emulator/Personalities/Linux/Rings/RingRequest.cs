@@ -56,7 +56,14 @@ public sealed class RingRequest
     }
 
     /// <summary>One result of several (multishot); the request goes on.</summary>
-    public void Tell(int result, uint flags = 0) => _ring.Complete(Entry.UserData, result, IoUringCqe.More | flags);
+    public void Tell(int result, uint flags = 0)
+    {
+        HasTold = true;
+        _ring.Complete(Entry.UserData, result, IoUringCqe.More | flags);
+    }
+
+    /// <summary>It had a result already.</summary>
+    public bool HasTold { get; private set; }
 
     /// <summary>What its end tells beside the result.</summary>
     public uint EndFlags { get; set; }
