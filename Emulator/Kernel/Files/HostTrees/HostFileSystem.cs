@@ -65,8 +65,13 @@ public sealed class HostFileSystem : FileSystem
     {
         while (_kept.TryDequeue(out MemoryObject? content))
             content.Release();
-        Tree.Dispose();
+        // Mounted at several places it is let go of at each; other worlds may have the tree as well.
+        if (!_isReleased)
+            Tree.Dispose();
+        _isReleased = true;
     }
+
+    private bool _isReleased;
 
     /// <summary>Opens a host directory (or single file, for a bind); null with the error when it cannot be.</summary>
     public static HostFileSystem? Open(IClock clock, string path, bool readOnly, out Errno error)
