@@ -100,6 +100,8 @@ static void stamps(void)
     bind(socket_, (void *)&self, size);
     getsockname(socket_, (void *)&self, &size);
     SHOW(setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPING, &wanted, sizeof wanted));
+    // Stamping begins a little after it was asked for.
+    usleep(100000);
     SHOW(sendto(socket_, "x", 1, 0, (void *)&self, size));
     char bytes[10], control[200];
     struct iovec part = { bytes, sizeof bytes };
