@@ -81,6 +81,14 @@ internal sealed class ApiClient : IDisposable
 
     public Task<JsonElement> Inspect(string id) => Get($"jobs/{Part(id)}/inspect", ApiJson.Default.JsonElement);
 
+    /// <summary>A job's trace as a file has it.</summary>
+    public async Task<byte[]> Trace(string id)
+    {
+        using HttpResponseMessage response = await Reach(new HttpRequestMessage(HttpMethod.Get, $"jobs/{Part(id)}/trace"), default).ConfigureAwait(false);
+        await Check(response).ConfigureAwait(false);
+        return await response.Content.ReadAsByteArrayAsync().ConfigureAwait(false);
+    }
+
     public Task<NodeList> Nodes(CancellationToken cancelled = default) => Get("nodes", ApiJson.Default.NodeList, cancelled);
 
     public Task<StatsAnswer> Stats(CancellationToken cancelled = default) => Get("stats", ApiJson.Default.StatsAnswer, cancelled);

@@ -117,6 +117,7 @@ internal static class NodeCommand
         DrainOther = other => node.Peers?.Drain(other) ?? ValueTask.FromResult(false),
         IsReady = () => node.IsReady,
         Translator = static () => EmulatorBackend.Translated,
+        Traces = node.Traces,
         Report = Say,
     };
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vivarium.Nodes.Client;
 using Vivarium.Nodes.Tracing;
 using Vivarium.Telemetry.Reports;
 using Vivarium.Telemetry.Traces;
@@ -56,9 +57,23 @@ internal sealed class TraceCommand
         new("Other", "--help", OptionForm.Flag, "", "Show this.", _ => Do(() => _help = true)),
     ]);
 
-    public static int Execute(ReadOnlySpan<string> arguments, Func<string, Task<TraceAnswer>>? nodes = null) => new TraceCommand().Run(arguments, nodes);
+    public static int Execute(ReadOnlySpan<string> arguments) => new TraceCommand().Run(arguments, Ask);
 
-    private int Run(ReadOnlySpan<string> arguments, Func<string, Task<TraceAnswer>>? nodes)
+    /// <summary>Asks the node that VIVARIUM_NODE names, or the one of this machine.</summary>
+    private static async Task<TraceAnswer> Ask(string job)
+    {
+        try
+        {
+            using ApiClient api = new ClientOptions().Connect();
+            return new TraceAnswer(await api.Trace(job).ConfigureAwait(false), null);
+        }
+        catch (Exception failure) when (failure is ClientException or HttpRequestException or IOException)
+        {
+            return new TraceAnswer(null, failure.Message);
+        }
+    }
+
+    private int Run(ReadOnlySpan<string> arguments, Func<string, Task<TraceAnswer>> nodes)
     {
         List<string> operands = [];
         // Options may stand on either side of the file.
@@ -131,7 +146,7 @@ internal sealed class TraceCommand
             story.Write();
     }
 
-    private static TraceDocument? Load(string name, Func<string, Task<TraceAnswer>>? nodes, out string? error)
+    private static TraceDocument? Load(string name, Func<string, Task<TraceAnswer>> nodes, out string? error)
     {
         try
         {
@@ -146,11 +161,6 @@ internal sealed class TraceCommand
         if (!Guid.TryParseExact(name, "N", out _) && !Guid.TryParseExact(name, "D", out _))
         {
             error = "no such file, and not a job's identifier";
-            return null;
-        }
-        if (nodes is null)
-        {
-            error = "no node to ask: name a file";
             return null;
         }
         TraceAnswer answer = nodes(Guid.Parse(name).ToString("N")).GetAwaiter().GetResult();

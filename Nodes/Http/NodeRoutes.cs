@@ -145,6 +145,7 @@ internal static class NodeRoutes
             Head(text, $"vivarium_translator_{name}_total", "counter", "See docs/translator.md.");
             text.Append(CultureInfo.InvariantCulture, $"vivarium_translator_{name}_total {value}\n");
         }
+        call.Node.Traces?.WriteMetrics(text);
         await Plain(call, 200, text.ToString()).ConfigureAwait(false);
     }
 

@@ -34,6 +34,9 @@ internal sealed record NodeServices
     /// <summary>What the translator did since the start.</summary>
     public required Func<TranslatorUsage> Translator { get; init; }
 
+    /// <summary>The traces of jobs that ran here; null = none are kept.</summary>
+    public Tracing.NodeTraces? Traces { get; init; }
+
     /// <summary>Lines for the operator.</summary>
     public required Action<string> Report { get; init; }
 }

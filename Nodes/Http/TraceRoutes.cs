@@ -1,0 +1,28 @@
+using Vivarium.Telemetry.Traces;
+
+namespace Vivarium.Nodes.Http;
+
+/// <summary>What was recorded of a job's calls.</summary>
+internal static class TraceRoutes
+{
+    public static IReadOnlyList<Route> All { get; } =
+    [
+        new("GET", "/jobs/{id}/trace", Access.Read, "readTrace", "The trace of a job that ended on this node, as viv trace reads it.", Read)
+        {
+            RawAnswer = ["application/octet-stream"],
+            Errors = [(404, "This node has no trace of the job; the answer says what may be missing.")],
+        },
+    ];
+
+    private static async Task Read(ApiCall call)
+    {
+        call.AllowQueries();
+        TraceAnswer answer = call.Node.Traces is { } traces
+            ? await traces.Find(call.Job.ToString(), call.Cancelled).ConfigureAwait(false)
+            : new TraceAnswer(null, "this node keeps no traces");
+        if (answer.File is not { } file)
+            throw ApiException.NotFound(answer.Missing!);
+        call.Context.Response.ContentType = "application/octet-stream";
+        await call.Context.Response.Body.WriteAsync(file, call.Cancelled).ConfigureAwait(false);
+    }
+}
