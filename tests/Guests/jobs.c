@@ -1,6 +1,7 @@
 // What job control and the ends of threads look like from outside: orphaned groups, stops and continuations, clone children,
 // exit codes of processes whose first thread ended first, words of priority-inheritance futexes.
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -134,24 +135,55 @@ static void cloneChildren(void)
     showStatus("", status);
 }
 
+// Until a child sleeps in its call.
+static void untilAsleep(pid_t child)
+{
+    char path[32], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", child);
+    for (;;) {
+        int fd = open(path, O_RDONLY);
+        ssize_t length = read(fd, text, sizeof text - 1);
+        close(fd);
+        text[length > 0 ? length : 0] = 0;
+        char *state = strrchr(text, ')');
+        if (state && state[2] == 'S')
+            return;
+        rest(1);
+    }
+}
+
 static void stopAndContinue(const char *what, long (*call)(void))
 {
+    int told[2], go[2];
+    char byte;
+    if (pipe(told) || pipe(go))
+        _exit(1);
     pid_t child = fork();
     if (child == 0) {
+        if (write(told[1], "c", 1) != 1)
+            _exit(1);
         errno = 0;
         long result = call();
-        printf("%s: %ld %s\n", what, result, errno ? strerrorname_np(errno) : "");
+        int error = errno;
+        // Its parent tells of the continuation first.
+        if (read(go[0], &byte, 1) != 1)
+            _exit(1);
+        printf("%s: %ld %s\n", what, result, error ? strerrorname_np(error) : "");
         fflush(stdout);
         _exit(0);
     }
     int status;
-    rest(30);
+    if (read(told[0], &byte, 1) != 1)
+        _exit(1);
+    untilAsleep(child);
     kill(child, SIGSTOP);
     waitpid(child, &status, WUNTRACED);
     showStatus(what, status);
     kill(child, SIGCONT);
     waitpid(child, &status, WCONTINUED);
     showStatus(what, status);
+    if (write(go[1], "g", 1) != 1)
+        _exit(1);
     waitpid(child, &status, 0);
     showStatus(what, status);
 }

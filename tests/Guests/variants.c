@@ -29,6 +29,8 @@ static void handler(int signal) { caught = signal; }
 static void files(void)
 {
     struct stat status;
+    static char folder[4096];
+    SHOW(syscall(SYS_getcwd, folder, sizeof folder) == (long)strlen(folder) + 1);
     SHOW(syscall(SYS_creat, "file", 0640));
     SHOW(syscall(SYS_open, "file", O_RDWR) >= 0);
     int fd = syscall(SYS_open, "file", O_RDWR);

@@ -54,7 +54,7 @@ func order() {
 		group.Add(1)
 		go func(i int) {
 			defer group.Done()
-			time.Sleep(time.Duration(i*15) * time.Millisecond)
+			time.Sleep(time.Duration(i*40) * time.Millisecond)
 			woken <- i
 		}(i)
 	}
