@@ -66,8 +66,8 @@ public sealed class JobFeeder
         lock (_lock)
         {
             _running.Remove(id);
-            _ahead.RemoveAll(job => job.Id == id);
-            _mayHaveMore |= _passedOver.Remove(id);
+            // What was read of it is old; it may have come to rest queued.
+            _mayHaveMore |= _ahead.RemoveAll(job => job.Id == id) > 0 | _passedOver.Remove(id);
             if (_isReading)
                 _ended.Add(id);
         }
