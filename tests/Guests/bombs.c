@@ -297,6 +297,10 @@ int main(int argc, char **argv)
         { "forks", forks }, { "threads", threads }, { "descriptors", descriptors }, { "files", files }, { "memory", memory }, { "mappings", mappings },
         { "reservations", reservations }, { "pipes", pipes }, { "sockets", sockets }, { "watches", watches }, { "deep", deep }, { "queues", queues }, { "tables", tables },
     };
+    // What else lies in the folder is not its business.
+    char folder[] = "/tmp/bombs-XXXXXX";
+    if (!mkdtemp(folder) || chdir(folder))
+        return 1;
     for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (argc > 1 && strcmp(argv[1], kinds[i].name) == 0)
             kinds[i].run();

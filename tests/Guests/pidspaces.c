@@ -157,8 +157,9 @@ static void fromOutside(void)
     pid_t child = make(waitsForOutside, CLONE_NEWPID, pipes);
     read(pipes[0], &byte, 1);
     SHOW(kill(child, SIGTERM));
-    SHOW(kill(child, SIGUSR1));
+    int sent = kill(child, SIGUSR1);
     read(pipes[0], &byte, 1);
+    printf("sent %d\n", sent);
     SHOW(kill(child, SIGSTOP));
     int status;
     waitpid(child, &status, WUNTRACED);

@@ -59,7 +59,7 @@ public sealed class TerminalTests
     public void Stopping_stops_viv_and_its_shell_has_the_terminal_as_it_was()
     {
         using var screen = new Tmux(100, 40);
-        screen.Type("before=$(stty -g); " + Run + "sh -c 'echo ready; sleep 1000'");
+        screen.Type("before=$(stty -g); " + Run + "sh -c 'echo ready; exec sleep 1000'");
         screen.WaitForLine("ready");
         screen.Press("C-z");
         screen.WaitFor("Stopped");
