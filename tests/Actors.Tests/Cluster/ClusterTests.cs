@@ -84,9 +84,14 @@ public sealed class ClusterTests(PostgresServer server, ITestOutputHelper output
     {
         await StartNodes(2, "1s");
         await WaitForShares(2);
-        string? job = null;
-        while (job is null || (await Find(job)).Lifecycle.Node != "n0")
-            job = await _nodes[1].TrySubmit(Guid.NewGuid().ToString(), Program, "sh", "-c", "echo begin; sleep 2; echo end");
+        string job;
+        do
+        {
+            // One at a time: a flood of them would fill the queue, and none run at once.
+            job = (await _nodes[1].TrySubmit(Guid.NewGuid().ToString(), Program, "sh", "-c", "echo begin; sleep 2; echo end"))!;
+            await Until(async () => (await Find(job)).Lifecycle.Node is not null, "it runs");
+        }
+        while ((await Find(job)).Lifecycle.Node != "n0");
         var killed = Stopwatch.StartNew();
         long at = DateTimeOffset.UtcNow.ToUnixTimeMilliseconds();
         _nodes[0].Kill();
