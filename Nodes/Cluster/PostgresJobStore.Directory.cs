@@ -1,4 +1,3 @@
-using System.Text;
 using Npgsql;
 using Vivarium.Actors.Storage;
 using Vivarium.Messages;
@@ -27,36 +26,10 @@ internal sealed partial class PostgresJobStore
 
     public ValueTask<JobPage> List(JobQuery query) => _database.Run(async connection =>
     {
-        List<object?> parameters = [];
-        string Parameter(object value)
-        {
-            parameters.Add(value);
-            return $"${parameters.Count}";
-        }
-
-        List<string> conditions = [];
-        string[] labels = [.. (query.Labels ?? new Dictionary<string, string>()).Select(StoreRows.LabelOf)];
-        for (int i = 0; i < labels.Length; i++)
-        {
-            string label = Parameter(labels[i]);
-            conditions.Add(i == 0 ? $"l.label = {label}" : $"EXISTS (SELECT 1 FROM job_labels o WHERE o.label = {label} AND o.sequence = j.sequence)");
-        }
-        string sequence = labels.Length > 0 ? "l.sequence" : "j.sequence";
-        if (query.States is { } states)
-            conditions.Add($"j.state::int IN ({string.Join(',', states.Select(static state => (int)state))})");
-        if (query.Node is { } node)
-            conditions.Add($"j.node = {Parameter(node)}");
-        if (query.Name is { } name)
-            conditions.Add($"j.name = {Parameter(name)}");
-        if (query.After is { } after)
-            conditions.Add($"{sequence} {(query.NewestFirst ? '<' : '>')} {Parameter(after)}");
-        var text = new StringBuilder($"SELECT {StoreRows.JobColumns} FROM ");
         // In the labels' order, with each job looked up: OFFSET 0 keeps the planner from turning it round.
-        text.Append(labels.Length > 0 ? "job_labels l CROSS JOIN LATERAL (SELECT * FROM jobs o WHERE o.sequence = l.sequence OFFSET 0) j" : "jobs j");
-        if (conditions.Count > 0)
-            text.Append(" WHERE ").AppendJoin(" AND ", conditions);
-        text.Append($" ORDER BY {sequence}{(query.NewestFirst ? " DESC" : "")} LIMIT {query.Limit + 1}");
-        List<JobRecord> jobs = await ReadJobs(connection, text.ToString(), [.. parameters]).ConfigureAwait(false);
+        const string LabelledJobs = "job_labels l CROSS JOIN LATERAL (SELECT * FROM jobs o WHERE o.sequence = l.sequence OFFSET 0) j";
+        var statement = new JobListStatement(query, static index => $"${index + 1}", LabelledJobs, "j.state::int");
+        List<JobRecord> jobs = await ReadJobs(connection, statement.Text, statement.Parameters).ConfigureAwait(false);
         return StoreRows.PageOf([.. jobs.Select(static job => job.Summary)], query.Limit);
     });
 

@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.Data.Sqlite;
 using Vivarium.Actors.Storage;
 using Vivarium.Messages;
@@ -24,35 +23,8 @@ internal sealed partial class SqliteJobStore
 
     public ValueTask<JobPage> List(JobQuery query) => Read(connection =>
     {
-        var text = new StringBuilder($"SELECT {StoreRows.JobColumns} FROM ");
-        List<object?> parameters = [];
-        string Parameter(object value)
-        {
-            parameters.Add(value);
-            return $"@{parameters.Count - 1}";
-        }
-
-        List<string> conditions = [];
-        string[] labels = [.. (query.Labels ?? new Dictionary<string, string>()).Select(StoreRows.LabelOf)];
-        text.Append(labels.Length > 0 ? "job_labels l CROSS JOIN jobs j ON j.sequence = l.sequence" : "jobs j");
-        for (int i = 0; i < labels.Length; i++)
-        {
-            string label = Parameter(labels[i]);
-            conditions.Add(i == 0 ? $"l.label = {label}" : $"EXISTS (SELECT 1 FROM job_labels o WHERE o.label = {label} AND o.sequence = j.sequence)");
-        }
-        string sequence = labels.Length > 0 ? "l.sequence" : "j.sequence";
-        if (query.States is { } states)
-            conditions.Add($"j.state IN ({string.Join(',', states.Select(static state => (int)state))})");
-        if (query.Node is { } node)
-            conditions.Add($"j.node = {Parameter(node)}");
-        if (query.Name is { } name)
-            conditions.Add($"j.name = {Parameter(name)}");
-        if (query.After is { } after)
-            conditions.Add($"{sequence} {(query.NewestFirst ? '<' : '>')} {Parameter(after)}");
-        if (conditions.Count > 0)
-            text.Append(" WHERE ").AppendJoin(" AND ", conditions);
-        text.Append($" ORDER BY {sequence}{(query.NewestFirst ? " DESC" : "")} LIMIT {query.Limit + 1}");
-        List<JobSummary> found = [.. ReadAll(connection, text.ToString(), [.. parameters]).Select(static job => job.Summary)];
+        var statement = new JobListStatement(query, static index => $"@{index}", "job_labels l CROSS JOIN jobs j ON j.sequence = l.sequence", "j.state");
+        List<JobSummary> found = [.. ReadAll(connection, statement.Text, statement.Parameters).Select(static job => job.Summary)];
         return StoreRows.PageOf(found, query.Limit);
     });
 

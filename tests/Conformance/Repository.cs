@@ -21,7 +21,7 @@ internal static class Repository
         {
             Directory.CreateDirectory(Path.GetDirectoryName(program)!);
             DateTime newest = File.GetLastWriteTimeUtc(source);
-            DateTime header = File.GetLastWriteTimeUtc(Path.Combine(sources, "check.h"));
+            DateTime header = Directory.EnumerateFiles(sources, "*.h").Max(File.GetLastWriteTimeUtc);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < (header > newest ? header : newest))
                 Compile(source, program, isStatic);
         }
