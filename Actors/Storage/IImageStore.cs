@@ -17,6 +17,9 @@ public interface IImageStore
     /// <summary>The image with this hash or tag; null when there is none, or its blob is not complete.</summary>
     ValueTask<ImageRecord?> FindImage(string reference);
 
+    /// <summary>Notes that an image is about to be used, by its hash: it is not removed for some time. False when there is none.</summary>
+    ValueTask<bool> UseImage(string hash);
+
     /// <summary>By creation, newest first.</summary>
     ValueTask<IReadOnlyList<ImageRecord>> ListImages();
 

@@ -6,7 +6,7 @@ namespace Vivarium.Actors.Storage;
 /// The cluster's authority (design decision 8): who owns a shard, what happened to each job, its output, and the images. Thread-safe.
 /// Each operation is one transaction: durable when it completes, or it throws <see cref="StoreUnavailableException"/> and may be repeated.
 /// </summary>
-public interface IJobStore : IShardLeases, IJobJournal, IJobDirectory, IImageStore, IAsyncDisposable
+public interface IJobStore : IShardLeases, IJobJournal, IJobDirectory, IImageStore, ISuiteStore, IStoreRetention, IAsyncDisposable
 {
     /// <summary>A shard got jobs to run; raised on any thread, after they are durable, by whichever node accepted them.</summary>
     event Action<int>? Queued;

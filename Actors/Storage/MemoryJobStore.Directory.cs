@@ -7,6 +7,7 @@ public sealed partial class MemoryJobStore
 {
     private readonly Dictionary<string, ImageRecord> _images = [];
     private readonly Dictionary<string, List<ReadOnlyMemory<byte>>> _blobs = [];
+    private readonly Dictionary<string, long> _imageUses = [];
 
     public ValueTask<JobRecord?> Find(JobId job)
     {
@@ -18,7 +19,7 @@ public sealed partial class MemoryJobStore
     {
         lock (_lock)
         {
-            IEnumerable<JobRecord> jobs = _bySequence.Select(static job => job.Record).Where(job => Matches(job, query));
+            IEnumerable<JobRecord> jobs = _bySequence.OfType<Entry>().Select(static job => job.Record).Where(job => Matches(job, query));
             if (query.NewestFirst)
                 jobs = jobs.Reverse();
             if (query.After is { } after)
@@ -36,7 +37,7 @@ public sealed partial class MemoryJobStore
         var query = new JobQuery { Labels = labels };
         lock (_lock)
         {
-            Dictionary<JobState, long> counts = _bySequence.Where(job => Matches(job.Record, query))
+            Dictionary<JobState, long> counts = _bySequence.OfType<Entry>().Where(job => Matches(job.Record, query))
                 .GroupBy(static job => job.Record.Lifecycle.State)
                 .ToDictionary(static group => group.Key, static group => (long)group.Count());
             return new ValueTask<IReadOnlyDictionary<JobState, long>>(counts);
@@ -80,6 +81,15 @@ public sealed partial class MemoryJobStore
             return new ValueTask<ImageRecord?>(_images.GetValueOrDefault(reference) ?? _images.Values.FirstOrDefault(image => image.Tag == reference));
     }
 
+    public ValueTask<bool> UseImage(string hash)
+    {
+        lock (_lock)
+        {
+            _imageUses[hash] = _now();
+            return new ValueTask<bool>(_images.ContainsKey(hash));
+        }
+    }
+
     public ValueTask<IReadOnlyList<ImageRecord>> ListImages()
     {
         lock (_lock)
@@ -100,6 +110,7 @@ public sealed partial class MemoryJobStore
                 _blobs.Add(hash, pieces = []);
             if (offset == pieces.Count * (long)IImageStore.LargestPiece)
                 pieces.Add(piece.ToArray());
+            _imageUses[hash] = _now();
         }
         return ValueTask.CompletedTask;
     }
@@ -124,6 +135,7 @@ public sealed partial class MemoryJobStore
             foreach (ImageRecord other in _images.Values.Where(other => image.Tag is not null && other.Tag == image.Tag).ToArray())
                 _images[other.Hash] = other with { Tag = null };
             _images[image.Hash] = image;
+            _imageUses[image.Hash] = _now();
             return new ValueTask<bool>(true);
         }
     }
@@ -133,6 +145,7 @@ public sealed partial class MemoryJobStore
         lock (_lock)
         {
             _blobs.Remove(hash);
+            _imageUses.Remove(hash);
             return new ValueTask<bool>(_images.Remove(hash));
         }
     }

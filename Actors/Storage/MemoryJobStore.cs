@@ -12,7 +12,8 @@ public sealed partial class MemoryJobStore : IJobStore
     private readonly Dictionary<string, NodeRecord> _nodes = [];
     private readonly ShardLease[] _shards;
     private readonly SortedSet<long>[] _queues;
-    private readonly List<Entry> _bySequence = [];
+    /// <summary>By sequence; null where a job was removed.</summary>
+    private readonly List<Entry?> _bySequence = [];
     private readonly Func<long> _now;
 
     /// <param name="shards">Shards of the cluster.</param>
@@ -154,7 +155,7 @@ public sealed partial class MemoryJobStore : IJobStore
         lock (_lock)
         {
             IEnumerable<long> queued = shards.SelectMany(shard => _queues[shard] is { } queue ? queue.Take(limit) : []);
-            JobRecord[] jobs = [.. queued.Order().Take(limit).Select(sequence => _bySequence[(int)sequence].Record)];
+            JobRecord[] jobs = [.. queued.Order().Take(limit).Select(sequence => _bySequence[(int)sequence]!.Record)];
             return new ValueTask<IReadOnlyList<JobRecord>>(jobs);
         }
     }
@@ -165,7 +166,7 @@ public sealed partial class MemoryJobStore : IJobStore
         {
             JobRecord[] jobs =
             [
-                .. _bySequence.Skip((int)afterSequence + 1).Select(static job => job.Record)
+                .. _bySequence.Skip((int)afterSequence + 1).OfType<Entry>().Select(static job => job.Record)
                     .Where(job => job.Shard == shard && job.Lifecycle.State == state).Take(limit),
             ];
             return new ValueTask<IReadOnlyList<JobRecord>>(jobs);

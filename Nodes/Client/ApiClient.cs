@@ -39,16 +39,30 @@ internal sealed class ApiClient : IDisposable
     }
 
     /// <summary>Submits; repeated while the node cannot be reached, which makes the jobs once because of the key.</summary>
-    public async Task<SubmitAnswer> Submit(SubmitRequest request, string key, CancellationToken cancelled = default)
+    public Task<SubmitAnswer> Submit(SubmitRequest request, string key, CancellationToken cancelled = default) =>
+        Submit("jobs", request, ApiJson.Default.SubmitRequest, ApiJson.Default.SubmitAnswer, key, cancelled);
+
+    /// <summary>Submits a suite; repeated like <see cref="Submit(SubmitRequest, string, CancellationToken)"/>.</summary>
+    public Task<SuiteDetail> Submit(SuiteRequest request, string key, CancellationToken cancelled = default) =>
+        Submit("suites", request, ApiJson.Default.SuiteRequest, ApiJson.Default.SuiteDetail, key, cancelled);
+
+    /// <summary>Waits a while for a suite's end.</summary>
+    public Task<SuiteDetail> WaitForSuite(string id, TimeSpan longest, CancellationToken cancelled) =>
+        Get(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"suites/{Part(id)}/wait?seconds={longest.TotalSeconds:0}"), ApiJson.Default.SuiteDetail, cancelled);
+
+    public Task<Suites.SuiteResult> SuiteResults(string id, CancellationToken cancelled) => Get($"suites/{Part(id)}/results?format=json", ApiJson.Default.SuiteResult, cancelled);
+
+    private async Task<TAnswer> Submit<TRequest, TAnswer>(
+        string path, TRequest request, JsonTypeInfo<TRequest> requestType, JsonTypeInfo<TAnswer> answerType, string key, CancellationToken cancelled)
     {
         TimeSpan pause = FirstPause;
         for (int attempt = 1; ; attempt++)
         {
             try
             {
-                using var message = new HttpRequestMessage(HttpMethod.Post, "jobs") { Content = JsonContent.Create(request, ApiJson.Default.SubmitRequest) };
+                using var message = new HttpRequestMessage(HttpMethod.Post, path) { Content = JsonContent.Create(request, requestType) };
                 message.Headers.Add(JobRoutes.KeyHeader, key);
-                return await Send(message, ApiJson.Default.SubmitAnswer, cancelled).ConfigureAwait(false);
+                return await Send(message, answerType, cancelled).ConfigureAwait(false);
             }
             catch (ClientException failure) when (failure.IsRetryable && attempt < Attempts)
             {

@@ -102,7 +102,7 @@ internal sealed partial class PostgresJobStore
     {
         if (offset != await BlobLength(connection, hash).ConfigureAwait(false))
             return 0;
-        return await Execute(connection, "INSERT INTO blobs VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", hash, offset, piece.ToArray()).ConfigureAwait(false);
+        return await Execute(connection, $"INSERT INTO blobs VALUES ($1, $2, $3, {PostgresSchema.Now}) ON CONFLICT DO NOTHING", hash, offset, piece.ToArray()).ConfigureAwait(false);
     }).ConfigureAwait(false);
 
     public ValueTask<ReadOnlyMemory<byte>> ReadBlob(string hash, long offset) => _database.Run(async connection =>
@@ -115,7 +115,7 @@ internal sealed partial class PostgresJobStore
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(Part("UPDATE images SET tag = NULL WHERE tag = $1::text AND hash <> $2", image.Tag, image.Hash));
         batch.BatchCommands.Add(Part(
-            "INSERT INTO images VALUES ($1, $2::text, $3, $4, $5) ON CONFLICT (hash) DO UPDATE SET tag = $2::text, format = $3, created_at = $5",
+            $"INSERT INTO images VALUES ($1, $2::text, $3, $4, $5, {PostgresSchema.Now}) ON CONFLICT (hash) DO UPDATE SET tag = $2::text, format = $3, created_at = $5, used_at = {PostgresSchema.Now}",
             image.Hash, image.Tag, image.Format, image.Length, image.CreatedAt));
         await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
         return true;

@@ -50,12 +50,12 @@ internal sealed partial class PostgresJobStore
         batch.BatchCommands.Add(Part(
             $"""
             WITH added AS (
-                INSERT INTO jobs (id, key, shard, state, events, cancel, attempts, failures, losses, name, accepted_at, started_at, ended_at, spec)
-                SELECT n.id, n.key, n.shard, {(int)JobState.Queued}, 1, false, 0, 0, 0, n.name, {PostgresSchema.Now}, 0, 0, n.spec
-                FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::bytea[]) n(id, key, shard, name, spec)
+                INSERT INTO jobs (id, key, shard, state, events, cancel, attempts, failures, losses, name, accepted_at, started_at, ended_at, spec, image)
+                SELECT n.id, n.key, n.shard, {(int)JobState.Queued}, 1, false, 0, 0, 0, n.name, {PostgresSchema.Now}, 0, 0, n.spec, n.image
+                FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[], $5::bytea[], $6::text[]) n(id, key, shard, name, spec, image)
                 ON CONFLICT DO NOTHING RETURNING id, sequence),
             labelled AS (
-                INSERT INTO job_labels SELECT l.label, a.sequence FROM unnest($6::uuid[], $7::text[]) l(id, label) JOIN added a ON a.id = l.id)
+                INSERT INTO job_labels SELECT l.label, a.sequence FROM unnest($7::uuid[], $8::text[]) l(id, label) JOIN added a ON a.id = l.id)
             SELECT id FROM added
             """,
             jobs.Select(static job => job.Id.Value).ToArray(),
@@ -63,6 +63,7 @@ internal sealed partial class PostgresJobStore
             jobs.Select(static job => job.Shard).ToArray(),
             jobs.Select(static job => job.Spec.Name).ToArray(),
             jobs.Select(static job => WireFormat.Write(job.Spec)).ToArray(),
+            jobs.Select(static job => job.Spec.Image).ToArray(),
             jobs.SelectMany(static job => job.Spec.Labels.Select(_ => job.Id.Value)).ToArray(),
             jobs.SelectMany(static job => job.Spec.Labels.Select(StoreRows.LabelOf)).ToArray()));
         if (_listener.Tell([.. Shards(jobs)], []) is { } notice)

@@ -144,22 +144,39 @@ internal sealed partial class PostgresJobStore : IJobStore
         if (isNew)
         {
             await Execute(connection, PostgresSchema.Create).ConfigureAwait(false);
-            await Execute(connection, "INSERT INTO vivarium VALUES ($1, $2, $3)", StoreRows.SchemaVersion, cluster, shards).ConfigureAwait(false);
+            await Execute(connection, "INSERT INTO vivarium VALUES (1, $1, $2)", cluster, shards).ConfigureAwait(false);
             await Execute(connection, "INSERT INTO shards (shard) SELECT generate_series(0, $1 - 1)", shards).ConfigureAwait(false);
         }
+        int version;
         await using (NpgsqlCommand command = Command(connection, "SELECT version, cluster, shards FROM vivarium"))
         await using (NpgsqlDataReader row = await command.ExecuteReaderAsync().ConfigureAwait(false))
         {
             await row.ReadAsync().ConfigureAwait(false);
-            if (row.GetInt32(0) > StoreRows.SchemaVersion)
-                throw StoreRows.NewerSchema(row.GetInt32(0));
+            if ((version = row.GetInt32(0)) > StoreRows.SchemaVersion)
+                throw StoreRows.NewerSchema(version);
             if (row.GetString(1) != cluster)
                 throw StoreRows.OtherCluster(row.GetString(1), cluster);
             if (row.GetInt32(2) != shards)
                 throw StoreRows.OtherShards(row.GetInt32(2), shards);
         }
+        await Upgrade(connection, version).ConfigureAwait(false);
         await transaction.CommitAsync().ConfigureAwait(false);
         return 0;
+    }
+
+    /// <summary>Brings tables of an older version up to date.</summary>
+    private static async Task Upgrade(NpgsqlConnection connection, int version)
+    {
+        for (; version < StoreRows.SchemaVersion; version++)
+        {
+            await Execute(connection, PostgresSchema.Upgrades[version - 1]).ConfigureAwait(false);
+            foreach (JobRecord job in version == 1 ? await ReadJobs(connection, $"SELECT {StoreRows.JobColumns} FROM jobs j").ConfigureAwait(false) : [])
+            {
+                if (job.Lifecycle.Spec!.Image is { } image)
+                    await Execute(connection, "UPDATE jobs SET image = $2 WHERE sequence = $1", job.Sequence, image).ConfigureAwait(false);
+            }
+            await Execute(connection, "UPDATE vivarium SET version = $1", version + 1).ConfigureAwait(false);
+        }
     }
 
     private void HearQueued(int shard)

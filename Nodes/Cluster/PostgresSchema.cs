@@ -32,6 +32,23 @@ internal static class PostgresSchema
         CREATE TABLE blobs (hash text NOT NULL, position bigint NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (hash, position));
         """;
 
+    /// <summary>What each version of the tables added to the one before it, from version 2 on.</summary>
+    public static readonly IReadOnlyList<string> Upgrades =
+    [
+        """
+        ALTER TABLE jobs ADD COLUMN image text;
+        CREATE INDEX jobs_image ON jobs (image) WHERE image IS NOT NULL;
+        ALTER TABLE images ADD COLUMN used_at bigint NOT NULL DEFAULT 0;
+        ALTER TABLE blobs ADD COLUMN written_at bigint NOT NULL DEFAULT 0;
+        CREATE TABLE suites (
+            sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            id uuid NOT NULL UNIQUE, name text NOT NULL, created_at bigint NOT NULL, runs int NOT NULL, round int NOT NULL,
+            ended_at bigint, passed int NOT NULL, failed int NOT NULL, definition bytea NOT NULL);
+        CREATE TABLE suite_verdicts (suite uuid NOT NULL, number int NOT NULL, seconds double precision NOT NULL, problem text, detail bytea NOT NULL,
+            PRIMARY KEY (suite, number));
+        """,
+    ];
+
     /// <summary>Unix nanoseconds by the database's clock, to the microsecond.</summary>
     public const string Now = "((extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000)";
 }

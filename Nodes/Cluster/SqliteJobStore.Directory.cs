@@ -93,7 +93,7 @@ internal sealed partial class SqliteJobStore
         await _writer.Write(connection =>
         {
             if (offset == BlobLength(connection, hash))
-                connection.Execute("INSERT INTO blobs VALUES (@0, @1, @2)", hash, offset, bytes);
+                connection.Execute("INSERT INTO blobs VALUES (@0, @1, @2, @3)", hash, offset, bytes, Now);
             return 0;
         }).ConfigureAwait(false);
     }
@@ -107,7 +107,7 @@ internal sealed partial class SqliteJobStore
             return false;
         if (image.Tag is not null)
             connection.Execute("UPDATE images SET tag = NULL WHERE tag = @0", image.Tag);
-        connection.Execute("INSERT OR REPLACE INTO images VALUES (@0, @1, @2, @3, @4)", image.Hash, image.Tag, image.Format, image.Length, image.CreatedAt);
+        connection.Execute("INSERT OR REPLACE INTO images VALUES (@0, @1, @2, @3, @4, @5)", image.Hash, image.Tag, image.Format, image.Length, image.CreatedAt, Now);
         return true;
     }).ConfigureAwait(false);
 

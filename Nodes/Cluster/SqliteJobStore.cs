@@ -183,20 +183,38 @@ internal sealed partial class SqliteJobStore : IJobStore
         if (connection.Scalar("SELECT 1 FROM sqlite_master WHERE name = 'vivarium'") is null)
         {
             connection.Execute(SqliteSchema.Create);
-            connection.Execute("INSERT INTO vivarium VALUES (@0, @1, @2)", StoreRows.SchemaVersion, cluster, shards);
+            connection.Execute("INSERT INTO vivarium VALUES (1, @0, @1)", cluster, shards);
             for (int i = 0; i < shards; i++)
                 connection.Execute("INSERT INTO shards (shard) VALUES (@0)", i);
-            return 0;
         }
-        using SqliteDataReader row = connection.Prepare("SELECT version, cluster, shards FROM vivarium").ExecuteReader();
-        row.Read();
-        if (row.GetInt32(0) > StoreRows.SchemaVersion)
-            throw StoreRows.NewerSchema(row.GetInt32(0));
-        if (row.GetString(1) != cluster)
-            throw StoreRows.OtherCluster(row.GetString(1), cluster);
-        if (row.GetInt32(2) != shards)
-            throw StoreRows.OtherShards(row.GetInt32(2), shards);
+        int version;
+        using (SqliteDataReader row = connection.Prepare("SELECT version, cluster, shards FROM vivarium").ExecuteReader())
+        {
+            row.Read();
+            if ((version = row.GetInt32(0)) > StoreRows.SchemaVersion)
+                throw StoreRows.NewerSchema(version);
+            if (row.GetString(1) != cluster)
+                throw StoreRows.OtherCluster(row.GetString(1), cluster);
+            if (row.GetInt32(2) != shards)
+                throw StoreRows.OtherShards(row.GetInt32(2), shards);
+        }
+        Upgrade(connection, version);
         return 0;
+    }
+
+    /// <summary>Brings tables of an older version up to date.</summary>
+    private static void Upgrade(PreparedConnection connection, int version)
+    {
+        for (; version < StoreRows.SchemaVersion; version++)
+        {
+            connection.Execute(SqliteSchema.Upgrades[version - 1]);
+            foreach (JobRecord job in version == 1 ? ReadAll(connection, $"SELECT {StoreRows.JobColumns} FROM jobs j") : [])
+            {
+                if (job.Lifecycle.Spec!.Image is { } image)
+                    connection.Execute("UPDATE jobs SET image = @1 WHERE sequence = @0", job.Sequence, image);
+            }
+            connection.Execute("UPDATE vivarium SET version = @0", version + 1);
+        }
     }
 
     private static AcceptedJob Accept(PreparedConnection connection, NewJob job, byte[] spec)
@@ -204,10 +222,10 @@ internal sealed partial class SqliteJobStore : IJobStore
         byte[] id = Bytes(job.Id);
         int added = connection.Execute(
             """
-            INSERT INTO jobs (id, key, shard, state, events, cancel, attempts, failures, losses, name, accepted_at, started_at, ended_at, spec)
-            VALUES (@0, @1, @2, @3, 1, 0, 0, 0, 0, @4, @5, 0, 0, @6) ON CONFLICT DO NOTHING
+            INSERT INTO jobs (id, key, shard, state, events, cancel, attempts, failures, losses, name, accepted_at, started_at, ended_at, spec, image)
+            VALUES (@0, @1, @2, @3, 1, 0, 0, 0, 0, @4, @5, 0, 0, @6, @7) ON CONFLICT DO NOTHING
             """,
-            id, job.Key, job.Shard, (int)JobState.Queued, job.Spec.Name, Now, spec);
+            id, job.Key, job.Shard, (int)JobState.Queued, job.Spec.Name, Now, spec, job.Spec.Image);
         if (added == 0)
         {
             byte[]? known = job.Key is null ? null : (byte[]?)connection.Scalar("SELECT id FROM jobs WHERE key = @0", job.Key);

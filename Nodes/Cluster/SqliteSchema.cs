@@ -32,4 +32,21 @@ internal static class SqliteSchema
         CREATE TABLE images (hash TEXT PRIMARY KEY, tag TEXT UNIQUE, format TEXT NOT NULL, length INTEGER NOT NULL, created_at INTEGER NOT NULL) WITHOUT ROWID;
         CREATE TABLE blobs (hash TEXT NOT NULL, position INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (hash, position));
         """;
+
+    /// <summary>What each version of the tables added to the one before it, from version 2 on.</summary>
+    public static readonly IReadOnlyList<string> Upgrades =
+    [
+        """
+        ALTER TABLE jobs ADD COLUMN image TEXT;
+        CREATE INDEX jobs_image ON jobs (image) WHERE image IS NOT NULL;
+        ALTER TABLE images ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE blobs ADD COLUMN written_at INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE suites (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            id BLOB NOT NULL UNIQUE, name TEXT NOT NULL, created_at INTEGER NOT NULL, runs INTEGER NOT NULL, round INTEGER NOT NULL,
+            ended_at INTEGER, passed INTEGER NOT NULL, failed INTEGER NOT NULL, definition BLOB NOT NULL);
+        CREATE TABLE suite_verdicts (suite BLOB NOT NULL, number INTEGER NOT NULL, seconds REAL NOT NULL, problem TEXT, detail BLOB NOT NULL,
+            PRIMARY KEY (suite, number)) WITHOUT ROWID;
+        """,
+    ];
 }

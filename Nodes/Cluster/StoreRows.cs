@@ -10,7 +10,7 @@ namespace Vivarium.Nodes.Cluster;
 internal static class StoreRows
 {
     /// <summary>The version of the tables that this program reads and writes.</summary>
-    public const int SchemaVersion = 1;
+    public const int SchemaVersion = 2;
 
     /// <summary>A job's columns in the order that <see cref="ReadJob"/> wants them.</summary>
     public const string JobColumns =
@@ -37,6 +37,20 @@ internal static class StoreRows
         StartedAt = row.GetInt64(11),
         EndedAt = row.GetInt64(12),
     };
+
+    /// <summary>A suite's columns in the order that <see cref="ReadSuite"/> wants them.</summary>
+    public const string SuiteColumns = "id, sequence, name, created_at, runs, round, ended_at, passed, failed, definition";
+
+    public static SuiteRecord ReadSuite(DbDataReader row, Guid id) => new(id, row.GetString(2), row.GetInt64(3), row.GetInt32(4), row.GetFieldValue<byte[]>(9))
+    {
+        Sequence = row.GetInt64(1),
+        Round = row.GetInt32(5),
+        End = row.IsDBNull(6) ? null : new SuiteEnd(row.GetInt64(6), row.GetInt32(7), row.GetInt32(8)),
+    };
+
+    /// <summary>A verdict from its number, seconds, problem and detail.</summary>
+    public static SuiteVerdict ReadVerdict(DbDataReader row) =>
+        new(row.GetInt32(0), row.GetDouble(1), row.IsDBNull(2) ? null : row.GetString(2), row.GetFieldValue<byte[]>(3));
 
     /// <summary>How a label is kept for look-ups: no key has an equals sign.</summary>
     public static string LabelOf(KeyValuePair<string, string> label) => label.Key + "=" + label.Value;

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Vivarium.Nodes.Client;
 using Vivarium.Nodes.Hosting;
+using Vivarium.Nodes.Http.Contract;
 using Vivarium.Nodes.Suites;
 
 namespace Vivarium.Nodes.Commands;
@@ -46,7 +47,7 @@ internal sealed class TestCommand
         var table = new OptionTable(
         [
             new("Suite", "--flaky", OptionForm.Value, "N", "Run each case under N seeds, and name those that fail.", value => SetNumber(value, ref _flaky)),
-            new("Suite", "--jobs", OptionForm.Value, "N", "So many runs at a time. Default: 64.", value => SetNumber(value, ref _jobs)),
+            new("Suite", "--jobs", OptionForm.Value, "N", "So many runs at a time; a cluster's nodes know their own measure. Default: 64.", value => SetNumber(value, ref _jobs)),
             new("Suite", "--only", OptionForm.Value, "TEXT", "Only runs whose name has TEXT in it.", value => ClientOptions.Set(() => _only = value)),
             new("Suite", "--fresh", OptionForm.Flag, "", "Begin anew where an earlier call was interrupted.", _ => ClientOptions.Set(() => _fresh = true)),
             new("Suite", "--compare", OptionForm.Value, "native", "Run each case on the host as well; name the first call that comes out otherwise.", SetCompare),
@@ -102,16 +103,25 @@ internal sealed class TestCommand
         using PosixSignalRegistration interrupt = StopOn(PosixSignal.SIGINT, stop), terminate = StopOn(PosixSignal.SIGTERM, stop);
         try
         {
-            var runner = new SuiteRunner(embedded?.Client ?? remote!, suite.Name ?? Path.GetFileNameWithoutExtension(path), state, _jobs, _comparesNative);
-            SuiteResult result = await RunWithProgress(runner, plan, stop.Token).ConfigureAwait(false);
+            string name = suite.Name ?? Path.GetFileNameWithoutExtension(path);
+            // A cluster runs a suite as a whole; what is run natively as well is run from here.
+            SuiteResult result = embedded is null && !_comparesNative
+                ? await Submit(new SuiteSubmission(remote!, state.Run), path, suite, plan, stop.Token).ConfigureAwait(false)
+                : await RunWithProgress(new SuiteRunner(embedded?.Client ?? remote!, name, state, _jobs, _comparesNative), plan, stop.Token).ConfigureAwait(false);
             state.Complete();
             return Report(result);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            Failure.Report("interrupted; the same command goes on with what is missing");
+            Failure.Report(embedded is null ? "interrupted; the suite goes on, and the same command follows it" : "interrupted; the same command goes on with what is missing");
             return Interrupted;
         }
+    }
+
+    private async Task<SuiteResult> Submit(SuiteSubmission submission, string path, SuiteFile suite, IReadOnlyList<PlannedRun> plan, CancellationToken stop)
+    {
+        SuiteRequest request = await submission.Describe(path, suite, plan, _flaky, _only).ConfigureAwait(false);
+        return await ClientOutput.WithProgress($"{plan.Count} runs", plan.Count, progress => submission.Run(request, progress, stop)).ConfigureAwait(false);
     }
 
     private static PosixSignalRegistration StopOn(PosixSignal signal, CancellationTokenSource stop) => PosixSignalRegistration.Create(signal, context =>

@@ -62,7 +62,10 @@ internal static class ImageRoutes
     private static async Task Get(ApiCall call)
     {
         call.AllowQueries();
-        await call.Answer(ToAnswer(await Find(call).ConfigureAwait(false)), ApiJson.Default.ImageAnswer).ConfigureAwait(false);
+        ImageRecord image = await Find(call).ConfigureAwait(false);
+        // Who asks for it will use it.
+        await call.Node.Store.UseImage(image.Hash).ConfigureAwait(false);
+        await call.Answer(ToAnswer(image), ApiJson.Default.ImageAnswer).ConfigureAwait(false);
     }
 
     private static async Task Name(ApiCall call)

@@ -152,6 +152,9 @@ internal static class JobMapping
     };
 
     /// <summary>A time of the store; 0 is none.</summary>
+    /// <summary>Unix nanoseconds, for what people read.</summary>
+    public static long Now => HostClock.Instance.Realtime;
+
     public static DateTimeOffset? Time(long nanoseconds) =>
         nanoseconds == 0 ? null : DateTimeOffset.UnixEpoch.AddTicks(nanoseconds / 100);
 

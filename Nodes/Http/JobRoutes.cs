@@ -72,9 +72,7 @@ internal static class JobRoutes
         if (count > call.Node.Settings.MaxCount)
             throw new ApiException(413, "Too many jobs", $"a submission may have {call.Node.Settings.MaxCount} jobs (api.max-count)", "$.count");
         JobSpec spec = await WithImage(JobMapping.ToSpec(request.Job, call.Node.Settings), call.Node).ConfigureAwait(false);
-        string? key = call.Context.Request.Headers[KeyHeader];
-        if (key is { Length: 0 or > LongestKey })
-            throw ApiException.BadField(KeyHeader, $"must have 1 to {LongestKey} letters");
+        string? key = KeyOf(call);
         JobId[] ids = new JobId[count];
         for (int i = 0; i < count; i++)
             ids[i] = key is null ? new JobId(Guid.CreateVersion7()) : IdOf(call.Caller, key, i);
@@ -94,15 +92,26 @@ internal static class JobRoutes
     {
         if (spec.Image is not { } reference)
             return spec;
-        ImageRecord image = await node.Store.FindImage(reference).ConfigureAwait(false)
-            ?? throw ApiException.BadField("$.job.image", $"there is no image {reference}");
-        return spec with { Image = image.Hash };
+        ImageRecord? image = await node.Store.FindImage(reference).ConfigureAwait(false);
+        return image is not null && await node.Store.UseImage(image.Hash).ConfigureAwait(false)
+            ? spec with { Image = image.Hash }
+            : throw ApiException.BadField("$.job.image", $"there is no image {reference}");
+    }
+
+    /// <summary>The submitter's name for its submission; null when it gave none.</summary>
+    public static string? KeyOf(ApiCall call)
+    {
+        string? key = call.Context.Request.Headers[KeyHeader];
+        return key is { Length: 0 or > LongestKey } ? throw ApiException.BadField(KeyHeader, $"must have 1 to {LongestKey} letters") : key;
     }
 
     /// <summary>The identifier of a submission's n-th job, made from its key: who repeats it names the same jobs.</summary>
-    private static JobId IdOf(Caller caller, string key, int index)
+    private static JobId IdOf(Caller caller, string key, int index) => IdFrom($"{caller.Name}\n{key}\n{index}");
+
+    /// <summary>The one identifier that a text stands for.</summary>
+    public static JobId IdFrom(string text)
     {
-        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes($"{caller.Name}\n{key}\n{index}"));
+        byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes(text));
         // Version 8: an identifier of a kind of its own (RFC 9562, 5.8).
         hash[6] = (byte)((hash[6] & 0x0F) | 0x80);
         hash[8] = (byte)((hash[8] & 0x3F) | 0x80);

@@ -16,13 +16,25 @@ internal static class SuitePlan
 {
     /// <param name="folder">Where the suite's own files are.</param>
     /// <param name="flaky">Seeds to run each case under; 0: those of the matrix.</param>
-    public static IReadOnlyList<PlannedRun> Make(SuiteFile suite, string folder, int flaky)
+    public static IReadOnlyList<PlannedRun> Make(SuiteFile suite, string folder, int flaky) => Make(suite, file => ReadFile(folder, file), flaky);
+
+    /// <summary>How many runs there are.</summary>
+    public static long Count(SuiteFile suite, int flaky)
+    {
+        MatrixEntry matrix = suite.Matrix;
+        // Each factor is bounded by the file's length or an int: a product of doubles cannot wrap.
+        double count = (double)suite.Cases.Count * Math.Max(1, matrix.Images.Count) * Math.Max(1, matrix.Engines.Count) * Math.Max(1, flaky > 0 ? flaky : matrix.Seeds.Count);
+        return count < long.MaxValue ? (long)count : long.MaxValue;
+    }
+
+    /// <param name="files">The content of a file beside the suite.</param>
+    public static IReadOnlyList<PlannedRun> Make(SuiteFile suite, Func<string, byte[]> files, int flaky)
     {
         List<ulong?> seeds = flaky > 0 ? [.. Enumerable.Range(1, flaky).Select(static seed => (ulong?)seed)] : [.. suite.Matrix.Seeds.Select(static seed => (ulong?)seed)];
         List<PlannedRun> runs = [];
         foreach (CaseEntry entry in suite.Cases)
         {
-            JobRequest job = Describe(entry, suite.Defaults, folder);
+            JobRequest job = Describe(entry, suite.Defaults, files);
             // A seed that failed must fail again: with the host's clock only the schedule is the same.
             if (flaky > 0 && (entry.Clock ?? suite.Defaults.Clock) is null)
                 job = job with { Clock = ClockKind.Virtual };
@@ -61,7 +73,7 @@ internal static class SuitePlan
         ErrorPattern = own?.ErrorPattern ?? common?.ErrorPattern,
     };
 
-    private static JobRequest Describe(CaseEntry own, CaseEntry common, string folder)
+    private static JobRequest Describe(CaseEntry own, CaseEntry common, Func<string, byte[]> files)
     {
         string[] user = (own.User ?? common.User ?? "0").Split(':');
         uint number = uint.Parse(user[0], CultureInfo.InvariantCulture);
@@ -75,7 +87,7 @@ internal static class SuitePlan
             Group = user.Length > 1 ? uint.Parse(user[1], CultureInfo.InvariantCulture) : number,
             Image = own.Image ?? common.Image,
             Input = input is null ? null : (ByteText?)input,
-            Files = (own.Files ?? common.Files)?.Select(file => Describe(file, folder)).ToList(),
+            Files = (own.Files ?? common.Files)?.Select(file => Describe(file, files)).ToList(),
             Memory = memory is not null && Quantity.TryParseSize(memory, out ulong bytes) ? bytes : null,
             TimeoutSeconds = timeout is not null && Quantity.TryParseTime(timeout, out TimeSpan time) ? time.TotalSeconds : null,
             Engine = EngineOf(own.Engine ?? common.Engine ?? "translator"),
@@ -99,20 +111,23 @@ internal static class SuitePlan
         return [.. all.Select(static variable => (ByteText)$"{variable.Key}={variable.Value}")];
     }
 
-    private static FileRequest Describe(FileEntry file, string folder)
+    private static FileRequest Describe(FileEntry file, Func<string, byte[]> files) => new()
+    {
+        Path = file.Path!,
+        Content = new ByteText(file.From is { } from ? files(from) : Encoding.UTF8.GetBytes(file.Content!)),
+        Mode = file.Mode is { } mode ? Convert.ToUInt32(mode, 8) : null,
+    };
+
+    /// <exception cref="SuiteException">It cannot be read.</exception>
+    public static byte[] ReadFile(string folder, string name)
     {
         try
         {
-            return new FileRequest
-            {
-                Path = file.Path!,
-                Content = new ByteText(file.From is { } from ? File.ReadAllBytes(Path.Combine(folder, from)) : Encoding.UTF8.GetBytes(file.Content!)),
-                Mode = file.Mode is { } mode ? Convert.ToUInt32(mode, 8) : null,
-            };
+            return File.ReadAllBytes(Path.Combine(folder, name));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new SuiteException($"file {file.From}: {failure.Message}");
+            throw new SuiteException($"file {name}: {failure.Message}");
         }
     }
 }

@@ -56,13 +56,23 @@ internal static class SuiteReader
 
     private static void Check(SuiteFile suite, string path)
     {
+        // What is there but empty ("matrix:") is null to the parser.
+        suite.Defaults ??= new CaseEntry();
+        suite.Matrix ??= new MatrixEntry();
+        suite.Matrix.Images ??= [];
+        suite.Matrix.Engines ??= [];
+        suite.Matrix.Seeds ??= [];
+        suite.Cases ??= [];
+        Require(!suite.Matrix.Images.Contains(null!), $"{path}: matrix", "an image has no name");
         if (suite.Cases.Count == 0)
             throw new SuiteException($"{path}: has no cases");
         HashSet<string> names = new(StringComparer.Ordinal);
         for (int i = 0; i < suite.Cases.Count; i++)
         {
             CaseEntry entry = suite.Cases[i];
-            string place = $"{path}: case {entry.Name ?? $"number {i + 1}"}";
+            string place = $"{path}: case {entry?.Name ?? $"number {i + 1}"}";
+            if (entry is null)
+                throw new SuiteException($"{place} is empty");
             if (string.IsNullOrEmpty(entry.Name))
                 throw new SuiteException($"{place} has no name");
             if (!names.Add(entry.Name))
@@ -79,6 +89,8 @@ internal static class SuiteReader
     private static void Check(CaseEntry entry, string place)
     {
         Require(entry.Shell is null || entry.Program is null && entry.Arguments is null, place, "shell goes not with program and arguments");
+        Require(entry.Arguments?.Contains(null!) != true, place, "an argument is empty: write \"\"");
+        Require(entry.Files?.Contains(null!) != true, place, "a file is empty");
         Require(entry.Timeout is null || Quantity.TryParseTime(entry.Timeout, out TimeSpan time) && time > TimeSpan.Zero, place, $"not a time: {entry.Timeout}");
         Require(entry.Memory is null || Quantity.TryParseSize(entry.Memory, out ulong size) && size > 0, place, $"not a size: {entry.Memory}");
         Require(entry.Engine is null or "translator" or "interpreter", place, $"no such engine: {entry.Engine}");

@@ -74,7 +74,13 @@ internal static class SuiteReport
     /// <summary>The XML that build servers read: one testcase a run.</summary>
     public static void WriteJUnit(SuiteResult result, string path)
     {
-        using var xml = XmlWriter.Create(path, new XmlWriterSettings { Indent = true, Encoding = new UTF8Encoding(false) });
+        using FileStream file = File.Create(path);
+        WriteJUnit(result, file);
+    }
+
+    public static void WriteJUnit(SuiteResult result, Stream output)
+    {
+        using var xml = XmlWriter.Create(output, new XmlWriterSettings { Indent = true, Encoding = new UTF8Encoding(false) });
         xml.WriteStartElement("testsuites");
         xml.WriteStartElement("testsuite");
         xml.WriteAttributeString("name", Valid(result.Suite));

@@ -44,10 +44,12 @@ internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state,
     {
         foreach (string image in plan.Select(static run => run.Image).OfType<string>().Distinct())
         {
-            bool isPath = image.Contains('/') || Path.Exists(image);
-            _images[image] = isPath ? (await ImageCommand.Push(api, image, null).ConfigureAwait(false)).Hash : image;
+            _images[image] = IsPath(image) ? (await ImageCommand.Push(api, image, null).ConfigureAwait(false)).Hash : image;
         }
     }
+
+    /// <summary>True for an image that is a path of this machine, not a name on the node.</summary>
+    public static bool IsPath(string image) => image.Contains('/') || Path.Exists(image);
 
     private async Task<RunResult> RunOne(PlannedRun run, CancellationToken cancelled)
     {

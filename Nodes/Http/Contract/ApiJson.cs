@@ -15,7 +15,7 @@ namespace Vivarium.Nodes.Http.Contract;
     Converters =
     [
         typeof(WordConverter<JobState>), typeof(WordConverter<JobEnd>), typeof(WordConverter<JobFailure>), typeof(WordConverter<EngineKind>), typeof(WordConverter<TraceLevel>),
-        typeof(WordConverter<ClockKind>), typeof(WordConverter<NetworkReach>),
+        typeof(WordConverter<ClockKind>), typeof(WordConverter<NetworkReach>), typeof(WordConverter<SuiteStatus>), typeof(WordConverter<SuiteRunState>),
     ])]
 [JsonSerializable(typeof(SubmitRequest))]
 [JsonSerializable(typeof(SignalRequest))]
@@ -28,6 +28,10 @@ namespace Vivarium.Nodes.Http.Contract;
 [JsonSerializable(typeof(ImageList))]
 [JsonSerializable(typeof(ImageAnswer))]
 [JsonSerializable(typeof(JobState))]
+[JsonSerializable(typeof(SuiteRequest))]
+[JsonSerializable(typeof(SuiteDetail))]
+[JsonSerializable(typeof(SuiteList))]
+[JsonSerializable(typeof(Suites.SuiteResult))]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(JsonElement))]
 [JsonSerializable(typeof(System.Text.Json.Nodes.JsonNode))]

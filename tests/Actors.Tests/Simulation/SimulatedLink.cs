@@ -96,6 +96,26 @@ internal sealed class SimulatedLink : IJobStore
 
     public ValueTask<bool> RemoveImage(string hash) => throw new NotSupportedException();
 
+    public ValueTask<bool> UseImage(string hash) => throw new NotSupportedException();
+
+    public ValueTask<bool> AddSuite(SuiteRecord suite) => throw new NotSupportedException();
+
+    public ValueTask<SuiteRecord?> FindSuite(Guid id) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<SuiteRecord>> ListSuites(long? after, int limit) => throw new NotSupportedException();
+
+    public ValueTask WriteVerdicts(Guid suite, IReadOnlyList<SuiteVerdict> verdicts) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<SuiteVerdict>> ReadVerdicts(Guid suite, bool withDetail) => throw new NotSupportedException();
+
+    public ValueTask SetSuite(Guid suite, int round, SuiteEnd? end) => throw new NotSupportedException();
+
+    public ValueTask RemoveSuite(Guid suite) => throw new NotSupportedException();
+
+    public ValueTask<int> RemoveJobs(JobsToKeep keep, int limit) => throw new NotSupportedException();
+
+    public ValueTask<int> RemoveImages(long unusedSince) => throw new NotSupportedException();
+
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private async ValueTask AskOnly(Func<ValueTask> operation) => await Ask(() =>

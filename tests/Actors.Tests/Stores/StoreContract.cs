@@ -7,7 +7,7 @@ using Xunit;
 namespace Vivarium.Actors.Tests.Stores;
 
 /// <summary>What every store does.</summary>
-public abstract class StoreContract : IAsyncLifetime
+public abstract partial class StoreContract : IAsyncLifetime
 {
     protected const int Shards = 4;
 

@@ -33,6 +33,21 @@ public sealed class SqliteStoreTests : StoreContract
         await File.WriteAllTextAsync(file, "no database");
         await Assert.ThrowsAsync<StoreRefusedException>(() => SqliteJobStore.Open(file, "test", Shards));
     }
+
+    [Fact]
+    public async Task Tables_of_version_1_are_brought_up_to_date()
+    {
+        string file = NewFile();
+        SQLitePCL.Batteries_V2.Init();
+        using (var connection = new PreparedConnection(file))
+        {
+            connection.Execute(SqliteSchema.Create);
+            connection.Execute($"INSERT INTO vivarium VALUES (1, 'test', {Shards}); INSERT INTO shards (shard) VALUES (0), (1), (2), (3)");
+            connection.Execute(OldJob("X'", "zeroblob(16)"));
+        }
+        await using SqliteJobStore store = await SqliteJobStore.Open(file, "test", Shards);
+        await CheckOldJob(store);
+    }
 }
 
 [Collection(PostgresServer.Collection)]
@@ -52,6 +67,18 @@ public sealed class PostgresStoreTests(PostgresServer server) : StoreContract
         await server.Execute(address, "UPDATE vivarium SET version = 99");
         Assert.Contains("newer version", (await Assert.ThrowsAsync<StoreRefusedException>(() => PostgresJobStore.Open(address, "test", Shards))).Message);
         await Assert.ThrowsAsync<StoreUnavailableException>(() => PostgresJobStore.Open("postgres://nobody@127.0.0.1:1/none", "test", Shards));
+    }
+
+    [Fact]
+    public async Task Tables_of_version_1_are_brought_up_to_date()
+    {
+        string address = await server.CreateDatabase();
+        await server.Execute(address, PostgresSchema.Create + $"INSERT INTO vivarium VALUES (1, 'test', {Shards}); INSERT INTO shards SELECT generate_series(0, {Shards - 1});");
+        await server.Execute(address, OldJob("'\\x", $"'{Guid.Empty}'"));
+        PostgresJobStore[] together = await Task.WhenAll(Enumerable.Range(0, 3).Select(_ => PostgresJobStore.Open(address, "test", Shards)));
+        await CheckOldJob(together[0]);
+        foreach (PostgresJobStore store in together)
+            await store.DisposeAsync();
     }
 
     [Fact]
