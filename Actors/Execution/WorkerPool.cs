@@ -47,6 +47,20 @@ public sealed class WorkerPool(IClock clock, long quantum)
         }
     }
 
+    /// <summary>
+    /// Runs work on the calling thread until the task has completed or <see cref="Stop"/>: who waits for work does it, rather than wake
+    /// another thread and sleep.
+    /// </summary>
+    public void WorkUntil(Task task)
+    {
+        while (Take(waits: true, task) is { } ticket)
+        {
+            RunState state = ticket.Work.Run(quantum);
+            lock (_gate)
+                PutBack(ticket, state);
+        }
+    }
+
     /// <summary>Lets every <see cref="Work"/> return after the quantum under way.</summary>
     public void Stop()
     {
@@ -57,11 +71,13 @@ public sealed class WorkerPool(IClock clock, long quantum)
         }
     }
 
-    private Ticket? Take(bool waits = true)
+    /// <param name="until">Takes nothing more once it has completed.</param>
+    private Ticket? Take(bool waits = true, Task? until = null)
     {
+        bool isWatched = until is null;
         lock (_gate)
         {
-            while (!_stopped)
+            while (!_stopped && until is not { IsCompleted: true })
             {
                 int wait = WakeSleepers();
                 if (_ready.TryDequeue(out Ticket? ticket))
@@ -71,10 +87,24 @@ public sealed class WorkerPool(IClock clock, long quantum)
                 }
                 if (!waits)
                     return null;
-                Monitor.Wait(_gate, wait);
+                if (isWatched)
+                    Monitor.Wait(_gate, wait);
+                else
+                    until!.ContinueWith(static (_, pool) => ((WorkerPool)pool!).WakeAll(), this, TaskScheduler.Default);
+                // It may have completed before it was watched: looked at once more.
+                isWatched = true;
             }
+            // Who was woken for work and leaves wakes another for it.
+            if (_ready.Count > 0)
+                Monitor.Pulse(_gate);
             return null;
         }
+    }
+
+    private void WakeAll()
+    {
+        lock (_gate)
+            Monitor.PulseAll(_gate);
     }
 
     /// <summary>Queues the sleepers whose time has come. Returns milliseconds until the next, rounded down so that none is late; -1 for none.</summary>

@@ -16,34 +16,44 @@ internal sealed class JobWatchers
         store.Changed += Notify;
     }
 
-    public IDisposable Watch(JobId id, Action changed) => Add(id, new Watcher(this, id, changed, null));
+    public IDisposable Watch(JobId id, Action changed)
+    {
+        var watcher = new Watcher(this, id, changed);
+        Add(watcher);
+        return watcher;
+    }
 
     /// <summary>Passes on a result that this node has at hand.</summary>
     public void Finish(JobId id, JobResult result)
     {
         foreach (Watcher watcher in Of(id))
-            watcher.Result?.TrySetResult(result);
+            watcher.Finish(result);
     }
 
-    public async Task<JobResult?> Wait(JobId id, CancellationToken cancellation)
+    /// <summary>The task completes on the thread that brings the result; what goes on from it, on another.</summary>
+    public Task<JobResult?> Wait(JobId id, CancellationToken cancellation)
     {
-        var result = new TaskCompletionSource<JobResult?>(TaskCreationOptions.RunContinuationsAsynchronously);
-        using Watcher watcher = Add(id, new Watcher(this, id, () => Look(id, result), result));
-        using CancellationTokenRegistration end = cancellation.Register(() => result.TrySetCanceled(cancellation));
-        Look(id, result);
-        return await result.Task.ConfigureAwait(false);
+        var watcher = new Watcher(this, id, null);
+        watcher.CancelWith(cancellation);
+        Add(watcher);
+        Look(watcher);
+        return watcher.Result;
     }
 
     /// <summary>Completes with the job's result when it has one.</summary>
-    private async void Look(JobId id, TaskCompletionSource<JobResult?> result)
+    private async void Look(Watcher watcher)
     {
         try
         {
-            if (result.Task.IsCompleted)
+            if (watcher.Result.IsCompleted)
+            {
+                // Added after it was over, as with a cancellation that came first.
+                watcher.Dispose();
                 return;
-            JobRecord? job = await _store.Find(id).ConfigureAwait(false);
+            }
+            JobRecord? job = await _store.Find(watcher.Id).ConfigureAwait(false);
             if (job is null || job.Lifecycle.Result is not null)
-                result.TrySetResult(job?.Lifecycle.Result);
+                watcher.Finish(job?.Lifecycle.Result);
         }
         catch (StoreUnavailableException)
         {
@@ -51,25 +61,29 @@ internal sealed class JobWatchers
         }
         catch (Exception bug)
         {
-            result.TrySetException(bug);
+            watcher.Fail(bug);
         }
     }
 
-    private Watcher Add(JobId id, Watcher watcher)
+    private void Add(Watcher watcher)
     {
         lock (_lock)
         {
-            if (!_watchers.TryGetValue(id, out List<Watcher>? watchers))
-                _watchers.Add(id, watchers = []);
+            if (!_watchers.TryGetValue(watcher.Id, out List<Watcher>? watchers))
+                _watchers.Add(watcher.Id, watchers = []);
             watchers.Add(watcher);
         }
-        return watcher;
     }
 
     private void Notify(JobId id)
     {
         foreach (Watcher watcher in Of(id))
-            watcher.Changed();
+        {
+            if (watcher.Changed is { } changed)
+                changed();
+            else
+                Look(watcher);
+        }
     }
 
     private Watcher[] Of(JobId id)
@@ -91,14 +105,42 @@ internal sealed class JobWatchers
         }
     }
 
-    private sealed class Watcher(JobWatchers all, JobId id, Action changed, TaskCompletionSource<JobResult?>? result) : IDisposable
+    /// <summary>Calls back for every change, or waits for the result.</summary>
+    private sealed class Watcher(JobWatchers all, JobId id, Action? changed) : IDisposable
     {
+        private readonly TaskCompletionSource<JobResult?>? _result = changed is null ? new(TaskCreationOptions.RunContinuationsAsynchronously) : null;
+        private CancellationTokenRegistration _cancellation;
+
         public JobId Id => id;
 
-        public Action Changed => changed;
+        public Action? Changed => changed;
 
-        public TaskCompletionSource<JobResult?>? Result => result;
+        public Task<JobResult?> Result => _result!.Task;
 
-        public void Dispose() => all.Remove(this);
+        public void CancelWith(CancellationToken cancellation) => _cancellation = cancellation.UnsafeRegister(
+            static (watcher, cancelled) =>
+            {
+                ((Watcher)watcher!)._result!.TrySetCanceled(cancelled);
+                ((Watcher)watcher).Dispose();
+            },
+            this);
+
+        public void Finish(JobResult? result)
+        {
+            if (_result is not null && _result.TrySetResult(result))
+                Dispose();
+        }
+
+        public void Fail(Exception bug)
+        {
+            if (_result!.TrySetException(bug))
+                Dispose();
+        }
+
+        public void Dispose()
+        {
+            _cancellation.Unregister();
+            all.Remove(this);
+        }
     }
 }

@@ -153,7 +153,7 @@ internal sealed class BenchmarkSuite
         string[] native = [Path.Combine(_folder, "spawn"), count.ToString(CultureInfo.InvariantCulture), name];
         BenchmarkRow inside = Compare(native, [.. _vivarium, .. native], null)[0];
         using var node = new WarmNode();
-        node.Run(count / 10, name);
+        node.WarmUp(name);
         double[] times = node.Run(count, name);
         Array.Sort(times);
         return

@@ -10,6 +10,8 @@ namespace Vivarium.Nodes.Benchmarks;
 /// <summary>A node inside this process that has run its program before: what a job costs a farm, without the start of <c>viv</c>.</summary>
 internal sealed class WarmNode : IDisposable
 {
+    private static readonly TimeSpan WarmUpTime = TimeSpan.FromSeconds(3);
+
     private readonly LocalNode _node;
     private readonly Sink _output = new();
 
@@ -23,8 +25,18 @@ internal sealed class WarmNode : IDisposable
             Seeds = () => 1,
         });
         var settings = NodeSettings.Load(AppContext.BaseDirectory, out string? error) ?? throw new InvalidOperationException(error);
-        settings.Workers = 1;
         _node = new LocalNode(backend, settings);
+    }
+
+    /// <summary>
+    /// Runs a program for so long that the run-time has compiled what is hot for good, as it does over a node's first seconds; until then a
+    /// job takes two to four times as long.
+    /// </summary>
+    public void WarmUp(params string[] command)
+    {
+        long start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < WarmUpTime)
+            Run(100, command);
     }
 
     /// <summary>Jobs one after another, each submitted when the last has ended: milliseconds of each, unsorted.</summary>
@@ -35,7 +47,7 @@ internal sealed class WarmNode : IDisposable
         for (int i = 0; i < count; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            JobResult result = _node.Submit(new JobId(Guid.NewGuid()), spec).GetAwaiter().GetResult()!;
+            JobResult result = _node.Run(new JobId(Guid.NewGuid()), spec);
             times[i] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
             if (result.ExitCode != 0)
                 throw new InvalidOperationException($"{command[0]} ended with code {result.ExitCode}: {result.Message}");

@@ -25,7 +25,6 @@ internal static class RunCommand
         if (NodeSettings.Load(AppContext.BaseDirectory, out error, onlyRuns: true) is not { } settings)
             return Failure.Report(error!);
         // One job can use one worker.
-        settings.Workers = 1;
         if (!TryOpenListing(options, out Stream? listing, out error))
             return Failure.Report(error!);
         if (options.TraceFile is { } file && TraceFiles.Check(file, options.TraceLevel) is { } problem)
@@ -79,7 +78,7 @@ internal static class RunCommand
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
         using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
-        JobResult result = node.Submit(id, spec).GetAwaiter().GetResult()!;
+        JobResult result = node.Run(id, spec);
         trace = recorded;
         return result;
     }

@@ -5,7 +5,10 @@ using Vivarium.Messages;
 
 namespace Vivarium.Nodes.Hosting;
 
-/// <summary>A whole node inside this process: shards, workers, and a store in memory. What <c>viv run</c> submits its job to.</summary>
+/// <summary>
+/// A whole node inside this process: shards, and a store in memory. What <c>viv run</c> submits its job to. Its workers are those who wait
+/// for their jobs: nothing goes from thread to thread.
+/// </summary>
 internal sealed class LocalNode : IDisposable
 {
     private readonly WorkerPool _workers;
@@ -24,8 +27,6 @@ internal sealed class LocalNode : IDisposable
         _cluster = new JobCluster(cluster, store, services, HostClock.Instance);
         // In memory all is done at once, and there is nobody to lose a lease to.
         _cluster.Keeper.Join().GetAwaiter().GetResult();
-        for (int i = 0; i < settings.Workers; i++)
-            new Thread(Work, WorkerStack) { IsBackground = true, Name = $"worker {i}" }.Start();
     }
 
     /// <summary>Bytes of a worker's stack: engines and path walks recurse little, signal handlers of memory faults need room.</summary>
@@ -33,12 +34,14 @@ internal sealed class LocalNode : IDisposable
 
     public void Tell(JobId id, JobCommand command) => _cluster.Tell(id, command);
 
-    /// <summary>Submits a job; the task is its result.</summary>
-    public Task<JobResult?> Submit(JobId id, JobSpec spec)
+    /// <summary>Submits a job and works until it has ended.</summary>
+    public JobResult Run(JobId id, JobSpec spec)
     {
         Task<AcceptedJob> accepted = _cluster.Submit(id, spec);
         accepted.GetAwaiter().GetResult();
-        return _cluster.Wait(id);
+        Task<JobResult?> result = _cluster.Wait(id);
+        _workers.WorkUntil(result);
+        return result.GetAwaiter().GetResult()!;
     }
 
     public void Dispose()
@@ -46,6 +49,4 @@ internal sealed class LocalNode : IDisposable
         _workers.Stop();
         _cluster.Keeper.Leave().GetAwaiter().GetResult();
     }
-
-    private void Work() => _workers.Work();
 }

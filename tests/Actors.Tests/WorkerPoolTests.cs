@@ -72,6 +72,49 @@ public sealed class WorkerPoolTests
     }
 
     [Fact]
+    public void Who_waits_for_work_does_it()
+    {
+        var pool = new WorkerPool(new FakeClock(), 1);
+        var end = new TaskCompletionSource();
+        int mine = Environment.CurrentManagedThreadId, runs = 0, others = 0;
+        pool.Add(new Script(_ =>
+        {
+            Assert.Equal(mine, Environment.CurrentManagedThreadId);
+            if (++runs < 3)
+                return RunState.Ready;
+            end.SetResult();
+            return RunState.Done;
+        })).Wake();
+        pool.WorkUntil(end.Task);
+        Assert.Equal(3, runs);
+        // What comes after is for the next.
+        pool.Add(new Script(_ =>
+        {
+            others++;
+            return RunState.Done;
+        })).Wake();
+        pool.WorkUntil(end.Task);
+        Assert.Equal(0, others);
+        pool.WorkReady();
+        Assert.Equal(1, others);
+    }
+
+    [Fact]
+    public void Who_waits_is_woken_by_the_end_of_work_done_elsewhere()
+    {
+        var pool = new WorkerPool(new FakeClock(), 1);
+        for (int i = 0; i < 200; i++)
+        {
+            var end = new TaskCompletionSource(i % 2 == 0 ? TaskCreationOptions.None : TaskCreationOptions.RunContinuationsAsynchronously);
+            var other = new Thread(end.SetResult);
+            other.Start();
+            pool.WorkUntil(end.Task);
+            Assert.True(end.Task.IsCompleted);
+            other.Join();
+        }
+    }
+
+    [Fact]
     public void Many_sleepers_share_two_threads()
     {
         var pool = new WorkerPool(new FakeClock(), 1);
