@@ -11,7 +11,10 @@ internal sealed class BenchmarkSuite
 {
     public const string MeanToNative = "geometric mean, to native", MeanToQemu = "geometric mean, to qemu-user";
 
-    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn", "idle", "translate"];
+    /// <summary>The suite with columns of its own.</summary>
+    public const string Trace = "trace";
+
+    private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn", "idle", "translate", "calls", "cost"];
 
     private readonly string _sources;
     private readonly string _folder;
@@ -31,7 +34,7 @@ internal sealed class BenchmarkSuite
             _vivarium = [_vivarium[0], "run", "--"];
     }
 
-    public static IReadOnlyList<string> Names { get; } = ["start", "idle", "cpu", "micro", "programs", "translate"];
+    public static IReadOnlyList<string> Names { get; } = ["start", "idle", "cpu", "micro", "programs", "translate", Trace];
 
     /// <summary>Builds what is missing or older than its source; null when that is not possible, and why.</summary>
     public static BenchmarkSuite? Prepare(out string? error)
@@ -77,6 +80,10 @@ internal sealed class BenchmarkSuite
             AddMeans(rows);
         return rows;
     }
+
+    /// <summary>What watching costs.</summary>
+    public IReadOnlyList<TraceCostRow> RunTrace(double scale) =>
+        new TraceCost(_folder, Path.Combine(Path.GetDirectoryName(_folder)!, "npm"), static command => Measure(command) is [var figure, ..] ? figure.Value : null).Run(scale);
 
     /// <summary>How much slower all are together: as against native, then as against qemu-user.</summary>
     private static void AddMeans(List<BenchmarkRow> rows)

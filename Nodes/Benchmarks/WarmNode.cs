@@ -4,6 +4,7 @@ using Vivarium.Actors.Execution;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Messages;
 using Vivarium.Nodes.Hosting;
+using Vivarium.Telemetry.Traces;
 
 namespace Vivarium.Nodes.Benchmarks;
 
@@ -14,6 +15,7 @@ internal sealed class WarmNode : IDisposable
 
     private readonly LocalNode _node;
     private readonly Sink _output = new();
+    private TraceRecording? _trace;
 
     public WarmNode()
     {
@@ -23,6 +25,7 @@ internal sealed class WarmNode : IDisposable
             Ticks = HostClock.Ticks,
             Streams = (_, _) => new JobStreams(NoInput.Instance, _output, _output),
             Seeds = () => 1,
+            Traces = trace => _trace = trace,
         });
         var settings = NodeSettings.Load(AppContext.BaseDirectory, out string? error) ?? throw new InvalidOperationException(error);
         _node = new LocalNode(backend, settings);
@@ -55,9 +58,27 @@ internal sealed class WarmNode : IDisposable
         return times;
     }
 
+    /// <summary>Runs a job; milliseconds of processor time of the whole process until it was over.</summary>
+    public double ProcessorTime(JobSpec spec)
+    {
+        GC.Collect();
+        _trace = null;
+        TimeSpan start = Environment.CpuUsage.TotalTime;
+        JobResult result = _node.Run(new JobId(Guid.NewGuid()), spec);
+        TimeSpan used = Environment.CpuUsage.TotalTime - start;
+        if (result.ExitCode != 0)
+            throw new InvalidOperationException($"the job ended with code {result.ExitCode}: {result.Message}");
+        return used.TotalMilliseconds;
+    }
+
+    /// <summary>What was recorded of the last job that <see cref="KeepTrace"/> was told of; null = nothing yet.</summary>
+    public TraceRecording? LastTrace { get; private set; }
+
+    public void KeepTrace() => LastTrace = _trace;
+
     public void Dispose() => _node.Dispose();
 
-    private static JobSpec Describe(string[] command) => new()
+    public static JobSpec Describe(string[] command) => new()
     {
         Program = Encoding.UTF8.GetBytes(command[0]),
         Arguments = [.. command.Select(Encoding.UTF8.GetBytes)],

@@ -16,7 +16,8 @@ internal static class BenchCommand
 
         Builds the programs in bench/ with gcc and runs each natively, in Vivarium and under qemu-x86_64 (where it is
         installed), one after the other. Figures are medians; ratios are to native; the bar is what Vivarium is to reach. All of
-        it takes some minutes. NAME picks suites: start, idle, cpu, micro, programs, translate.
+        it takes some minutes. NAME picks suites: start, idle, cpu, micro, programs, translate, trace (what watching costs, in
+        processor time: Vivarium's levels, strace -f and perf trace).
 
           --quick    A fiftieth of the work: does it run? Such figures are not for comparing.
 
@@ -49,8 +50,9 @@ internal static class BenchCommand
         AnsiConsole.WriteLine($"{Machine()}, load {Load()}; {(scale < 1 ? "quick" : "full")} run, medians, ratios to native");
         foreach (string name in BenchmarkSuite.Names)
         {
-            if (names.Count == 0 || names.Contains(name))
-                AnsiConsole.Write(Render(name, suite.Run(name, scale)));
+            if (names.Count > 0 && !names.Contains(name))
+                continue;
+            AnsiConsole.Write(name == BenchmarkSuite.Trace ? Render(suite.RunTrace(scale)) : Render(name, suite.Run(name, scale)));
         }
         return 0;
     }
@@ -77,6 +79,32 @@ internal static class BenchCommand
                 Figure(row.Qemu, row.Unit),
                 Ratio(row.Qemu, row.Native),
                 Bar.Of(row)?.Judge(row) ?? "");
+        }
+        return table;
+    }
+
+    /// <summary>Ratios are to the same without being watched.</summary>
+    private static Table Render(IReadOnlyList<TraceCostRow> rows)
+    {
+        var table = new Table { Border = TableBorder.Simple };
+        table.AddColumn(BenchmarkSuite.Trace);
+        foreach (string column in (string[])["native", "strace -f", "×", "perf trace", "×", "Vivarium, off", "folded", "×", "full", "×", "bar"])
+            table.AddColumn(new TableColumn(column).RightAligned());
+        foreach (TraceCostRow row in rows)
+        {
+            table.AddRow(
+                Markup.Escape(row.Name),
+                Figure(row.Native, row.Unit),
+                Figure(row.Strace, row.Unit),
+                Ratio(row.Strace, row.Native),
+                Figure(row.PerfTrace, row.Unit),
+                Ratio(row.PerfTrace, row.Native),
+                Figure(row.Off, row.Unit),
+                Figure(row.Folded, row.Unit),
+                Ratio(row.Folded, row.Off),
+                Figure(row.Full, row.Unit),
+                Ratio(row.Full, row.Off),
+                row.Verdict);
         }
         return table;
     }
