@@ -20,11 +20,15 @@ internal static class AbiChecker
         CheckNumbers(model, "x86-64", call => call.X64);
         CheckNumbers(model, "arm64", call => call.Arm64);
         CheckNumbers(model, "riscv64", call => call.RiscV64);
+        Dictionary<string, AbiErrorGroup> groups = [];
+        foreach (AbiErrorGroup group in model.ErrorGroups)
+            Claim(model, groups, group.Name, group, group.Line);
         Dictionary<string, AbiCall> names = [];
         foreach (AbiCall call in model.Calls)
         {
             Claim(model, names, call.Name, call, call.Line);
             CheckArguments(model, call);
+            CheckErrors(model, call);
         }
     }
 
@@ -66,6 +70,19 @@ internal static class AbiChecker
                 model.Errors.Add(new AbiError(call.Line, $"{call.Name}: a structure has a direction: {argument.Name}"));
             if (argument.Count is { } count && count != "ret" && !IsNumber(count) && !call.Arguments.Exists(other => other.Name == count))
                 model.Errors.Add(new AbiError(call.Line, $"{call.Name}: nothing counts {argument.Name}: {count}"));
+        }
+    }
+
+    /// <summary>Groups exist, and nothing is said twice; whether an error exists the compiler will say.</summary>
+    private static void CheckErrors(AbiModel model, AbiCall call)
+    {
+        HashSet<string> named = [];
+        foreach (string error in model.ErrorsOf(call))
+        {
+            if (!named.Add(error))
+                model.Errors.Add(new AbiError(call.Line, $"{call.Name} names {error} twice"));
+            else if (error[0] != 'E')
+                model.Errors.Add(new AbiError(call.Line, $"{call.Name}: neither an error nor a group: {error}"));
         }
     }
 

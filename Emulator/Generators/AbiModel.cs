@@ -13,15 +13,28 @@ internal sealed class AbiModel(string path)
 
     public List<AbiCall> Calls { get; } = [];
 
+    /// <summary>Groups of errors that rows name together.</summary>
+    public List<AbiErrorGroup> ErrorGroups { get; } = [];
+
     public List<AbiError> Errors { get; } = [];
 
     public Dictionary<string, AbiSet> SetsByName { get; } = [];
 
     public Dictionary<string, AbiStruct> StructsByName { get; } = [];
+
+    /// <summary>The errors of a call one by one, its groups' among them.</summary>
+    public IEnumerable<string> ErrorsOf(AbiCall call) => (call.Errors ?? []).SelectMany(word =>
+        ErrorGroups.Find(group => group.Name == word) is { } group ? (IEnumerable<string>)group.Errors : [word]);
 }
 
 /// <summary>A mistake in the table, by line (from 0).</summary>
 internal sealed record AbiError(int Line, string Message);
+
+/// <summary>Errors that many calls have in common.</summary>
+internal sealed record AbiErrorGroup(int Line, string Name)
+{
+    public List<string> Errors { get; } = [];
+}
 
 /// <summary>Names of a value: one of them (an enumeration) or several (flags).</summary>
 internal sealed record AbiSet(int Line, string Name, bool IsFlags, int Size, bool IsSigned)
@@ -59,6 +72,9 @@ internal sealed record AbiCall(int Line, string Name, int? X64, int? Arm64, int?
     public List<AbiArgument> Arguments { get; } = [];
 
     public List<string> Notes { get; } = [];
+
+    /// <summary>The errors it may end with, groups as they are written; null when its row does not say.</summary>
+    public List<string>? Errors { get; set; }
 
     public string? Absent { get; set; }
 

@@ -22,6 +22,7 @@ internal sealed class AbiParser(string path)
     private AbiSet? _set;
     private AbiStruct? _struct;
     private AbiCall? _call;
+    private AbiErrorGroup? _group;
     private int _line;
 
     public AbiModel Parse(string text)
@@ -48,6 +49,7 @@ internal sealed class AbiParser(string path)
         _set = null;
         _struct = null;
         _call = null;
+        _group = null;
         string[] words = line.Split(' ');
         switch (words[0])
         {
@@ -59,6 +61,10 @@ internal sealed class AbiParser(string path)
                 break;
             case "struct" when words.Length is 3 or 5:
                 ParseStruct(words);
+                break;
+            case "errors" when words.Length == 2:
+                _group = new AbiErrorGroup(_line, words[1]);
+                _model.ErrorGroups.Add(_group);
                 break;
             case "call":
                 ParseCall(line);
@@ -130,6 +136,10 @@ internal sealed class AbiParser(string path)
             ParseValues(_set, line);
         else if (_struct is not null)
             ParseMembers(_struct, line);
+        else if (_group is not null)
+            _group.Errors.AddRange(line.Split(' '));
+        else if (_call is not null && line.StartsWith("errors ", StringComparison.Ordinal))
+            (_call.Errors ??= []).AddRange(line.Substring("errors ".Length).Split(' ').Where(word => word != "-"));
         else if (_call is not null && line.StartsWith("absent ", StringComparison.Ordinal))
             _call.Absent = line.Substring("absent ".Length);
         else if (_call is not null && line.StartsWith("partial ", StringComparison.Ordinal))

@@ -42,6 +42,8 @@ internal sealed class ShapeWriter(AbiModel model)
         }
         source.Line($"    ], {Type(call.Result)})").Line("    {");
         source.Line($"        Arm64 = {Number(call.Arm64)}, RiscV64 = {Number(call.RiscV64)}, Absent = {Text(call.Absent)}, Partial = {Text(call.Partial)}, Refused = {Text(call.Refused)},");
+        if (call.Errors is not null)
+            source.Line($"        Errors = [{string.Join(", ", model.ErrorsOf(call).Select(error => "Errno." + error))}],");
         source.Line($"        Notes = {Text(call.Notes.Count == 0 ? null : string.Join(" ", call.Notes))},").Line("    },");
     }
 
@@ -96,7 +98,7 @@ internal sealed class ShapeWriter(AbiModel model)
     private SourceWriter Begin(string suffix)
     {
         var source = new SourceWriter();
-        source.Line("using System;").Line("using Vivarium.Emulator.Personalities.Tables;").Line();
+        source.Line("using System;").Line("using Vivarium.Emulator.Kernel;").Line("using Vivarium.Emulator.Personalities.Tables;").Line();
         source.Line($"namespace {AbiGenerator.Namespace(model)};").Line();
         string form = suffix == "Table" ? "partial class" : "public static class";
         return source.Open($"{form} {System}{suffix}");

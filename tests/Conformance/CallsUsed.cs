@@ -26,6 +26,34 @@ internal static partial class CallsUsed
         return found;
     }
 
+    /// <summary>
+    /// Errors in a listing that the rows of their calls do not list, as the coverage page shows them. Where a filter or a tracer may
+    /// have put an error in a result's place, nothing is said.
+    /// </summary>
+    public static IReadOnlyList<string> UnlistedErrorsIn(string listing)
+    {
+        if (listing.Contains("SECCOMP", StringComparison.Ordinal) || listing.Contains("PTRACE_", StringComparison.Ordinal))
+            return [];
+        SortedSet<string> found = [];
+        foreach (string line in listing.Split('\n'))
+        {
+            Match match = LineForm().Match(line);
+            if (!match.Success || !match.Groups[2].Value.StartsWith("-1 E", StringComparison.Ordinal))
+                continue;
+            string error = match.Groups[2].Value[3..];
+            if (Errors.TryGetValue(match.Groups[1].Value, out string[]? listed) && !listed.Contains(error))
+                found.Add($"{match.Groups[1].Value} {error}");
+        }
+        return [.. found];
+    }
+
+    /// <summary>The errors of each call with a handler.</summary>
+    private static readonly Dictionary<string, string[]> Errors =
+        File.ReadLines(Path.Combine(Repository.Root, "docs", "coverage", "linux.md"))
+            .Select(line => line.Split('|').Select(cell => cell.Trim()).ToArray())
+            .Where(cells => cells.Length == 10 && cells[5] is ("works" or "in part" or "refused"))
+            .ToDictionary(cells => cells[4], cells => cells[7].Split(' '));
+
     /// <summary>Some calls do what they are for and then fail: a wait that a signal ends, a cancellation; and some have no result.</summary>
     private static bool IsSuccess(string call, string result) => result switch
     {

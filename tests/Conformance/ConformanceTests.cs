@@ -45,6 +45,7 @@ public sealed class ConformanceTests
         Assert.Equal(first, second);
         Assert.NotEmpty(first);
         Assert.Empty(CallsUsed.By(name).Except(CallsUsed.In(first)));
+        Assert.Empty(CallsUsed.UnlistedErrorsIn(first));
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel;
+
 namespace Vivarium.Emulator.Personalities.Tables;
 
 /// <summary>Which way memory behind a pointer argument is used; <see cref="None"/> for a plain value.</summary>
@@ -36,6 +38,9 @@ public sealed record CallShape(int Number, string Name, string? Class, ArgumentS
     public int? Arm64 { get; init; }
 
     public int? RiscV64 { get; init; }
+
+    /// <summary>The errors it may end with, in the row's order; null when the row does not say.</summary>
+    public Errno[]? Errors { get; init; }
 
     /// <summary>Why there is no handler.</summary>
     public string? Absent { get; init; }

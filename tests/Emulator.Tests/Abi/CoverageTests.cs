@@ -44,6 +44,10 @@ public sealed class CoverageTests
     private static Dictionary<string, string> Cases() => File.ReadLines(Path.Combine(Root(), "tests", "Conformance", "calls-used.txt"))
         .Select(line => line.Split('\t')).ToDictionary(words => words[0], words => words[1]);
 
+    [Fact]
+    public void Each_row_with_a_handler_lists_its_errors() => Assert.Empty(
+        Shapes().Where(call => LinuxTable.IsImplemented(call.Number) && call.Errors is null).Select(call => call.Name));
+
     private static string State(CallShape call) => LinuxTable.IsImplemented(call.Number)
         ? call.Refused is not null ? "refused" : call.Partial is not null ? "in part" : "works"
         : call.Absent is not null ? "absent" : "not yet";
@@ -60,7 +64,7 @@ public sealed class CoverageTests
         page.Append("| implemented | of these in part | refused | left out on purpose | not yet | all |\n|---:|---:|---:|---:|---:|---:|\n");
         page.Append(CultureInfo.InvariantCulture,
             $"| {Count("works") + Count("in part")} | {Count("in part")} | {Count("refused")} | {Count("absent")} | {Count("not yet")} | {calls.Length} |\n\n");
-        page.Append("| x86-64 | arm64 | riscv64 | call | state | case | |\n|---:|---:|---:|---|---|---|---|\n");
+        page.Append("| x86-64 | arm64 | riscv64 | call | state | case | errors | |\n|---:|---:|---:|---|---|---|---|---|\n");
         Dictionary<string, string> cases = Cases();
         foreach (CallShape call in calls)
             AppendRow(page, call, State(call) is "works" or "in part" ? cases.GetValueOrDefault(call.Name) : null);
@@ -72,8 +76,9 @@ public sealed class CoverageTests
         string state = State(call);
         string? reason = state switch { "refused" => call.Refused, "in part" => call.Partial, "absent" => call.Absent, _ => null };
         string remark = string.Join(" ", new[] { reason, call.Notes }.Where(text => text is not null));
+        string errors = call.Errors is null ? "" : string.Join(' ', call.Errors.Order());
         string number = call.Number < 4096 ? call.Number.ToString(CultureInfo.InvariantCulture) : "";
-        page.Append(CultureInfo.InvariantCulture, $"| {number} | {call.Arm64} | {call.RiscV64} | {call.Name} | {state} | {@case} | {remark} |\n");
+        page.Append(CultureInfo.InvariantCulture, $"| {number} | {call.Arm64} | {call.RiscV64} | {call.Name} | {state} | {@case} | {errors} | {remark} |\n");
     }
 
     private static CallShape[] Shapes() => [.. LinuxTable.Numbers.ToArray().Select(number => LinuxTable.Describe(number)!)];
