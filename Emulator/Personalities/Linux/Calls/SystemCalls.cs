@@ -17,7 +17,7 @@ public static class SystemCalls
         all.Clear();
         string[] fields = [system.SystemName, uts.HostName, system.Release, system.Version, "x86_64", uts.DomainName];
         for (int i = 0; i < fields.Length; i++)
-            Encoding.UTF8.GetBytes(fields[i].AsSpan(0, Math.Min(fields[i].Length, NameLength - 1)), all[(i * NameLength)..]);
+            Encoding.Latin1.GetBytes(fields[i].AsSpan(0, Math.Min(fields[i].Length, NameLength - 1)), all[(i * NameLength)..]);
         return call.Memory.TryWrite(name, all) ? 0 : Errno.EFAULT;
     }
 
@@ -36,7 +36,7 @@ public static class SystemCalls
         if (!call.Memory.TryRead(name, bytes))
             return Errno.EFAULT;
         int end = bytes.IndexOf((byte)0);
-        set(uts, Encoding.UTF8.GetString(end < 0 ? bytes : bytes[..end]));
+        set(uts, Encoding.Latin1.GetString(end < 0 ? bytes : bytes[..end]));
         return 0;
     }
 
