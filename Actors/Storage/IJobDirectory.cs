@@ -101,6 +101,9 @@ public sealed record JobQuery
 
     public string? Name { get; init; }
 
+    /// <summary>All of these occur, letter by letter, in what was submitted: its command, name, labels, environment, files.</summary>
+    public IReadOnlyList<string>? Words { get; init; }
+
     /// <summary>True: those accepted last first.</summary>
     public bool NewestFirst { get; init; } = true;
 

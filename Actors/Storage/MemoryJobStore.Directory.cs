@@ -1,4 +1,6 @@
+using System.Text;
 using Vivarium.Messages;
+using Vivarium.Messages.Wire;
 
 namespace Vivarium.Actors.Storage;
 
@@ -156,5 +158,12 @@ public sealed partial class MemoryJobStore
         (query.States is null || query.States.Contains(job.Lifecycle.State))
         && (query.Node is null || query.Node == job.Lifecycle.Node)
         && (query.Name is null || query.Name == job.Lifecycle.Spec!.Name)
+        && (query.Words is null || Holds(job.Lifecycle.Spec!, query.Words))
         && (query.Labels is null || query.Labels.All(label => job.Lifecycle.Spec!.Labels.TryGetValue(label.Key, out string? value) && value == label.Value));
+
+    private static bool Holds(JobSpec spec, IReadOnlyList<string> words)
+    {
+        byte[] written = WireFormat.Write(spec);
+        return words.All(word => written.AsSpan().IndexOf(Encoding.UTF8.GetBytes(word)) >= 0);
+    }
 }

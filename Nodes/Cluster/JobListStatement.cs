@@ -13,7 +13,8 @@ internal sealed class JobListStatement
     /// <param name="place">How the database names its parameter of this index, the first being 0.</param>
     /// <param name="labelledJobs">What to read from when labels are asked for: their table as l, in whose order it comes, and the jobs as j.</param>
     /// <param name="state">The state's column as the database best compares it with a list.</param>
-    public JobListStatement(JobQuery query, Func<int, string> place, string labelledJobs, string state)
+    /// <param name="find">How the database finds bytes in others: both come in, a place from 1 or 0 comes out.</param>
+    public JobListStatement(JobQuery query, Func<int, string> place, string labelledJobs, string state, Func<string, string, string> find)
     {
         _place = place;
         string[] labels = [.. (query.Labels ?? new Dictionary<string, string>()).Select(StoreRows.LabelOf)];
@@ -30,6 +31,8 @@ internal sealed class JobListStatement
             conditions.Add($"j.node = {Parameter(node)}");
         if (query.Name is { } name)
             conditions.Add($"j.name = {Parameter(name)}");
+        foreach (string word in query.Words ?? [])
+            conditions.Add($"{find(Parameter(Encoding.UTF8.GetBytes(word)), "j.spec")} > 0");
         if (query.After is { } after)
             conditions.Add($"{sequence} {(query.NewestFirst ? '<' : '>')} {Parameter(after)}");
         var text = new StringBuilder($"SELECT {StoreRows.JobColumns} FROM {(labels.Length > 0 ? labelledJobs : "jobs j")}");

@@ -28,7 +28,7 @@ internal sealed partial class PostgresJobStore
     {
         // In the labels' order, with each job looked up: OFFSET 0 keeps the planner from turning it round.
         const string LabelledJobs = "job_labels l CROSS JOIN LATERAL (SELECT * FROM jobs o WHERE o.sequence = l.sequence OFFSET 0) j";
-        var statement = new JobListStatement(query, static index => $"${index + 1}", LabelledJobs, "j.state::int");
+        var statement = new JobListStatement(query, static index => $"${index + 1}", LabelledJobs, "j.state::int", static (word, bytes) => $"position({word} IN {bytes})");
         List<JobRecord> jobs = await ReadJobs(connection, statement.Text, statement.Parameters).ConfigureAwait(false);
         return StoreRows.PageOf([.. jobs.Select(static job => job.Summary)], query.Limit);
     });

@@ -23,7 +23,7 @@ internal sealed partial class SqliteJobStore
 
     public ValueTask<JobPage> List(JobQuery query) => Read(connection =>
     {
-        var statement = new JobListStatement(query, static index => $"@{index}", "job_labels l CROSS JOIN jobs j ON j.sequence = l.sequence", "j.state");
+        var statement = new JobListStatement(query, static index => $"@{index}", "job_labels l CROSS JOIN jobs j ON j.sequence = l.sequence", "j.state", static (word, bytes) => $"instr({bytes}, {word})");
         List<JobSummary> found = [.. ReadAll(connection, statement.Text, statement.Parameters).Select(static job => job.Summary)];
         return StoreRows.PageOf(found, query.Limit);
     });

@@ -118,6 +118,7 @@ internal static class NodeCommand
         IsReady = () => node.IsReady,
         Translator = static () => EmulatorBackend.Translated,
         Traces = node.Traces,
+        Library = new Tracing.TraceLibrary(node.Traces),
         Report = Say,
     };
 

@@ -5,5 +5,5 @@ internal static class ApiRoutes
 {
     public const string Prefix = "/api/v1";
 
-    public static IReadOnlyList<Route> All { get; } = [.. JobRoutes.All, .. LogRoutes.All, .. TraceRoutes.All, .. ImageRoutes.All, .. SuiteRoutes.All, .. NodeRoutes.All];
+    public static IReadOnlyList<Route> All { get; } = [.. JobRoutes.All, .. LogRoutes.All, .. TraceRoutes.All, .. ViewRoutes.All, .. ImageRoutes.All, .. SuiteRoutes.All, .. NodeRoutes.All];
 }

@@ -9,6 +9,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Vivarium.Actors.Storage;
+using Vivarium.Nodes.Dashboard;
 using Vivarium.Nodes.Hosting;
 using Vivarium.Nodes.Http.Contract;
 using BadHttpRequestException = Microsoft.AspNetCore.Http.BadHttpRequestException;
@@ -121,6 +122,8 @@ internal sealed class ApiServer : IAsyncDisposable
             _application.MapMethods(ApiRoutes.Prefix + route.Pattern, [route.Method], context => Handle(context, route));
         foreach (Route route in NodeRoutes.Probes)
             _application.MapMethods(route.Pattern, [route.Method], context => Handle(context, route));
+        foreach (string path in DashboardFiles.Paths)
+            _application.MapMethods(path, ["GET", "HEAD"], DashboardFiles.Answer);
     }
 
     private async Task Handle(HttpContext context, Route route)
@@ -162,21 +165,29 @@ internal sealed class ApiServer : IAsyncDisposable
     }
 
     /// <summary>
-    /// Without tokens a node trusts its machine's users. Not what web pages in their browsers do: those come with an origin, or
-    /// under a name that was made to mean this machine (DNS rebinding).
+    /// Without tokens a node trusts its machine's users, and its own pages in their browsers. Not what other pages do there: those come
+    /// with another origin (Fetch, 3.2; Fetch Metadata, 2.3), or under a name that was made to mean this machine (DNS rebinding).
     /// </summary>
     private static Caller CheckLocal(HttpContext context)
     {
         string host = context.Request.Host.Host;
         bool isLocal = host == "localhost" || IPAddress.TryParse(host.Trim('[', ']'), out IPAddress? address) && IPAddress.IsLoopback(address);
-        if (!isLocal || context.Request.Headers.ContainsKey("Origin"))
+        if (!isLocal || IsForeign(context.Request))
             throw new ApiException(403, "Not allowed", "without tokens only programs of this machine are served, under the name localhost");
         return LocalUser;
+    }
+
+    private static bool IsForeign(HttpRequest request)
+    {
+        string origin = request.Headers.Origin.ToString(), site = request.Headers["Sec-Fetch-Site"].ToString();
+        return (origin.Length > 0 && origin != $"{request.Scheme}://{request.Host.Value}") || site is "cross-site" or "same-site";
     }
 
     /// <summary>Turns what goes wrong into problems (RFC 9457).</summary>
     private async Task Guard(HttpContext context, RequestDelegate next)
     {
+        // What guests wrote is never anything but what its type says.
+        context.Response.Headers.XContentTypeOptions = "nosniff";
         try
         {
             await next(context).ConfigureAwait(false);

@@ -38,6 +38,7 @@ internal static class JobRoutes
                 new("label", "string", "Only jobs with this label, as NAME=VALUE; may be repeated."),
                 new("node", "string", "Only jobs whose latest attempt is on this node."),
                 new("name", "string", "Only jobs of this name."),
+                new("text", "string", "Only jobs in whose submission (command, name, labels, environment, files) each of these words occurs, letter by letter."),
                 new("limit", "integer", $"Jobs of a page, {DefaultPage} when left out, {JobQuery.LargestPage} at most."),
                 new("after", "string", "\"next\" of the page before."),
             ],
@@ -134,13 +135,14 @@ internal static class JobRoutes
 
     private static async Task List(ApiCall call)
     {
-        call.AllowQueries("state", "label", "node", "name", "limit", "after");
+        call.AllowQueries("state", "label", "node", "name", "text", "limit", "after");
         JobPage page = await call.Node.Store.List(new JobQuery
         {
             States = call.QueryAll("state") is { Count: > 0 } states ? [.. states.Select(ToState)] : null,
             Labels = ToLabels(call.QueryAll("label")),
             Node = call.Query("node"),
             Name = call.Query("name"),
+            Words = call.Query("text")?.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries) is { Length: > 0 } words ? words : null,
             Limit = (int)call.QueryNumber("limit", DefaultPage, 1, JobQuery.LargestPage),
             After = call.Query("after") is null ? null : call.QueryNumber("after", 0, 0, long.MaxValue),
         }).ConfigureAwait(false);

@@ -37,6 +37,9 @@ internal sealed record NodeServices
     /// <summary>The traces of jobs that ran here; null = none are kept.</summary>
     public Tracing.NodeTraces? Traces { get; init; }
 
+    /// <summary>The same, ready to be looked into.</summary>
+    public Tracing.TraceLibrary? Library { get; init; }
+
     /// <summary>Lines for the operator.</summary>
     public required Action<string> Report { get; init; }
 }

@@ -16,7 +16,7 @@ internal readonly record struct ListedCall(string Name, string? Result)
 internal sealed partial class CallComparison(ApiClient api, string run)
 {
     /// <summary>Their results are addresses, process numbers or times: each run has its own.</summary>
-    private static readonly HashSet<string> OwnResults =
+    internal static readonly HashSet<string> OwnResults =
     [
         "mmap", "brk", "mremap", "shmat", "getpid", "gettid", "getppid", "getpgid", "getpgrp", "getsid", "setsid", "set_tid_address",
         "clone", "clone3", "fork", "vfork", "wait4", "waitid", "time", "times",
@@ -68,20 +68,26 @@ internal sealed partial class CallComparison(ApiClient api, string run)
     /// <summary>The first process's calls since its last execve, as strace -f lists them.</summary>
     public static IReadOnlyList<ListedCall> Parse(string listing)
     {
-        List<(int Process, ListedCall Call)> calls = [];
+        List<ListedCall> own = [.. Read(listing).Select(static read => read.Call)];
+        int start = own.FindLastIndex(static call => call.Name == "execve" && call.Result == "0");
+        return start < 0 ? own : own[start..];
+    }
+
+    /// <summary>All calls of a listing's first process, each with its line.</summary>
+    public static IReadOnlyList<(ListedCall Call, string Line)> Read(string listing)
+    {
+        List<(int Process, ListedCall Call, string Line)> calls = [];
         foreach (string line in listing.Split('\n'))
         {
             if (CallPattern().Match(line) is not { Success: true } match)
                 continue;
             string name = match.Groups["name"].Value;
             string? result = OwnResults.Contains(name) && !match.Groups["error"].Success ? null : match.Groups["error"].Success ? match.Groups["error"].Value : match.Groups["value"].Value;
-            calls.Add((match.Groups["pid"].Success ? int.Parse(match.Groups["pid"].Value, CultureInfo.InvariantCulture) : 0, new ListedCall(name, result)));
+            calls.Add((match.Groups["pid"].Success ? int.Parse(match.Groups["pid"].Value, CultureInfo.InvariantCulture) : 0, new ListedCall(name, result), line));
         }
         // Who is alone has no number; of several, the first process has the lowest.
         int first = calls.Where(static call => call.Process != 0).Select(static call => call.Process).DefaultIfEmpty(0).Min();
-        List<ListedCall> own = [.. calls.Where(call => call.Process == 0 || call.Process == first).Select(static call => call.Call)];
-        int start = own.FindLastIndex(static call => call.Name == "execve" && call.Result == "0");
-        return start < 0 ? own : own[start..];
+        return [.. calls.Where(call => call.Process == 0 || call.Process == first).Select(static call => (call.Call, call.Line))];
     }
 
     [GeneratedRegex(@"^(\[pid +(?<pid>\d+)\] )?(<\.\.\. (?<name>\w+) resumed>.*|(?<name>\w+)\(.*) = (-1 (?<error>E[A-Z0-9]+)|(?<value>\S+))")]

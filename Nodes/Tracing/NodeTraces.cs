@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Threading.Channels;
+using Vivarium.Messages;
 using Vivarium.Telemetry;
 using Vivarium.Telemetry.Traces;
 using Vivarium.Telemetry.Traces.Formats;
@@ -81,6 +82,13 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         {
             return new TraceAnswer(null, $"the trace cannot be read: {unreadable.Message}");
         }
+    }
+
+    /// <summary>When a job's trace was written, so that who read it before knows whether it is another; null when there is none.</summary>
+    public DateTime? WrittenAt(JobId job)
+    {
+        var file = new FileInfo(PathOf(job.ToString()));
+        return file.Exists ? file.LastWriteTimeUtc : null;
     }
 
     public async ValueTask DisposeAsync()

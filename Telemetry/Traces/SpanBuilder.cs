@@ -163,7 +163,7 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
     }
 
     /// <summary>What a blocked call waited for: <c>futex 0x7f…</c>, <c>child 12</c>, <c>pipe:[7]</c>.</summary>
-    private static string WaitText(in CallRecord record, string name) => WaitLedger.KindOf(name) switch
+    internal static string WaitText(in CallRecord record, string name) => WaitLedger.KindOf(name) switch
     {
         WaitKind.Futex => string.Create(CultureInfo.InvariantCulture, $"futex 0x{record.Arguments[0]:x}"),
         WaitKind.Child => (int)record.Arguments[0] > 0 ? string.Create(CultureInfo.InvariantCulture, $"child {(int)record.Arguments[0]}") : "any child",
