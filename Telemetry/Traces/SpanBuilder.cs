@@ -166,6 +166,8 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
     internal static string WaitText(in CallRecord record, string name) => WaitLedger.KindOf(name) switch
     {
         WaitKind.Futex => string.Create(CultureInfo.InvariantCulture, $"futex 0x{record.Arguments[0]:x}"),
+        // vfork(2) waits for the child it makes, and has no arguments.
+        WaitKind.Child when name is "vfork" or "clone" or "clone3" => string.Create(CultureInfo.InvariantCulture, $"child {record.Result}"),
         WaitKind.Child => (int)record.Arguments[0] > 0 ? string.Create(CultureInfo.InvariantCulture, $"child {(int)record.Arguments[0]}") : "any child",
         WaitKind.Timer => "timer",
         WaitKind.Signal => "signal",

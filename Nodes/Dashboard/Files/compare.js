@@ -81,7 +81,7 @@ function rows(seen, thread) {
   const lines = seen.rows.flatMap((row) => {
     const first = !marked && row.kind !== "same" && thread.differs !== undefined;
     marked ||= first;
-    const line = h("tr", { class: `${row.kind}${first ? " first" : ""}` }, cells(row.left, "left"), cells(row.right, "right mid"));
+    const line = h("tr", { class: `${row.kind}${first ? " first" : ""}` }, cells(row.left, "left"), cells(row.right, "right"));
     return first ? [h("tr", { class: "flag" }, h("td", { colspan: "6" }, `First difference: call ${count(thread.differs + 1)}`)), line] : [line];
   });
   return h("div", { class: "scroll" }, h("table", { class: "diff", "aria-label": "Calls side by side" },

@@ -103,6 +103,9 @@ export function time(nanoseconds) {
   return sign + span(size / 1e9);
 }
 
+/** A place in a job's time, counted from its program's first instruction. */
+export const at = (nanoseconds) => (nanoseconds < 0 ? time(nanoseconds) : `+${time(nanoseconds)}`);
+
 /** Seconds as people say them. */
 export function span(seconds) {
   if (seconds < 0.9995) return `${Math.max(0, Math.round(seconds * 1000))} ms`;

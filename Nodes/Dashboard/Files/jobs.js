@@ -79,7 +79,7 @@ function render(place, jobs, filter) {
   },
   h("td", { class: "fit mono" }, h("a", { href: `#/jobs/${job.id}`, tabindex: "-1", title: job.id }, short(job.id) + "\u2026" + job.id.slice(-4))),
   h("td", { class: "fit" }, state(job.state)),
-  h("td", { class: "cut mono", title: job.command }, job.name ? [h("span", { class: "chip" }, job.name), " "] : null, job.command),
+  h("td", { class: "mono", title: job.command }, job.name ? [h("span", { class: "chip" }, job.name), " "] : null, job.command),
   h("td", { class: "labels" }, Object.entries(job.labels ?? {}).map(([name, value]) => h("a", { class: "chip", tabindex: "-1", href: `#/jobs${params({ label: `${name}=${value}` })}`, title: `${name}=${value}` }, `${name}=${value}`))),
   h("td", { class: "fit" }, job.node ?? ""),
   h("td", { class: "number" }, job.exitCode ?? ""),

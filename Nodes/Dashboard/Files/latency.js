@@ -1,7 +1,7 @@
 // How long calls took: a row for each call, a column for each power of two, colour by count.
 
 import { get } from "./api.js";
-import { h, fill, table, count, brief, time, note, params, loading, roving } from "./dom.js";
+import { h, fill, at, table, count, brief, time, note, params, loading, roving } from "./dom.js";
 
 export async function show(body, job) {
   const map = await get(`jobs/${job.id}/trace/latency`);
@@ -17,7 +17,7 @@ export async function show(body, job) {
     columns.map((power, i) => cell(job, row, power, i, most, slow)),
     [count(row.count), row.errors ? count(row.errors) : "", time(row.time), time(row.p50), time(row.p99), time(row.longest)].map((value) => h("td", { class: "figure" }, value)))));
   const grid = h("table", { class: "heat", role: "grid", "aria-label": "Calls by latency" },
-    h("thead", null, h("tr", null, h("th", { class: "call", scope: "col" }, "Call"), columns.map((power) => h("th", { scope: "col", title: `from ${time(2 ** power)} to ${time(2 ** (power + 1))}` }, bound(power))),
+    h("thead", null, h("tr", null, h("th", { class: "call", scope: "col" }, "Call"), columns.map((power) => h("th", { scope: "col", title: `from ${time(2 ** power)} to ${time(2 ** (power + 1))}` }, bound(power).flatMap((part, i) => (i ? [h("br"), part] : [part])))),
       ["Calls", "Failed", "Time", "p50", "p99", "Longest"].map((name) => h("th", { scope: "col", class: "number" }, name)))),
     cells);
   fill(body,
@@ -32,7 +32,8 @@ export async function show(body, job) {
 
 function bound(power) {
   const value = 2 ** power;
-  return value < 1000 ? `${value} ns` : value < 1e6 ? `${Math.round(value / 1e3)} \u00b5s` : value < 1e9 ? `${Math.round(value / 1e6)} ms` : `${Math.round(value / 1e9)} s`;
+  const [unit, name] = value < 1000 ? [1, "ns"] : value < 1e6 ? [1e3, "\u00b5s"] : value < 1e9 ? [1e6, "ms"] : [1e9, "s"];
+  return [Math.round(value / unit), name];
 }
 
 function cell(job, row, power, column, most, slow) {
@@ -86,7 +87,7 @@ export function slowest(job, calls) {
   return table("Calls", [["Duration", "number"], ["Waited", "number"], ["At", "number"], ["Process", "number"], ["Thread", "number"], ["Call"]], calls.map((call) =>
     h("tr", { tabindex: "-1", onkeydown: (event) => event.key === "Enter" && (location.hash = place(job, call)) },
       h("td", { class: "number" }, h("a", { href: place(job, call), tabindex: "-1" }, time(call.duration))), h("td", { class: "number" }, call.blocked ? time(call.blocked) : ""),
-      h("td", { class: "number" }, `+${time(call.start)}`), h("td", { class: "number" }, call.process), h("td", { class: "number" }, call.thread), h("td", { class: "mono" }, call.text))), { class: "rows" });
+      h("td", { class: "number" }, at(call.start)), h("td", { class: "number" }, call.process), h("td", { class: "number" }, call.thread), h("td", { class: "mono" }, call.text))), { class: "rows" });
 }
 
 /** The timeline's address with a call in its middle. */

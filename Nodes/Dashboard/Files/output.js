@@ -20,8 +20,7 @@ export function output(job, blob) {
   });
   lines.addEventListener("wheel", (event) => event.deltaY < 0 && follow.set(false), { passive: true });
   const element = h("div", null, h("div", { class: "tools" },
-    h("h2", { class: "grow" }, "Output"), status, h("span", { class: "key" }, "stdout"), h("span", { class: "key err" }, "stderr"),
-    toggle("stdout", true, (on) => lines.classList.toggle("no-stdout", !on)).button, toggle("stderr", true, (on) => lines.classList.toggle("no-stderr", !on)).button,
+    h("h2", { class: "grow" }, "Output"), status, toggle("stdout", true, (on) => lines.classList.toggle("no-stdout", !on)).button, toggle(h("span", { class: "key err" }, "stderr"), true, (on) => lines.classList.toggle("no-stderr", !on)).button,
     toggle("Wrap", false, (on) => lines.classList.toggle("wrap", on)).button, follow.button,
     h("button", { type: "button", onclick: () => save(job, blob) }, "Save")), lines);
   events(`jobs/${job.id}/logs?follow=true`, stop.signal, (event, data) => take(log, event, data, status)).catch((error) => {

@@ -1,7 +1,7 @@
 // One job's timeline: a row for each thread, calls as bars. The node folds what is too short to be seen; looking closer asks again.
 
 import { get } from "./api.js";
-import { h, fill, add, table, count, many, time, note, params, roving } from "./dom.js";
+import { h, fill, add, at, table, count, many, time, note, params, roving } from "./dom.js";
 import { slowest } from "./latency.js";
 import { Painter, rowHeight } from "./timeline-painter.js";
 
@@ -23,14 +23,14 @@ class TimelineView {
   }
 
   async open(query) {
-    const at = query.get("call") === null ? null : await get(`jobs/${this.job.id}/trace/calls/${query.get("call")}`);
+    const call = query.get("call") === null ? null : await get(`jobs/${this.job.id}/trace/calls/${query.get("call")}`);
     const first = await get(`jobs/${this.job.id}/trace/timeline${params({ from: 0, width: 1200 })}`, this.stop.signal);
     this.whole = first;
     this.limits = [Math.min(first.queued, 0), Math.max(first.ended, 1)];
     this.run = padded(0, Math.max(first.ended, 1));
     const given = ["from", "to"].map((name) => Number(query.get(name) ?? NaN));
-    this.view = at ? padded(at.start - 2 * Math.max(500, at.duration), at.start + 3 * Math.max(500, at.duration)) : given.every(Number.isFinite) && given[1] > given[0] ? given : this.run;
-    if (at) this.selected = { process: at.process, thread: at.thread, index: at.index };
+    this.view = call ? padded(call.start - 2 * Math.max(500, call.duration), call.start + 3 * Math.max(500, call.duration)) : given.every(Number.isFinite) && given[1] > given[0] ? given : this.run;
+    if (call) this.selected = { process: call.process, thread: call.thread, index: call.index };
     this.build(first);
     this.take(first);
     this.listen();
@@ -124,7 +124,7 @@ class TimelineView {
   draw() {
     if (!this.data) return;
     this.painter.draw(this);
-    this.range.textContent = `+${time(this.view[0])} to +${time(this.view[1])} (${time(this.view[1] - this.view[0])})`;
+    this.range.textContent = `${at(this.view[0])} to ${at(this.view[1])} (${time(this.view[1] - this.view[0])})`;
     const current = this.current();
     [...this.labels.children].forEach((label, i) => label.classList.toggle("current", i === current?.row));
   }
@@ -153,15 +153,24 @@ class TimelineView {
 
   soon() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.load().catch((error) => error.name === "AbortError" || this.fail(error)), 80);
+    this.timer = setTimeout(() => this.load(), 80);
   }
 
   fail(error) {
     fill(this.list, note("bad", error.title ?? "This stretch cannot be shown.", error.message));
   }
 
-  /** Asks for what is looked at, and half as much again on both sides. */
+  /** Shows what is looked at; a later look makes an earlier one's answers worthless. */
   async load() {
+    try {
+      await this.ask();
+    } catch (error) {
+      if (error.name !== "AbortError") this.fail(error);
+    }
+  }
+
+  /** Asks for what is looked at, and half as much again on both sides. */
+  async ask() {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
@@ -216,15 +225,15 @@ class TimelineView {
 
   /** The selection, as text: what screen readers are told, and what cannot be seen in a bar. */
   async showDetail() {
-    const at = this.current();
+    const current = this.current();
     this.shown = this.selected?.index;
-    if (!at) {
+    if (!current) {
       fill(this.detail, h("p", { class: "muted" }, "Select a call or a run of calls: click it, or use the arrow keys. The wheel, + and \u2212 zoom; a closer look opens runs into single calls."));
       return;
     }
-    const { bar: one, row } = at;
+    const { bar: one, row } = current;
     const who = this.rows[row].about?.name ?? "process";
-    const where = `${who} (${this.rows[row].process}${this.rows[row].thread === this.rows[row].process ? "" : `, thread ${this.rows[row].thread}`}), at +${time(one[bar.start])}`;
+    const where = `${who} (${this.rows[row].process}${this.rows[row].thread === this.rows[row].process ? "" : `, thread ${this.rows[row].thread}`}), at ${at(one[bar.start])}`;
     if (one[bar.count] > 1) {
       fill(this.detail, h("p", { class: "call" }, this.name(one)), facts([
         ["Where", where], ["Lasts", time(one[bar.end] - one[bar.start])], ["In calls", time(one[bar.time])], ["Waiting", one[bar.blocked] ? time(one[bar.blocked]) : "none"],
@@ -259,7 +268,7 @@ class TimelineView {
   async listCalls(one, row, after) {
     this.opened = true;
     const page = await get(`jobs/${this.job.id}/trace/calls${params({ first: one[bar.first], last: one[bar.last], process: row.process, thread: row.thread, limit: 200, after })}`, this.stop.signal);
-    const lines = page.calls.map((call) => h("tr", { tabindex: "-1" }, h("td", { class: "number" }, `+${time(call.start)}`), h("td", { class: "number" }, time(call.duration)), h("td", { class: "number" }, call.blocked ? time(call.blocked) : ""), h("td", { class: "mono" }, call.text)));
+    const lines = page.calls.map((call) => h("tr", { tabindex: "-1" }, h("td", { class: "number" }, at(call.start)), h("td", { class: "number" }, time(call.duration)), h("td", { class: "number" }, call.blocked ? time(call.blocked) : ""), h("td", { class: "mono" }, call.text)));
     if (after === undefined) fill(this.list, h("h2", null, this.name(one)), table("Calls of the run", [["At", "number"], ["Duration", "number"], ["Waited", "number"], ["Call"]], lines, { class: "rows" }));
     else add(this.list.querySelector("tbody"), lines);
     this.list.querySelector("button.more")?.remove();
