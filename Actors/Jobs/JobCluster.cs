@@ -46,7 +46,7 @@ public sealed class JobCluster
         Feeder = new JobFeeder(Region, store, settings.Node.Capacity);
         Keeper = new LeaseKeeper(settings.Node, settings.Lease, store, Region, clock, () => Feeder.Running);
         _placement = new Placement(settings.Node, Keeper, Region, store);
-        Actors = new JobActorFactory(services with { Placement = _placement, Finished = _watchers.Finish });
+        Actors = new JobActorFactory(services with { Placement = _placement, Finished = _watchers.Finish, MayRun = () => Keeper.IsHeld });
     }
 
     public IJobStore Store { get; }

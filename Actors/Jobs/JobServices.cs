@@ -15,6 +15,9 @@ public sealed record JobServices(string Node, IBackend Backend, WorkerPool Worke
     /// <summary>Attempts that may be lost with their nodes before the job is taken for what kills them.</summary>
     public int LargestLosses { get; init; } = 5;
 
+    /// <summary>False while no world may run because the node's lease may be over; null: they always may.</summary>
+    public Func<bool>? MayRun { get; init; }
+
     /// <summary>Where a job may run; null: here.</summary>
     public IPlacement? Placement { get; init; }
 

@@ -9,6 +9,9 @@ namespace Vivarium.Actors.Jobs;
 /// </summary>
 internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServices services, Action<object> tell) : IWork
 {
+    /// <summary>Between two looks at a lease that is over, nanoseconds.</summary>
+    private const long LeasePause = 5_000_000;
+
     private readonly Lock _lock = new();
     private readonly List<(JobCommand Command, Action<JobReply> Reply)> _early = [];
     private WorkerPool.Ticket? _ticket;
@@ -71,6 +74,9 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
     {
         if (_isCancelled || _isAbandoned)
             return End(new JobResult { End = JobEnd.Cancelled, Message = "cancelled", Usage = Usage });
+        // It goes on when the lease is renewed after all, or is ended when that is noticed.
+        if (services.MayRun?.Invoke() == false)
+            return RunState.Idle(services.Clock.Monotonic + LeasePause);
         IJobRun run = _run ?? Start();
         RunState state = run.Run(quantum);
         if (state.IsDone)

@@ -56,6 +56,12 @@ public sealed class LeaseKeeper
     /// <summary>True while this node's lease lasts.</summary>
     public bool IsMember => Volatile.Read(ref _isMember);
 
+    /// <summary>
+    /// True while worlds may run: what each of them asks before every quantum, because the timer that ends them may come late on a busy
+    /// machine.
+    /// </summary>
+    public bool IsHeld => _clock.Monotonic - Interlocked.Read(ref _renewedAt) <= _lease.Patience;
+
     public IReadOnlyList<NodeRecord> Alive
     {
         get

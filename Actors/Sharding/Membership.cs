@@ -8,6 +8,9 @@ public sealed record LeaseSettings(long Duration)
 {
     public static LeaseSettings Default { get; } = new(5_000_000_000);
 
+    /// <summary>For a node that has its store to itself: there is nobody to lose a lease to.</summary>
+    public static LeaseSettings Unlimited { get; } = new(long.MaxValue / 2);
+
     /// <summary>Between renewals.</summary>
     public long Renewal => Duration / 5;
 

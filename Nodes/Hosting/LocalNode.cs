@@ -1,5 +1,6 @@
 using Vivarium.Actors.Execution;
 using Vivarium.Actors.Jobs;
+using Vivarium.Actors.Sharding;
 using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 
@@ -22,6 +23,7 @@ internal sealed class LocalNode : IDisposable
         {
             Node = new NodeDescription { Name = settings.Name, Capacity = 64 },
             Shards = 1,
+            Lease = LeaseSettings.Unlimited,
         };
         var store = new MemoryJobStore(cluster.Shards, static () => HostClock.Instance.Realtime);
         _cluster = new JobCluster(cluster, store, services, HostClock.Instance);

@@ -67,6 +67,28 @@ public sealed class JobActorTests
     }
 
     [Fact]
+    public void No_quantum_begins_when_the_lease_may_be_over_though_nobody_has_noticed_yet()
+    {
+        var node = new Node(_ => RunState.Idle(null));
+        node.Submit();
+        node.Workers.WorkReady();
+        FakeRun run = node.Backend.Runs[0];
+        Assert.Equal(1, run.Quanta);
+        node.Clock.Advance(LeaseSettings.Default.Patience);
+        run.Wake();
+        node.Workers.WorkReady();
+        Assert.Equal(2, run.Quanta);
+        node.Clock.Advance(1);
+        run.Wake();
+        node.Workers.WorkReady();
+        Assert.Equal(2, run.Quanta);
+        node.Cluster.Tick();
+        node.Workers.WorkReady();
+        Assert.True(run.IsDisposed);
+        Assert.Equal(2, run.Quanta);
+    }
+
+    [Fact]
     public void Cancelling_a_job_before_its_first_quantum_never_runs_it()
     {
         var node = new Node(_ => RunState.Done);
@@ -90,7 +112,13 @@ public sealed class JobActorTests
         node.Submit(Node.Spec with { Limits = new JobLimits { Timeout = TimeSpan.FromSeconds(1) } });
         // The second quantum begins when the limit's sleep is over.
         clock.Advance(1);
-        var time = new Timer(_ => clock.Advance(500_000_000), null, 20, 20);
+        var time = new Timer(
+            _ =>
+            {
+                clock.Advance(500_000_000);
+                node.Cluster.Tick();
+            },
+            null, 20, 20);
         JobResult result = node.Work();
         time.Dispose();
         Assert.Equal(JobEnd.TimedOut, result.End);

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Http.Json;
-using System.Net.Sockets;
 using System.Text.Json;
 
 namespace Vivarium.Actors.Tests.Cluster;
@@ -11,19 +10,30 @@ internal sealed class NodeProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
+    private const string Token = "test-0123456789abcdef";
+
+    private readonly NodePlace _place;
     private readonly string[] _arguments;
     private readonly List<string> _lines = [];
     private Process? _process;
     private HttpClient? _http;
 
     public NodeProcess(string name, string store, string folder, PeerCertificates? certificates = null, params string[] more)
+        : this(name, store, folder, certificates, NodePlace.Here, more)
+    {
+    }
+
+    public NodeProcess(string name, string store, string folder, PeerCertificates? certificates, NodePlace place, params string[] more)
     {
         Name = name;
-        List<string> arguments = ["node", "--node-name", name, "--store", store, "--listen", "127.0.0.1:0", "--node-data", Path.Combine(folder, name), .. more];
+        _place = place;
+        List<string> arguments = ["node", "--node-name", name, "--store", store, "--listen", place.Api, "--node-data", Path.Combine(folder, name), .. more];
+        if (!place.Api.StartsWith("127.", StringComparison.Ordinal))
+            arguments.AddRange(["--api-token-file", WriteTokens(folder)]);
         if (certificates is not null)
         {
-            (string certificate, string key) = certificates.Issue(name);
-            arguments.AddRange(["--peer-listen", $"127.0.0.1:{FreePort()}", "--peer-certificate", certificate, "--peer-key", key, "--peer-authority", certificates.Authority]);
+            (string certificate, string key) = certificates.Issue(name, IPEndPoint.Parse(place.Peers).Address);
+            arguments.AddRange(["--peer-listen", place.Peers, "--peer-certificate", certificate, "--peer-key", key, "--peer-authority", certificates.Authority]);
         }
         _arguments = [.. arguments];
     }
@@ -44,7 +54,10 @@ internal sealed class NodeProcess : IAsyncDisposable
 
     public async Task Start()
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "viv.dll"), .. _arguments]) { RedirectStandardError = true, RedirectStandardInput = true };
+        string[] command = [.. _place.Prefix, "dotnet", Path.Combine(AppContext.BaseDirectory, "viv.dll"), .. _arguments];
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardError = true, RedirectStandardInput = true };
+        foreach ((string name, string value) in _place.Environment)
+            start.Environment[name] = value;
         var serving = new TaskCompletionSource<string>(TaskCreationOptions.RunContinuationsAsynchronously);
         Process process = _process = Process.Start(start)!;
         process.ErrorDataReceived += (_, line) =>
@@ -59,6 +72,7 @@ internal sealed class NodeProcess : IAsyncDisposable
         process.BeginErrorReadLine();
         string serves = await serving.Task.WaitAsync(Patience);
         _http = new HttpClient { BaseAddress = new Uri(serves + "/api/v1/"), Timeout = TimeSpan.FromSeconds(20) };
+        _http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
     }
 
     /// <summary>kill -9.</summary>
@@ -73,11 +87,14 @@ internal sealed class NodeProcess : IAsyncDisposable
     public Task WaitForExit() => _process!.WaitForExitAsync().WaitAsync(Patience);
 
     /// <summary>Submits a job; null when the node says to try again, or says nothing.</summary>
-    public async Task<string?> TrySubmit(string key, params string[] command)
+    public Task<string?> TrySubmit(string key, params string[] command) => TrySubmitJob(key, new { command });
+
+    /// <summary>The same with all that a job may have.</summary>
+    public async Task<string?> TrySubmitJob(string key, object job)
     {
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, "jobs") { Content = JsonContent.Create(new { job = new { command } }) };
+            using var request = new HttpRequestMessage(HttpMethod.Post, "jobs") { Content = JsonContent.Create(new { job }) };
             request.Headers.Add("Idempotency-Key", key);
             using HttpResponseMessage response = await _http!.SendAsync(request);
             if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
@@ -108,10 +125,14 @@ internal sealed class NodeProcess : IAsyncDisposable
         await Task.CompletedTask;
     }
 
-    private static int FreePort()
+    private static string WriteTokens(string folder)
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        string file = Path.Combine(folder, "tokens");
+        if (!File.Exists(file))
+        {
+            File.WriteAllText(file, $"admin {Token}\n");
+            File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+        return file;
     }
 }

@@ -23,12 +23,12 @@ internal sealed class PeerCertificates
     public string Authority => Path.Combine(_folder, "authority.pem");
 
     /// <summary>The files of a node's certificate and key.</summary>
-    public (string Certificate, string Key) Issue(string name)
+    public (string Certificate, string Key) Issue(string name, IPAddress address)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=" + name, key, HashAlgorithmName.SHA256);
         var names = new SubjectAlternativeNameBuilder();
-        names.AddIpAddress(IPAddress.Loopback);
+        names.AddIpAddress(address);
         request.CertificateExtensions.Add(names.Build());
         using X509Certificate2 certificate = request.Create(_authority, DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddDays(1), RandomNumberGenerator.GetBytes(8));
         string file = Path.Combine(_folder, name);

@@ -17,8 +17,18 @@ public sealed class PostgresServer : IAsyncLifetime
     private const string Programs = "/usr/lib/postgresql/15/bin/";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("viv-postgres-").FullName;
+    private readonly IReadOnlyList<string> _prefix = [];
+    private readonly string _host = "127.0.0.1";
     private Process? _server;
     private int _databases;
+
+    /// <summary>The server of all tests of a collection.</summary>
+    public PostgresServer()
+    {
+    }
+
+    /// <summary>One elsewhere: started by a command that becomes it, reached from here and from others at addresses of its own.</summary>
+    internal PostgresServer(IReadOnlyList<string> prefix, string host, int port) => (_prefix, _host, Port) = (prefix, host, port);
 
     public int Port { get; private set; }
 
@@ -31,7 +41,10 @@ public sealed class PostgresServer : IAsyncLifetime
         if (IsRoot)
             await Run("chown", "postgres", _folder);
         await RunUnprivileged("initdb", "--pgdata", Data, "--username", "vivarium", "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C");
-        Port = FreePort();
+        if (_prefix.Count == 0)
+            Port = FreePort();
+        else
+            await File.AppendAllTextAsync(Path.Combine(Data, "pg_hba.conf"), "host all all 10.0.0.0/8 trust\n");
         await Start();
     }
 
@@ -39,8 +52,9 @@ public sealed class PostgresServer : IAsyncLifetime
     public async Task Start()
     {
         // Durable commits cost what they cost, but a test's server need not survive the machine.
-        _server = Process.Start(Unprivileged(
-            "postgres", "-D", Data, "-p", $"{Port}", "-k", _folder, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"))!;
+        ProcessStartInfo start = Unprivileged(
+            "postgres", "-D", Data, "-p", $"{Port}", "-k", _folder, "-c", $"listen_addresses={(_prefix.Count == 0 ? _host : "*")}", "-c", "fsync=off", "-c", "max_connections=200");
+        _server = Process.Start(_prefix.Count == 0 ? start : Describe(_prefix[0], [.. _prefix.Skip(1), start.FileName, .. start.ArgumentList]))!;
         _server.ErrorDataReceived += (_, _) => { };
         _server.BeginErrorReadLine();
         for (int attempt = 0; ; attempt++)
@@ -81,13 +95,13 @@ public sealed class PostgresServer : IAsyncLifetime
 
     public async Task Execute(string address, string text)
     {
-        await using var connection = new NpgsqlConnection($"Host=127.0.0.1;Port={Port};Username=vivarium;Database={new Uri(address).AbsolutePath[1..]};Pooling=false");
+        await using var connection = new NpgsqlConnection($"Host={_host};Port={Port};Username=vivarium;Database={new Uri(address).AbsolutePath[1..]};Pooling=false");
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand(text, connection);
         await command.ExecuteNonQueryAsync();
     }
 
-    private string Address(string database) => $"postgres://vivarium@127.0.0.1:{Port}/{database}";
+    private string Address(string database) => $"postgres://vivarium@{_host}:{Port}/{database}";
 
     private static int FreePort()
     {
