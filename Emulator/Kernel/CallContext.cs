@@ -130,6 +130,9 @@ public sealed class CallContext(GuestThread thread)
     /// <summary>The caller's space of process ids.</summary>
     public PidSpace Pids => Process.Space;
 
+    /// <summary>The System V objects and POSIX message queues that the caller sees.</summary>
+    public Ipc.IpcSpace Ipc => Thread.Namespaces.Ipc;
+
     /// <summary>A process by its number in the caller's space.</summary>
     public Process? FindProcess(int number) => Pids.FindProcess(number);
 

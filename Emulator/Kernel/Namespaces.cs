@@ -107,7 +107,7 @@ public sealed record Namespaces
 
     public required UserSpace Users { get; init; }
 
-    public required Namespace Ipc { get; init; }
+    public required Ipc.IpcSpace Ipc { get; init; }
 
     public required Namespace Groups { get; init; }
 
@@ -140,7 +140,7 @@ public sealed record Namespaces
             Network = new Network(world, users),
             Uts = new UtsSpace(world, users, world.System.HostName, "(none)"),
             Mounts = new MountSpace(world, users),
-            Ipc = new Namespace(world, "ipc", users),
+            Ipc = new Ipc.IpcSpace(world, users),
             Groups = new Namespace(world, "cgroup", users),
             Processes = new PidSpace(world, users, null),
             Time = clocks,

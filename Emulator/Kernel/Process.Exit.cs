@@ -182,10 +182,11 @@ public sealed partial class Process
 
     private void LeaveIpc()
     {
-        if (!World.HasIpc)
-            return;
-        foreach (Ipc.SemaphoreSet set in World.Ipc.Semaphores.All)
-            set.UndoFor(Id);
+        foreach (Ipc.IpcSpace space in World.IpcSpaces)
+        {
+            foreach (Ipc.SemaphoreSet set in space.Semaphores.All)
+                set.UndoFor(Id);
+        }
     }
 
     private void Retire(GuestThread thread)
@@ -203,6 +204,7 @@ public sealed partial class Process
         thread.Filter = null;
         thread.State = ThreadState.Dead;
         thread.Namespaces.Network.OnLeft();
+        thread.Namespaces.Ipc.OnLeft();
         KeepTimes(thread);
         if (wasReady)
             World.Forget(thread);

@@ -46,12 +46,23 @@ public sealed partial class World
         return space.Page = page;
     }
 
-    private Ipc.IpcObjects? _ipc;
+    private readonly List<Ipc.IpcSpace> _ipc = [];
 
-    /// <summary>System V objects and POSIX message queues.</summary>
-    public Ipc.IpcObjects Ipc => _ipc ??= new Ipc.IpcObjects();
+    /// <summary>All spaces of System V objects that were made.</summary>
+    internal IReadOnlyList<Ipc.IpcSpace> IpcSpaces => _ipc;
 
-    internal bool HasIpc => _ipc is not null;
+    internal void Track(Ipc.IpcSpace space) => _ipc.Add(space);
+
+    internal void Forget(Ipc.IpcSpace space) => _ipc.Remove(space);
+
+    /// <summary>Whether a process ever asked for semaphore operations to be undone.</summary>
+    public bool HasUndo(Process process) => _ipc.Exists(space => space.HasUndo(process.Id));
+
+    /// <summary>What administrators set.</summary>
+    public KernelSettings Settings => System.Settings;
+
+    /// <summary>Bytes of POSIX queues each user pays for (RLIMIT_MSGQUEUE).</summary>
+    public Dictionary<uint, ulong> QueueBytes { get; } = [];
 
     /// <summary>What uname(2) and /proc tell of the system.</summary>
     public SystemInfo System { get; set; } = new();

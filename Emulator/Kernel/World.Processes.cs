@@ -12,7 +12,9 @@ public sealed partial class World
 
     /// <summary>The session of the first process: its leader, the shell that started it, is outside.</summary>
     private const int OutsideSession = FirstId - 1;
-    private const int LastId = 4_194_303;
+
+    /// <summary>Where ids go on once all were used (RESERVED_PIDS).</summary>
+    private const int FirstAgain = 300;
     private const int MostThreads = 32_768;
 
     private readonly ProcessTable _processes = new();
@@ -59,10 +61,11 @@ public sealed partial class World
 
     internal int NextId()
     {
+        int last = (int)Settings.PidLimit.Value - 1;
         do
         {
-            _idsComeAgain |= _lastId == LastId;
-            _lastId = _lastId == LastId ? FirstId : _lastId + 1;
+            _idsComeAgain |= _lastId >= last;
+            _lastId = _lastId >= last ? FirstAgain : _lastId + 1;
         }
         while (_idsComeAgain && (_processes.Find(_lastId) is not null || FindThread(_lastId) is not null));
         return _lastId;

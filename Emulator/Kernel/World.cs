@@ -51,6 +51,17 @@ public sealed partial class World : IDisposable
         return ahead > long.MaxValue - Clock.Monotonic ? long.MaxValue : Clock.Monotonic + ahead;
     }
 
+    /// <summary>What is kept for whoever disciplines the clock.</summary>
+    public ClockDiscipline Discipline { get; } = new();
+
+    /// <summary>Sets the real-time clock. Deadlines that were given in it stay where they are.</summary>
+    public void SetRealtime(long now)
+    {
+        _clock.SetRealtime(now);
+        foreach (ClockPage page in _clockPages)
+            page.Refresh();
+    }
+
     /// <summary>Random numbers for guests.</summary>
     public WorldRandom Random { get; }
 
@@ -88,8 +99,8 @@ public sealed partial class World : IDisposable
         }
         IsOver = true;
         // Segments stay without processes; not without a world.
-        foreach (Ipc.SharedSegment segment in HasIpc ? [.. Ipc.Segments.All] : (Ipc.SharedSegment[])[])
-            Ipc.Segments.Remove(segment);
+        foreach (Ipc.IpcSpace space in IpcSpaces)
+            space.Clear();
         Vfs?.Release();
         foreach (ClockPage page in _clockPages)
             page.Dispose();

@@ -13,6 +13,9 @@ public sealed class WorldClock : IClock
     private readonly long _bootRealtime;
     private long _virtual;
 
+    /// <summary>What guests set the real-time clock ahead by.</summary>
+    private long _ahead;
+
     private WorldClock(IClock? host)
     {
         _host = host;
@@ -32,7 +35,10 @@ public sealed class WorldClock : IClock
     /// <summary>The time stamp counter of the world's processors: <see cref="Monotonic"/>.</summary>
     public TimeStampCounter TimeStamp => new(() => (ulong)Monotonic, _host?.MonotonicFunction ?? 0, 1_000_000_000 - _bootMonotonic);
 
-    public long Realtime => _host?.Realtime ?? _bootRealtime + _virtual;
+    public long Realtime => _ahead + (_host?.Realtime ?? _bootRealtime + _virtual);
+
+    /// <summary>Sets what <see cref="Realtime"/> tells from now on.</summary>
+    internal void SetRealtime(long now) => _ahead += now - Realtime;
 
     /// <summary>The host's monotonic time for a world's; meaningless for virtual time.</summary>
     public long ToHost(long monotonic) => monotonic - 1_000_000_000 > long.MaxValue - _bootMonotonic ? long.MaxValue : monotonic - 1_000_000_000 + _bootMonotonic;

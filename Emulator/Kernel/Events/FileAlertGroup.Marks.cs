@@ -23,7 +23,7 @@ public sealed partial class FileAlertGroup
         if (mark is not null)
             return Errno.None;
         mark = new AlertMark();
-        if (_marks.Count >= MostMarks)
+        if (_marks.Count >= _world.Settings.AlertMarks.Value)
             return Errno.ENOSPC;
         _marks.Add(marked, (mark, owner));
         if (owner is not null && !owner.AlertGroups.Contains(this))

@@ -97,13 +97,6 @@ public interface IAlertFormat
 /// <summary>A queue of what happened to marked files, mounts and file systems, and of what waits for permission (fanotify(7)).</summary>
 public sealed partial class FileAlertGroup : OpenFile
 {
-    /// <summary>/proc/sys/fs/fanotify/max_queued_events.</summary>
-    public const int MostQueued = 16384;
-
-    /// <summary>/proc/sys/fs/fanotify/max_user_groups, and the marks of one group.</summary>
-    public const int MostGroups = 128;
-    public const int MostMarks = 65536;
-
     /// <summary>As far back as a record is looked for that a new one can be folded into (FANOTIFY_MAX_MERGE_EVENTS).</summary>
     private const int MostMerged = 128;
 
@@ -167,7 +160,7 @@ public sealed partial class FileAlertGroup : OpenFile
             old.Value.Change |= alert.Change;
             return;
         }
-        if (_queue.Count >= MostQueued && !IsUnlimited)
+        if (_queue.Count >= _world.Settings.QueuedAlerts.Value && !IsUnlimited)
         {
             // Nobody waits for an answer that cannot come.
             if (alert.Question is { } question)

@@ -21,17 +21,11 @@ public interface IFileRecordFormat
 /// </summary>
 public sealed class FileChangeQueue : OpenFile
 {
-    /// <summary>/proc/sys/fs/inotify/max_queued_events.</summary>
-    public const int MostQueued = 16384;
-
-    /// <summary>/proc/sys/fs/inotify/max_user_instances and max_user_watches, here for a whole world.</summary>
-    public const int MostQueues = 128;
-    public const int MostWatches = 65536;
-
     private readonly World _world;
     private readonly Inode _inode;
     private readonly IFileRecordFormat _format;
     private readonly Queue<FileRecord> _records = new();
+    private readonly long _mostQueued;
     private readonly SortedDictionary<int, Watch> _watches = [];
     private FileRecord _last;
     private bool _isOverflowQueued;
@@ -44,6 +38,7 @@ public sealed class FileChangeQueue : OpenFile
         _format = format;
         _world = world;
         _world.ChangeQueues++;
+        _mostQueued = world.Settings.QueuedChanges.Value;
     }
 
     public override Inode Inode => _inode;
@@ -123,7 +118,7 @@ public sealed class FileChangeQueue : OpenFile
         Watch? watch = Array.Find(inode.Watches, held => ReferenceEquals(held.Owner, this)) as Watch;
         if (watch is null)
         {
-            if (_world.FileWatches >= MostWatches)
+            if (_world.FileWatches >= _world.Settings.FileWatches.Value)
                 return Errno.ENOSPC;
             _world.FileWatches++;
             watch = new Watch(this, inode, ++_lastNumber);
@@ -171,7 +166,7 @@ public sealed class FileChangeQueue : OpenFile
 
     private void Append(in FileRecord record)
     {
-        if (_records.Count >= MostQueued)
+        if (_records.Count >= _mostQueued)
         {
             if (_isOverflowQueued)
                 return;

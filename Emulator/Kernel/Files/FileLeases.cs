@@ -13,9 +13,6 @@ public enum LeaseKind : byte
 /// <summary>The leases on one file.</summary>
 public sealed class FileLeases
 {
-    /// <summary>/proc/sys/fs/lease-break-time: who does not give its lease up in time loses it.</summary>
-    private const long BreakTime = 45_000_000_000;
-
     private readonly List<Lease> _leases = [];
 
     /// <summary>Pulses when a lease goes or shrinks.</summary>
@@ -75,7 +72,7 @@ public sealed class FileLeases
             if (lease.Kind == LeaseKind.Read && allowed == LeaseKind.Read)
                 continue;
             if (lease.BreaksTo is null || (allowed == LeaseKind.None && lease.BreaksTo != LeaseKind.None))
-                lease.Break(allowed, now + BreakTime);
+                lease.Break(allowed, now + (call.World.Settings.LeaseBreakTime.Value * 1_000_000_000));
             if (lease.Deadline <= now)
                 leases.End(lease);
             else if (deadline is null || lease.Deadline < deadline)

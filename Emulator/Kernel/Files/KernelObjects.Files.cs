@@ -40,6 +40,7 @@ public sealed partial class World
             TotalMemory = Accountant.Limit,
             UsedMemory = () => Accountant.Used,
             LastProcessId = () => LastProcessId,
+            Settings = new KernelSettings(),
         };
         System = system;
         Vfs? tree = new WorldTree

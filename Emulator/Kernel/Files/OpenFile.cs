@@ -85,6 +85,9 @@ public abstract class OpenFile : IMappingHolder
 
     public virtual bool CanSeek => false;
 
+    /// <summary>Bytes up to its end.</summary>
+    public virtual long Size => Inode.Status.Size;
+
     /// <summary>False for what has no end to seek from, nor data and holes to look for.</summary>
     public virtual bool SeeksFromEnd => true;
 

@@ -38,6 +38,9 @@ public sealed partial class Vfs
     /// <summary>Character and block device drivers.</summary>
     public DeviceTable Devices { get; } = new();
 
+    /// <summary>Files as block devices.</summary>
+    public Devices.LoopDevices Loops { get; } = new();
+
     /// <summary>Opens FIFOs; set by whoever has pipes.</summary>
     public NodeOpener? FifoOpener { get; set; }
 

@@ -61,6 +61,7 @@ public sealed record WorldTree
         Register(vfs, "cgroup2", _ => NewGroups(vfs));
         MemoryDevices.Register(vfs.Devices, Random);
         TerminalDevices.Register(vfs.Devices);
+        vfs.Loops.Register(vfs.Devices);
         vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
         vfs.FifoOpener = Fifo.Open;
         MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
@@ -82,6 +83,7 @@ public sealed record WorldTree
         devices.FirstEntered = () =>
         {
             AddDevices(devices.Root);
+            vfs.Loops.AddNodes(devices);
             devicesMount.Root.Find("shm"u8, out Dentry point);
             vfs.MountAt(new PathEntry(devicesMount, point), shared, "tmpfs");
             if (terminals is null)

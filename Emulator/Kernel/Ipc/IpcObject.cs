@@ -45,10 +45,10 @@ public abstract class IpcObject
 }
 
 /// <summary>The objects of one kind by id and key. Ids are not handed out again at once: a number above the index tells generations apart.</summary>
-public sealed class IpcTable<T>
+public sealed class IpcTable<T>(Setting most, Setting next)
     where T : IpcObject
 {
-    private const int Most = 32_000;
+    private const int Indices = 32_768;
     private const int GenerationShift = 15;
 
     private readonly SortedDictionary<int, T> _byIndex = [];
@@ -75,23 +75,38 @@ public sealed class IpcTable<T>
         return null;
     }
 
-    /// <summary>False when there is no room for another.</summary>
+    /// <summary>False when there is no room for another. An id that was asked for is given when it is free.</summary>
     public bool TryAdd(T made)
     {
-        if (_byIndex.Count >= Most)
+        if (_byIndex.Count >= most.Value)
             return false;
+        if (next.Value >= 0)
+        {
+            int wanted = (int)next.Value;
+            next.Set(-1);
+            if (!_byIndex.ContainsKey(wanted & (Indices - 1)))
+            {
+                Add(made, wanted);
+                return true;
+            }
+        }
         int index = _lastIndex;
         do
         {
-            index = (index + 1) % Most;
+            index = (index + 1) % Indices;
             if (index == 0 && _lastIndex >= 0)
                 _generation++;
         }
         while (_byIndex.ContainsKey(index));
         _lastIndex = index;
-        made.Id = (_generation << GenerationShift) | index;
-        _byIndex.Add(index, made);
+        Add(made, (_generation << GenerationShift) | index);
         return true;
+    }
+
+    private void Add(T made, int id)
+    {
+        made.Id = id;
+        _byIndex.Add(id & (Indices - 1), made);
     }
 
     public void Remove(T gone)
@@ -99,30 +114,4 @@ public sealed class IpcTable<T>
         _byIndex.Remove(gone.Id & ((1 << GenerationShift) - 1));
         gone.Remove();
     }
-}
-
-/// <summary>System V objects and POSIX message queues of a world.</summary>
-public sealed class IpcObjects
-{
-    public IpcTable<SharedSegment> Segments { get; } = new();
-
-    public IpcTable<SemaphoreSet> Semaphores { get; } = new();
-
-    public IpcTable<MessageChannel> Channels { get; } = new();
-
-    public SortedDictionary<string, PosixQueue> Queues { get; } = new(StringComparer.Ordinal);
-
-    /// <summary>Whether a process ever asked for its semaphore operations to be undone.</summary>
-    public bool HasUndo(int process)
-    {
-        foreach (SemaphoreSet set in Semaphores.All)
-        {
-            if (set.HasUndo(process))
-                return true;
-        }
-        return false;
-    }
-
-    /// <summary>Bytes of POSIX queues each user pays for (RLIMIT_MSGQUEUE).</summary>
-    public Dictionary<uint, ulong> QueueBytes { get; } = [];
 }

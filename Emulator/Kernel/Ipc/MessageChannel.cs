@@ -5,13 +5,10 @@ namespace Vivarium.Emulator.Kernel.Ipc;
 /// <summary>A System V message queue (msgop(2)).</summary>
 public sealed class MessageChannel : IpcObject
 {
-    public const int LargestMessage = 8192;
-    public const ulong DefaultCapacity = 16_384;
-
     private readonly LinkedList<(long Type, byte[] Text)> _messages = [];
 
     /// <summary>Bytes it may hold.</summary>
-    public ulong Capacity { get; set; } = DefaultCapacity;
+    public ulong Capacity { get; set; }
 
     public ulong Bytes { get; private set; }
 
@@ -42,6 +39,9 @@ public sealed class MessageChannel : IpcObject
     /// lowest type up to a negative one's opposite. Null when there is none.
     /// </summary>
     public (long Type, byte[] Text)? Peek(long type, bool except) => Find(type, except)?.Value;
+
+    /// <summary>The message at a place in the queue, from 0 on (MSG_COPY of msgop(2)); null when there are fewer.</summary>
+    public (long Type, byte[] Text)? At(long place) => (ulong)place < (ulong)_messages.Count ? _messages.ElementAt((int)place) : null;
 
     public void Take(long type, bool except)
     {

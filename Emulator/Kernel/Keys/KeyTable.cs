@@ -3,7 +3,6 @@ namespace Vivarium.Emulator.Kernel.Keys;
 /// <summary>The keys of a world, by serial number; and each user's two keyrings, made when they are first asked for.</summary>
 public sealed class KeyTable(World world)
 {
-    private const int MostKeys = 200, MostBytes = 20_000, MostOfRoot = 1_000_000;
     private const uint OwnRights = 0x1F3F0000;
 
     /// <summary>What a key takes of the world's memory beside its text.</summary>
@@ -16,7 +15,11 @@ public sealed class KeyTable(World world)
 
     public Key? Find(int serial) => _keys.GetValueOrDefault(serial);
 
-    public (int Keys, int Bytes) LimitsOf(uint user) => user == 0 ? (MostOfRoot, 25 * MostOfRoot) : (MostKeys, MostBytes);
+    public (int Keys, int Bytes) LimitsOf(uint user)
+    {
+        KernelSettings settings = world.Settings;
+        return user == 0 ? ((int)settings.RootKeys.Value, (int)settings.RootKeyBytes.Value) : ((int)settings.Keys.Value, (int)settings.KeyBytes.Value);
+    }
 
     /// <summary>A keyring by its name that somebody may find; null when there is none.</summary>
     public Keyring? FindRing(ReadOnlySpan<byte> name, Credentials who)
@@ -34,8 +37,8 @@ public sealed class KeyTable(World world)
     {
         key = null;
         (int count, int bytes) = Usage(owner.FileUser);
-        bool isRoot = owner.FileUser == 0;
-        if (count >= (isRoot ? MostOfRoot : MostKeys) || (!isRoot && bytes + description.Length + 1 + content.Length > MostBytes))
+        (int mostKeys, int mostBytes) = LimitsOf(owner.FileUser);
+        if (count + 1 > mostKeys || bytes + description.Length + 1 + content.Length > mostBytes)
             return Errno.EDQUOT;
         ulong cost = Overhead + (ulong)(description.Length + content.Length);
         if (!world.Accountant.TryCharge(cost))
@@ -76,7 +79,7 @@ public sealed class KeyTable(World world)
     public Errno Update(Key key, byte[] content)
     {
         (int count, int bytes) = Usage(key.User);
-        if (key.User != 0 && bytes - key.Content.Length + content.Length > MostBytes)
+        if (bytes - key.Content.Length + content.Length > LimitsOf(key.User).Bytes)
             return Errno.EDQUOT;
         if (!world.Accountant.TryCharge((ulong)content.Length))
             return Errno.ENOMEM;

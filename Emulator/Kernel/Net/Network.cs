@@ -64,6 +64,16 @@ public sealed class Network
     /// <summary>net.ipv4.ip_forward: packets for others are passed on.</summary>
     public bool Forwards { get; set; }
 
+    private readonly SortedDictionary<string, Setting> _tags = new(StringComparer.Ordinal);
+
+    /// <summary>A number that administrators give an interface (net.ipv4.conf.NAME.tag).</summary>
+    public Setting TagOf(string device)
+    {
+        if (!_tags.TryGetValue(device, out Setting? tag))
+            _tags.Add(device, tag = new Setting(0, int.MinValue));
+        return tag;
+    }
+
     /// <summary>net.ipv4.ping_group_range.</summary>
     public (uint First, uint Last) PingGroups { get; set; } = (1, 0);
 

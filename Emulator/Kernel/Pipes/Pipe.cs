@@ -13,9 +13,6 @@ public sealed partial class Pipe
     public const int PageSize = 4096;
     public const int DefaultCapacity = 16 * PageSize;
 
-    /// <summary>/proc/sys/fs/pipe-max-size.</summary>
-    public const int LargestCapacity = 1 << 20;
-
     private readonly Queue<Page> _pages = new();
     private readonly MemoryAccountant _accountant;
     private Page? _last;

@@ -35,7 +35,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Encoding.ASCII.GetBytes($"{own}/task/{_processes.NumberOf(call.Thread.Id)}") : null));
         root.Add("mounts", new ProcLink(this, static _ => "self/mounts"u8.ToArray()));
         root.Add("net", new ProcLink(this, static _ => "self/net"u8.ToArray()));
-        root.Add("sys", new ProcDirectory(this) { Filler = AddSettings });
+        root.Add("sys", new ProcDirectory(this) { Filler = new SettingsDirectory(this, _processes, _system, RandomId, _bootId).Fill });
     }
 
     public override string TypeName => "proc";
@@ -59,7 +59,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             .AddText("version", () => $"{_system.SystemName} version {_system.Release} (vivarium@vivarium) {_system.Version}\n")
             .AddText("filesystems", static () => string.Concat(Types.Select(static type => $"nodev\t{type}\n")))
             .AddText("cmdline", static () => "quiet\n")
-            .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 pts\n\nBlock devices:\n")
+            .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n136 pts\n\nBlock devices:\n  7 loop\n")
             .Add("tty", new ProcDirectory(this).AddText("drivers", static () =>
                 "/dev/tty             /dev/tty        5       0 system:/dev/tty\n"
                 + "/dev/ptmx            /dev/ptmx       5       2 system\n"
@@ -67,6 +67,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
                 + "pty_master           /dev/ptm      128 0-1048575 pty:master\n"))
             .AddText("swaps", static () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
             .AddText("modules", static () => "")
+            .Add("config.gz", new ProcText(this, static _ => KernelConfiguration.Compressed))
             .Add("keys", new ProcText(this, static call => call is null ? [] : Keys.KeyText.Keys(call)))
             .Add("key-users", new ProcText(this, static call => call is null ? [] : Keys.KeyText.Users(call)))
             .AddText("partitions", static () => "major minor  #blocks  name\n\n")
@@ -117,64 +118,6 @@ public sealed class ProcFileSystem : GeneratedFileSystem
         long bootTime = (Clock.Realtime - Clock.Monotonic - BootOffset) / 1_000_000_000;
         return text.Append(CultureInfo.InvariantCulture,
             $"intr 0\nctxt 0\nbtime {bootTime}\nprocesses {_system.LastProcessId()}\nprocs_running {_system.RunningThreads()}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n").ToString();
-    }
-
-    private void AddSettings(ProcDirectory settings)
-    {
-        ProcDirectory random = new ProcDirectory(this)
-            .AddText("uuid", () => RandomId() + "\n")
-            .AddText("boot_id", () => _bootId + "\n")
-            .AddText("entropy_avail", static () => "256\n")
-            .AddText("poolsize", static () => "256\n");
-        ProcDirectory kernel = new ProcDirectory(this)
-            .AddText("ostype", () => _system.SystemName + "\n")
-            .AddText("osrelease", () => _system.Release + "\n")
-            .AddText("version", () => _system.Version + "\n")
-            .AddText("hostname", () => (_processes.Current?.Uts.HostName ?? _system.HostName) + "\n")
-            .AddText("domainname", () => (_processes.Current?.Uts.DomainName ?? "(none)") + "\n")
-            .Add("random", random);
-        AddValues(kernel, ("pid_max", "4194304"), ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"),
-            ("randomize_va_space", "2"), ("core_pattern", "core"), ("shmmax", "18446744073692774399"), ("shmall", "18446744073692774399"),
-            ("shmmni", "4096"), ("msgmax", "8192"), ("msgmnb", "16384"), ("msgmni", "32000"), ("sem", "32000\t1024000000\t500\t32000"),
-            ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
-        ProcDirectory memory = new(this);
-        AddValues(memory, ("overcommit_memory", "0"), ("overcommit_ratio", "50"), ("max_map_count", "65530"), ("swappiness", "60"), ("mmap_min_addr", "65536"));
-        ProcDirectory inotify = new(this);
-        AddValues(inotify, ("max_user_watches", "65536"), ("max_user_instances", "128"), ("max_queued_events", "16384"));
-        ProcDirectory files = new ProcDirectory(this).Add("inotify", inotify);
-        AddValues(files, ("file-max", "9223372036854775807"), ("nr_open", "1048576"), ("pipe-max-size", "1048576"), ("aio-max-nr", "65536"),
-            ("protected_hardlinks", "1"), ("protected_symlinks", "0"), ("file-nr", "0\t0\t9223372036854775807"), ("lease-break-time", "45"));
-        ProcDirectory core = new(this);
-        AddValues(core, ("somaxconn", "4096"), ("rmem_default", "212992"), ("wmem_default", "212992"), ("rmem_max", "212992"), ("wmem_max", "212992"));
-        ProcDirectory ipv4 = new(this);
-        ipv4.Add("ip_forward", new ProcText(this, _ => _processes.Current?.Network.Forwards == true ? "1\n"u8.ToArray() : "0\n"u8.ToArray(), SetForwarding));
-        ipv4.Add("ping_group_range", new ProcText(this, _ => _processes.Current is { } spaces ? Encoding.ASCII.GetBytes($"{spaces.Network.PingGroups.First}\t{spaces.Network.PingGroups.Last}\n") : [], SetPingGroups));
-        AddValues(ipv4, ("ip_local_port_range", "32768\t60999"), ("ip_unprivileged_port_start", "1024"), ("tcp_fin_timeout", "60"));
-        ProcDirectory net = new ProcDirectory(this).Add("core", core).Add("ipv4", ipv4);
-        settings.Add("kernel", kernel).Add("vm", memory).Add("fs", files).Add("net", net);
-    }
-
-    private Errno SetForwarding(byte[] text)
-    {
-        if (_processes.Current is not { } spaces || !int.TryParse(Encoding.ASCII.GetString(text).Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value))
-            return Errno.EINVAL;
-        spaces.Network.Forwards = value != 0;
-        return Errno.None;
-    }
-
-    private Errno SetPingGroups(byte[] text)
-    {
-        string[] words = Encoding.ASCII.GetString(text).Split((char[])[' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries);
-        if (_processes.Current is not { } spaces || words.Length != 2 || !uint.TryParse(words[0], out uint first) || !uint.TryParse(words[1], out uint last))
-            return Errno.EINVAL;
-        spaces.Network.PingGroups = first > last ? (1u, 0u) : (first, last);
-        return Errno.None;
-    }
-
-    private static void AddValues(ProcDirectory directory, params (string Name, string Value)[] values)
-    {
-        foreach ((string name, string value) in values)
-            directory.AddText(name, () => value + "\n");
     }
 
     /// <summary>A random UUID, version 4 (RFC 9562).</summary>

@@ -193,4 +193,7 @@ public sealed record SystemInfo
     public Func<int> RunningThreads { get; init; } = static () => 1;
 
     public Func<int> LastProcessId { get; init; } = static () => 1;
+
+    /// <summary>What administrators set (/proc/sys).</summary>
+    public KernelSettings Settings { get; init; } = new();
 }

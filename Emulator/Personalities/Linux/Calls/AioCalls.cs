@@ -9,9 +9,6 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>io_setup(2), io_submit(2), io_getevents(2), io_cancel(2), io_destroy(2).</summary>
 public static class AioCalls
 {
-    /// <summary>/proc/sys/fs/aio-max-nr.</summary>
-    private const uint MostEvents = 65536;
-
     /// <summary>struct iocb (linux/aio_abi.h).</summary>
     [StructLayout(LayoutKind.Explicit, Size = 64)]
     private struct ControlBlock
@@ -34,7 +31,7 @@ public static class AioCalls
             return Errno.EFAULT;
         if (old != 0 || count == 0)
             return Errno.EINVAL;
-        if (count > MostEvents)
+        if (count > call.World.Settings.AsyncEvents.Value)
             return Errno.EAGAIN;
         // The identifier is the address of a page, where libraries look for a ring and find none.
         var request = new MapRequest(default, GuestAddress.PageSize, Protection.Read | Protection.Write, Name: "/[aio]");

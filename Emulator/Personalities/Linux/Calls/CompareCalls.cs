@@ -44,7 +44,7 @@ public static class CompareCalls
     /// <summary>Lists of semaphore adjustments: a process without one is like all others without.</summary>
     private static CallResult CompareUndo(CallContext call, Process one, Process other)
     {
-        bool has = one.HasUndoList || call.World.Ipc.HasUndo(one.Id), otherHas = other.HasUndoList || call.World.Ipc.HasUndo(other.Id);
+        bool has = one.HasUndoList || call.World.HasUndo(one), otherHas = other.HasUndoList || call.World.HasUndo(other);
         return !has && !otherHas || one == other ? 0 : !has ? 1 : !otherHas ? 2 : Order(call, one, other);
     }
 

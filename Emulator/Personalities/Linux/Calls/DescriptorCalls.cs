@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Files.Devices;
 using Vivarium.Emulator.Kernel.Pipes;
 using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Memory;
@@ -136,6 +137,8 @@ public static class DescriptorCalls
         Kernel.Net.Socket socket when InterfaceCalls.Control(call, socket, request, new GuestAddress(argument)) is { } result => result,
         TerminalEnd end => TerminalCalls.Control(call, end, request, argument),
         Kernel.Net.Devices.TunnelFile tunnel => TunnelCalls.Control(call, tunnel, request, new GuestAddress(argument)),
+        BlockFile block => BlockCalls.Control(call, block, request, argument),
+        LoopControlFile control => LoopCalls.ControlDevices(control.Devices, request, argument),
         NamespaceFile space => NamespaceFileCalls.Control(call, space, request, argument),
         _ => file.Control(call, request, argument),
     };

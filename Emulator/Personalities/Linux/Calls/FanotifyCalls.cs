@@ -32,7 +32,7 @@ public static class FanotifyCalls
             return Errno.EPERM;
         if (!IsWellFormed(flags) || (eventFlags & ~(Fcntl.AccessMode | 0x1C9C00u | 0x100000u)) != 0 || (eventFlags & Fcntl.AccessMode) == 3)
             return Errno.EINVAL;
-        if (call.World.AlertGroups >= FileAlertGroup.MostGroups)
+        if (call.World.AlertGroups >= call.World.Settings.AlertGroups.Value)
             return Errno.EMFILE;
         var report = (AlertReport)(((flags & ReportProcess) != 0 ? (uint)AlertReport.ProcessDescriptor : 0) | ((flags & (ReportThread | Handles)) >> 7));
         var group = new FileAlertGroup(

@@ -18,7 +18,7 @@ public static class InotifyCalls
     {
         if ((flags & ~(NonBlocking | CloseOnExec)) != 0)
             return Errno.EINVAL;
-        if (call.World.ChangeQueues >= FileChangeQueue.MostQueues)
+        if (call.World.ChangeQueues >= call.World.Settings.ChangeQueues.Value)
             return Errno.EMFILE;
         OpenFlags status = (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
         return PipeCalls.Install(call, new FileChangeQueue(call.World, Inotify.Format, status), (flags & CloseOnExec) != 0);

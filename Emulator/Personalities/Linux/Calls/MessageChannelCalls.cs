@@ -13,10 +13,10 @@ public static class MessageChannelCalls
     public static CallResult Msgget(CallContext call, int key, int flags)
     {
         Credentials who = call.Thread.Credentials;
-        return call.GetOrMake(call.World.Ipc.Channels, key, flags, static _ => Errno.None, () => (new MessageChannel
+        return call.GetOrMake(call.Ipc.Channels, key, flags, static _ => Errno.None, () => (new MessageChannel
         {
             User = who.EffectiveUser, Group = who.EffectiveGroup, CreatorUser = who.EffectiveUser, CreatorGroup = who.EffectiveGroup,
-            Mode = (uint)flags & 0x1FF, ChangeTime = call.Now(),
+            Mode = (uint)flags & 0x1FF, ChangeTime = call.Now(), Capacity = (ulong)call.Ipc.ChannelCapacity.Value,
         }, Errno.None));
     }
 
@@ -24,12 +24,12 @@ public static class MessageChannelCalls
     {
         if (!call.Memory.TryRead(message, out long type))
             return Errno.EFAULT;
-        if (size > MessageChannel.LargestMessage || id < 0 || type < 1)
+        if ((long)size > call.Ipc.MessageSize.Value || id < 0 || type < 1)
             return Errno.EINVAL;
         byte[] text = new byte[size];
         if (!call.Memory.TryRead(message + 8, text))
             return Errno.EFAULT;
-        if ((call.State as MessageChannel ?? call.World.Ipc.Channels.Find(id)) is not { } channel)
+        if ((call.State as MessageChannel ?? call.Ipc.Channels.Find(id)) is not { } channel)
             return Errno.EINVAL;
         if (channel.IsRemoved)
             return Errno.EIDRM;
@@ -50,25 +50,29 @@ public static class MessageChannelCalls
     {
         if (id < 0 || (long)size < 0)
             return Errno.EINVAL;
-        if ((flags & Copy) != 0)
-            return (flags & Except) != 0 || (flags & IpcArguments.NoWait) == 0 ? Errno.EINVAL : Errno.ENOSYS;
-        if ((call.State as MessageChannel ?? call.World.Ipc.Channels.Find(id)) is not { } channel)
+        bool copies = (flags & Copy) != 0;
+        if (copies && ((flags & Except) != 0 || (flags & IpcArguments.NoWait) == 0))
+            return Errno.EINVAL;
+        if ((call.State as MessageChannel ?? call.Ipc.Channels.Find(id)) is not { } channel)
             return Errno.EINVAL;
         if (channel.IsRemoved)
             return Errno.EIDRM;
         if (!channel.Allows(call.Thread.Credentials, IpcArguments.ReadAccess))
             return Errno.EACCES;
         bool except = (flags & Except) != 0 && type > 0;
-        if (channel.Peek(type, except) is not { } found)
+        if ((copies ? channel.At(type) : channel.Peek(type, except)) is not { } found)
         {
             call.State = channel;
             return (flags & IpcArguments.NoWait) != 0 ? Errno.ENOMSG : call.Wait(channel.Changed, RestartKind.IfNoHandler);
         }
         if ((ulong)found.Text.Length > size && (flags & NoError) == 0)
             return Errno.E2BIG;
-        channel.LastReceiver = call.Process.Id;
-        channel.ReceiveTime = call.Now();
-        channel.Take(type, except);
+        if (!copies)
+        {
+            channel.LastReceiver = call.Process.Id;
+            channel.ReceiveTime = call.Now();
+            channel.Take(type, except);
+        }
         int length = (int)Math.Min(size, (ulong)found.Text.Length);
         return call.Memory.TryWrite(message, found.Type) && call.Memory.TryWrite(message + 8, found.Text.AsSpan(0, length)) ? CallResult.Ok(length) : Errno.EFAULT;
     }
@@ -78,7 +82,7 @@ public static class MessageChannelCalls
         const int statusByIndex = 11, summary = 12, anyStatusByIndex = 13, size = 120;
         if (id < 0 || command < 0)
             return Errno.EINVAL;
-        IpcTable<MessageChannel> table = call.World.Ipc.Channels;
+        IpcTable<MessageChannel> table = call.Ipc.Channels;
         if (command is IpcArguments.Information or summary)
             return Tell(call, table, command == summary, buffer);
         Span<byte> bytes = stackalloc byte[size];
@@ -109,7 +113,7 @@ public static class MessageChannelCalls
     {
         const int capacityOffset = 88;
         ulong capacity = MemoryMarshal.Read<ulong>(bytes[capacityOffset..]);
-        if (!channel.MayBeChangedBy(call.Thread.Credentials) || (capacity > MessageChannel.DefaultCapacity && !call.Thread.Credentials.Has(Capability.Resource)))
+        if (!channel.MayBeChangedBy(call.Thread.Credentials) || ((long)capacity > call.Ipc.ChannelCapacity.Value && !call.Thread.Credentials.Has(Capability.Resource)))
             return Errno.EPERM;
         Errno error = call.SetOwnerFrom(buffer, channel, bytes);
         channel.Capacity = capacity;
@@ -135,12 +139,14 @@ public static class MessageChannelCalls
     /// <summary>struct msginfo: pool, map, max, mnb, mni, ssz, tql, and a 16-bit seg.</summary>
     private static CallResult Tell(CallContext call, IpcTable<MessageChannel> table, bool isSummary, GuestAddress buffer)
     {
-        const int most = 32_000, segmentSize = 16, segments = 0xFFFF;
+        const int segmentSize = 16, segments = 0xFFFF;
+        IpcSpace space = call.Ipc;
+        int most = (int)space.MostChannels.Value, capacity = (int)space.ChannelCapacity.Value;
         int messages = table.All.Sum(static channel => channel.Count), bytes = (int)table.All.Sum(static channel => (long)channel.Bytes);
         ReadOnlySpan<int> words =
         [
-            isSummary ? table.Count : most * (int)MessageChannel.DefaultCapacity / 1024, isSummary ? messages : (int)MessageChannel.DefaultCapacity,
-            MessageChannel.LargestMessage, (int)MessageChannel.DefaultCapacity, most, segmentSize, isSummary ? bytes : (int)MessageChannel.DefaultCapacity, segments,
+            isSummary ? table.Count : most * capacity / 1024, isSummary ? messages : capacity,
+            (int)space.MessageSize.Value, capacity, most, segmentSize, isSummary ? bytes : capacity, segments,
         ];
         return call.Memory.TryWrite(buffer, MemoryMarshal.AsBytes(words)) ? CallResult.Ok(table.HighestIndex) : Errno.EFAULT;
     }

@@ -69,7 +69,7 @@ public static class NamespaceCalls
         if ((flags & NewUts) != 0)
             spaces = spaces with { Uts = new UtsSpace(world, owner, spaces.Uts.HostName, spaces.Uts.DomainName) };
         if ((flags & NewIpc) != 0)
-            spaces = spaces with { Ipc = new Namespace(world, "ipc", owner) };
+            spaces = spaces with { Ipc = new Kernel.Ipc.IpcSpace(world, owner) };
         if ((flags & NewGroups) != 0)
             spaces = spaces with { Groups = new Namespace(world, "cgroup", owner) };
         if ((flags & NewMounts) != 0)
@@ -86,9 +86,10 @@ public static class NamespaceCalls
     {
         if ((flags & NewUsers) != 0)
             EnterUsers(thread);
-        Network before = thread.Namespaces.Network;
+        Namespaces before = thread.Namespaces;
         thread.Namespaces = spaces;
-        before.OnLeft();
+        before.Network.OnLeft();
+        before.Ipc.OnLeft();
         if ((flags & NewMounts) != 0)
             thread.Process.World.Vfs.CopyMounts(thread.Process.FileContext);
     }

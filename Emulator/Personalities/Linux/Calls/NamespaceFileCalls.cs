@@ -77,7 +77,7 @@ public static class NamespaceFileCalls
             MountSpace tree => spaces with { Mounts = tree },
             PidSpace processes => spaces with { Processes = processes },
             TimeSpace time => spaces with { TimeOfChildren = time },
-            { Kind: "ipc" } => spaces with { Ipc = space },
+            { Kind: "ipc" } => spaces with { Ipc = (Kernel.Ipc.IpcSpace)space },
             _ => spaces with { Groups = space },
         };
         return Errno.None;

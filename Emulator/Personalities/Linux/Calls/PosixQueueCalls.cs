@@ -17,7 +17,8 @@ public static class PosixQueueCalls
 
     public static CallResult MqOpen(CallContext call, GuestAddress name, int flags, uint mode, GuestAddress attributes)
     {
-        long mostMessages = 10, messageSize = 8192;
+        long mostMessages = Math.Min(call.Ipc.UsualQueueMessages.Value, call.Ipc.QueueMessages.Value);
+        long messageSize = Math.Min(call.Ipc.UsualQueueMessageSize.Value, call.Ipc.QueueMessageSize.Value);
         if (!attributes.IsNull && !(call.Memory.TryRead(attributes + 8, out mostMessages) && call.Memory.TryRead(attributes + 16, out messageSize)))
             return Errno.EFAULT;
         Errno error = ReadName(call, name, out string path);
@@ -27,7 +28,7 @@ public static class PosixQueueCalls
             return Errno.EINVAL;
         if (!call.Process.Files.HasRoom)
             return Errno.EMFILE;
-        SortedDictionary<string, PosixQueue> queues = call.World.Ipc.Queues;
+        SortedDictionary<string, PosixQueue> queues = call.Ipc.Queues;
         if (queues.TryGetValue(path, out PosixQueue? queue))
         {
             if ((flags & (Create | Exclusive)) == (Create | Exclusive))
@@ -69,18 +70,20 @@ public static class PosixQueueCalls
 
     private static Errno Make(CallContext call, string name, uint mode, bool hasAttributes, long mostMessages, long messageSize, out PosixQueue? queue)
     {
-        const long usualMessages = 10, usualSize = 8192, hardMessages = 65_536, hardSize = 16 << 20;
+        const long hardMessages = 65_536, hardSize = 16 << 20;
         queue = null;
         Credentials who = call.Thread.Credentials;
         bool isFree = who.Has(Capability.Resource);
-        if (hasAttributes && (mostMessages <= 0 || messageSize <= 0 || mostMessages > (isFree ? hardMessages : usualMessages) || messageSize > (isFree ? hardSize : usualSize)))
+        if (call.Ipc.Queues.Count >= call.Ipc.MostQueues.Value && !isFree)
+            return Errno.ENOSPC;
+        if (hasAttributes && (mostMessages <= 0 || messageSize <= 0 || mostMessages > (isFree ? hardMessages : call.Ipc.QueueMessages.Value) || messageSize > (isFree ? hardSize : call.Ipc.QueueMessageSize.Value)))
             return Errno.EINVAL;
         var made = new PosixQueue(call.World, (int)mostMessages, (int)messageSize, who.FileUser, who.FileGroup, mode & 0x1FF & ~call.Process.FileContext.CreationMask);
-        ulong used = call.World.Ipc.QueueBytes.GetValueOrDefault(who.User), limit = call.Process.SoftLimit(Resource.MessageQueues);
+        ulong used = call.World.QueueBytes.GetValueOrDefault(who.User), limit = call.Process.SoftLimit(Resource.MessageQueues);
         if (used > limit || made.Cost > limit - used)
             return Errno.EMFILE;
-        call.World.Ipc.QueueBytes[who.User] = used + made.Cost;
-        call.World.Ipc.Queues.Add(name, queue = made);
+        call.World.QueueBytes[who.User] = used + made.Cost;
+        call.Ipc.Queues.Add(name, queue = made);
         return Errno.None;
     }
 
@@ -89,14 +92,14 @@ public static class PosixQueueCalls
         Errno error = ReadName(call, name, out string path);
         if (error != Errno.None)
             return error;
-        if (!call.World.Ipc.Queues.TryGetValue(path, out PosixQueue? queue))
+        if (!call.Ipc.Queues.TryGetValue(path, out PosixQueue? queue))
             return Errno.ENOENT;
         // The directory is everybody's, with the sticky bit.
         Credentials who = call.Thread.Credentials;
         if (who.FileUser != queue.User && !who.Has(Capability.FileOwner))
             return Errno.EPERM;
-        call.World.Ipc.Queues.Remove(path);
-        call.World.Ipc.QueueBytes[queue.User] = call.World.Ipc.QueueBytes.GetValueOrDefault(queue.User) - Math.Min(call.World.Ipc.QueueBytes.GetValueOrDefault(queue.User), queue.Cost);
+        call.Ipc.Queues.Remove(path);
+        call.World.QueueBytes[queue.User] = call.World.QueueBytes.GetValueOrDefault(queue.User) - Math.Min(call.World.QueueBytes.GetValueOrDefault(queue.User), queue.Cost);
         return CallResult.Ok();
     }
 

@@ -96,7 +96,7 @@ public static class ReadWriteCalls
             return file.IgnoresSeek ? CallResult.Ok() : Errno.ESPIPE;
         if (file.Inode.Kind == FileKind.CharacterDevice)
             return 0;
-        long size = file.Inode.Status.Size;
+        long size = file.Size;
         long position;
         switch (whence)
         {
@@ -115,12 +115,12 @@ public static class ReadWriteCalls
             default:
                 if (offset < 0 || offset >= size)
                     return Errno.ENXIO;
-                position = whence == 3 ? file.Inode.NextData(offset) : file.Inode.NextHole(offset);
+                position = file.Inode.Kind == FileKind.BlockDevice ? (whence == 3 ? offset : size) : whence == 3 ? file.Inode.NextData(offset) : file.Inode.NextHole(offset);
                 if (whence == 3 && position >= size)
                     return Errno.ENXIO;
                 break;
         }
-        if (position < 0)
+        if (position < 0 || (file.Inode.Kind == FileKind.BlockDevice && position > size))
             return Errno.EINVAL;
         file.Position = position;
         return position;

@@ -74,13 +74,11 @@ public static class ResourceCalls
             return Errno.EINVAL;
         if (hard > process.Limits[resource].Hard && !call.Thread.Credentials.Has(Capability.Resource))
             return Errno.EPERM;
-        if (resource == OpenFiles && hard > MostDescriptors)
+        if (resource == OpenFiles && hard > (ulong)call.World.Settings.MostDescriptors.Value)
             return Errno.EPERM;
         process.SetLimit((Resource)resource, soft, hard);
         return Errno.None;
     }
-
-    private const ulong MostDescriptors = Kernel.Files.FileTable.MaxDescriptors;
 
     public static CallResult Getrusage(CallContext call, int who, GuestAddress usage)
     {

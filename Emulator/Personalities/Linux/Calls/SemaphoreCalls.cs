@@ -8,17 +8,15 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>System V semaphores: semget(2), semop(2), semctl(2).</summary>
 public static class SemaphoreCalls
 {
-    private const int MostOfSet = 32_000;
-    private const int MostOperations = 500;
     private const int Undo = 0x1000;
 
     public static CallResult Semget(CallContext call, int key, int count, int flags)
     {
-        if (count is < 0 or > MostOfSet)
+        if (count < 0 || count > call.Ipc.SemaphoresOfSet.Value)
             return Errno.EINVAL;
         Credentials who = call.Thread.Credentials;
-        return call.GetOrMake(call.World.Ipc.Semaphores, key, flags, found => count > found.Count ? Errno.EINVAL : Errno.None, () =>
-            count == 0 ? (null, Errno.EINVAL) : (new SemaphoreSet(count)
+        return call.GetOrMake(call.Ipc.Semaphores, key, flags, found => count > found.Count ? Errno.EINVAL : Errno.None, () =>
+            count == 0 ? (null, Errno.EINVAL) : count + call.Ipc.Semaphores.All.Sum(static set => (long)set.Count) > call.Ipc.MostSemaphores.Value ? (null, Errno.ENOSPC) : (new SemaphoreSet(count)
             {
                 User = who.EffectiveUser, Group = who.EffectiveGroup, CreatorUser = who.EffectiveUser, CreatorGroup = who.EffectiveGroup,
                 Mode = (uint)flags & 0x1FF, ChangeTime = call.Now(),
@@ -37,13 +35,13 @@ public static class SemaphoreCalls
         }
         if (count == 0 || id < 0)
             return Errno.EINVAL;
-        if (count > MostOperations)
+        if (count > call.Ipc.SemaphoreOperations.Value)
             return Errno.E2BIG;
         Errno error = ReadOperations(call, operations, (int)count, out SemaphoreOperation[] wanted);
         if (error != Errno.None)
             return error;
         var waiter = call.State as SemaphoreWaiter;
-        if ((waiter?.Set ?? call.World.Ipc.Semaphores.Find(id)) is not { } set)
+        if ((waiter?.Set ?? call.Ipc.Semaphores.Find(id)) is not { } set)
             return Errno.EINVAL;
         if (set.IsRemoved)
             return Errno.EIDRM;
@@ -106,7 +104,7 @@ public static class SemaphoreCalls
         const int statusByIndex = 18, summary = 19, anyStatusByIndex = 20;
         if (id < 0)
             return Errno.EINVAL;
-        IpcTable<SemaphoreSet> table = call.World.Ipc.Semaphores;
+        IpcTable<SemaphoreSet> table = call.Ipc.Semaphores;
         var buffer = new GuestAddress(argument);
         if (command is IpcArguments.Information or summary)
             return Tell(call, table, command == summary, buffer);
@@ -196,10 +194,12 @@ public static class SemaphoreCalls
     /// <summary>struct seminfo: semmap, semmni, semmns, semmnu, semmsl, semopm, semume, semusz, semvmx, semaem.</summary>
     private static CallResult Tell(CallContext call, IpcTable<SemaphoreSet> table, bool isSummary, GuestAddress buffer)
     {
-        const int mostSets = 32_000, all = 1_024_000_000, undoSize = 20;
+        const int undoSize = 20;
+        IpcSpace space = call.Ipc;
+        int mostSets = (int)space.MostSemaphoreSets.Value, all = (int)space.MostSemaphores.Value, operations = (int)space.SemaphoreOperations.Value;
         ReadOnlySpan<int> words =
         [
-            all, mostSets, all, all, MostOfSet, MostOperations, MostOperations, isSummary ? table.Count : undoSize, SemaphoreSet.LargestValue,
+            all, mostSets, all, all, (int)space.SemaphoresOfSet.Value, operations, operations, isSummary ? table.Count : undoSize, SemaphoreSet.LargestValue,
             isSummary ? table.All.Sum(static set => set.Count) : SemaphoreSet.LargestValue,
         ];
         return call.Memory.TryWrite(buffer, MemoryMarshal.AsBytes(words)) ? CallResult.Ok(table.HighestIndex) : Errno.EFAULT;

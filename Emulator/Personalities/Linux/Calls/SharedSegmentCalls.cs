@@ -17,8 +17,10 @@ public static class SharedSegmentCalls
 
     private static (SharedSegment?, Errno) Make(CallContext call, int key, ulong size, int flags)
     {
-        if (size == 0 || size > long.MaxValue - GuestAddress.PageSize || (flags & HugePages) != 0)
+        if (size == 0 || size > (ulong)call.Ipc.SegmentSize.Value || size > long.MaxValue - GuestAddress.PageSize || (flags & HugePages) != 0)
             return (null, Errno.EINVAL);
+        if (PagesOf(call.Ipc.Segments) + PagesOf(size) > (ulong)call.Ipc.SegmentPages.Value)
+            return (null, Errno.ENOSPC);
         var pages = new AnonymousObject(call.World.Accountant, $"SYSV{key:x8}");
         if (!pages.SetLength((long)size))
         {
@@ -36,7 +38,7 @@ public static class SharedSegmentCalls
     /// <summary>Doomed segments go when nobody maps them any more.</summary>
     private static IpcTable<SharedSegment> Purged(CallContext call)
     {
-        IpcTable<SharedSegment> table = call.World.Ipc.Segments;
+        IpcTable<SharedSegment> table = call.Ipc.Segments;
         foreach (SharedSegment segment in (SharedSegment[])[.. table.All])
         {
             if (segment.IsDoomed && segment.Pages.IsReleased)
@@ -109,7 +111,7 @@ public static class SharedSegmentCalls
 
     private static SharedSegment? SegmentOf(CallContext call, in AreaInfo area)
     {
-        foreach (SharedSegment segment in call.World.Ipc.Segments.All)
+        foreach (SharedSegment segment in call.Ipc.Segments.All)
         {
             if (area.Object == segment.Pages)
                 return segment;
@@ -175,14 +177,22 @@ public static class SharedSegmentCalls
         return call.Memory.TryWrite(buffer, status);
     }
 
+    private static ulong PagesOf(ulong bytes) => (bytes + GuestAddress.PageSize - 1) / GuestAddress.PageSize;
+
+    private static ulong PagesOf(IpcTable<SharedSegment> table)
+    {
+        ulong pages = 0;
+        foreach (SharedSegment segment in table.All)
+            pages += PagesOf(segment.Size);
+        return pages;
+    }
+
     /// <summary>struct shminfo64 of the limits, or struct shm_info of what is there; returns the highest index.</summary>
     private static CallResult Tell(CallContext call, IpcTable<SharedSegment> table, bool isSummary, GuestAddress buffer)
     {
-        const long most = long.MaxValue - (1L << 24) + 1;
-        long pages = 0;
-        foreach (SharedSegment segment in table.All)
-            pages += (long)((segment.Size + GuestAddress.PageSize - 1) / GuestAddress.PageSize);
-        ReadOnlySpan<long> words = isSummary ? [table.Count, pages, pages, 0, 0, 0] : [most, 1, 4096, 4096, most, 0, 0, 0, 0];
+        IpcSpace space = call.Ipc;
+        long pages = (long)PagesOf(table), most = space.MostSegments.Value;
+        ReadOnlySpan<long> words = isSummary ? [table.Count, pages, pages, 0, 0, 0] : [space.SegmentSize.Value, 1, most, most, space.SegmentPages.Value, 0, 0, 0, 0];
         return call.Memory.TryWrite(buffer, MemoryMarshal.AsBytes(words)) ? CallResult.Ok(table.HighestIndex) : Errno.EFAULT;
     }
 }

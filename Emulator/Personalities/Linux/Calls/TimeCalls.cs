@@ -26,58 +26,6 @@ public static class TimeCalls
         return time.IsNull ? 0 : WriteTime(call, time, clock is 5 or 6 ? Tick : 1);
     }
 
-    public static CallResult ClockSettime(CallContext call, int clock, GuestAddress time)
-    {
-        if (clock is not (Realtime or < 0) || (clock < 0 && ProcessorClockOf(call, clock) is null))
-            return Errno.EINVAL;
-        // A world's clocks are its node's: nobody in it may set them.
-        Errno error = call.ReadTime(time, out _);
-        return error != Errno.None ? error : Errno.EPERM;
-    }
-
-    public static CallResult Settimeofday(CallContext call, GuestAddress time, GuestAddress zone)
-    {
-        if (!time.IsNull)
-        {
-            if (!call.Memory.TryRead(time, out long seconds) || !call.Memory.TryRead(time + 8, out long fraction))
-                return Errno.EFAULT;
-            if (fraction is < 0 or > 1_000_000 || seconds < 0)
-                return Errno.EINVAL;
-        }
-        if (!zone.IsNull && !call.Memory.TryRead(zone, out ulong _))
-            return Errno.EFAULT;
-        return time.IsNull && zone.IsNull && call.Thread.Credentials.Has(Capability.Time) ? 0 : Errno.EPERM;
-    }
-
-    public static CallResult Adjtimex(CallContext call, GuestAddress buffer) => ClockAdjtime(call, Realtime, buffer);
-
-    /// <summary>Tells a clock that nobody disciplines; adjusting it takes a right that no world gives.</summary>
-    public static CallResult ClockAdjtime(CallContext call, int clock, GuestAddress buffer)
-    {
-        const int size = 208, unsynchronised = 5, readOnly = 0x2000, singleShot = 0x8000;
-        Span<byte> state = stackalloc byte[size];
-        if (!call.Memory.TryRead(buffer, state))
-            return Errno.EFAULT;
-        if (clock != Realtime)
-            return Read(call, clock) is null ? Errno.EINVAL : Errno.EOPNOTSUPP;
-        uint modes = System.Runtime.InteropServices.MemoryMarshal.Read<uint>(state);
-        if ((modes & ~(uint)(readOnly | singleShot)) != 0 || ((modes & singleShot) != 0 && (modes & readOnly) == 0))
-            return Errno.EPERM;
-        state.Clear();
-        // The order of struct timex: modes, offset, freq, maxerror, esterror, status, constant, precision, tolerance, time, tick.
-        ReadOnlySpan<(int Offset, long Value)> words =
-        [
-            (24, 16_000_000), (32, 16_000_000), (48, 2), (56, 1), (64, 32_768_000), (72, call.World.Clock.Realtime / Second),
-            (80, call.World.Clock.Realtime % Second / 1000), (88, 10_000),
-        ];
-        System.Runtime.InteropServices.MemoryMarshal.Write(state, modes);
-        foreach ((int offset, long value) in words)
-            System.Runtime.InteropServices.MemoryMarshal.Write(state[offset..], value);
-        const int status = 0x40;
-        System.Runtime.InteropServices.MemoryMarshal.Write(state[40..], status);
-        return call.Memory.TryWrite(buffer, state) ? unsynchronised : Errno.EFAULT;
-    }
-
     /// <summary>Nanoseconds of a clock; null for one that does not exist (clock_getres(2)).</summary>
     internal static long? Read(CallContext call, int clock)
     {
@@ -95,7 +43,7 @@ public static class TimeCalls
             case 7 or 9:
                 return time.Monotonic + call.ClockOffset(isBootTime: true);
             case 11:
-                return time.Realtime + (37 * Second);
+                return time.Realtime + (call.World.Discipline.AtomicOffset * Second);
             default:
                 return ProcessorClockOf(call, clock)?.Now;
         }

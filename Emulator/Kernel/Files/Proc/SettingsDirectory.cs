@@ -1,0 +1,159 @@
+using System.Globalization;
+using System.Text;
+using Vivarium.Emulator.Kernel.Ipc;
+
+namespace Vivarium.Emulator.Kernel.Files.Proc;
+
+/// <summary>/proc/sys: what the system is set to, and by whom it may be set (proc(5), sysctl(8)).</summary>
+internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSource processes, SystemInfo system, Func<string> randomId, string? bootId)
+{
+    private KernelSettings Settings => system.Settings;
+
+    public void Fill(ProcDirectory root) => root
+        .Add("kernel", Kernel()).Add("vm", Memory()).Add("fs", Files()).Add("net", Networks()).Add("user", Users())
+        .Add("crypto", Constants(New(), ("fips_enabled", "0")));
+
+    private ProcDirectory New() => new(owner);
+
+    private ProcDirectory Kernel()
+    {
+        ProcDirectory random = New()
+            .AddText("uuid", () => randomId() + "\n")
+            .AddText("boot_id", () => bootId + "\n")
+            .AddText("entropy_avail", static () => "256\n")
+            .AddText("poolsize", static () => "256\n");
+        ProcDirectory kernel = New()
+            .AddText("ostype", () => system.SystemName + "\n")
+            .AddText("osrelease", () => system.Release + "\n")
+            .AddText("version", () => system.Version + "\n")
+            .AddText("hostname", () => (processes.Current?.Uts.HostName ?? system.HostName) + "\n")
+            .AddText("domainname", () => (processes.Current?.Uts.DomainName ?? "(none)") + "\n")
+            .Add("random", random);
+        Constants(
+            kernel, ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"), ("tainted", "0"),
+            ("randomize_va_space", "2"), ("core_pattern", "core"), ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
+        Add(kernel, "pid_max", Settings.PidLimit);
+        AddIpc(kernel);
+        ProcDirectory keys = New();
+        Add(keys, "maxkeys", Settings.Keys);
+        Add(keys, "maxbytes", Settings.KeyBytes);
+        Add(keys, "root_maxkeys", Settings.RootKeys);
+        Add(keys, "root_maxbytes", Settings.RootKeyBytes);
+        // Keys here go at once.
+        Add(keys, "gc_delay", new Setting(300));
+        return kernel.Add("keys", keys);
+    }
+
+    private void AddIpc(ProcDirectory kernel)
+    {
+        AddOfSpace(kernel, "shmmax", static space => [space.SegmentSize]);
+        AddOfSpace(kernel, "shmall", static space => [space.SegmentPages]);
+        AddOfSpace(kernel, "shmmni", static space => [space.MostSegments]);
+        AddOfSpace(kernel, "shm_next_id", static space => [space.NextSegment]);
+        AddOfSpace(kernel, "msgmax", static space => [space.MessageSize]);
+        AddOfSpace(kernel, "msgmnb", static space => [space.ChannelCapacity]);
+        AddOfSpace(kernel, "msgmni", static space => [space.MostChannels]);
+        AddOfSpace(kernel, "msg_next_id", static space => [space.NextChannel]);
+        AddOfSpace(kernel, "sem", static space => [space.SemaphoresOfSet, space.MostSemaphores, space.SemaphoreOperations, space.MostSemaphoreSets]);
+        AddOfSpace(kernel, "sem_next_id", static space => [space.NextSemaphores]);
+    }
+
+    private ProcDirectory Memory()
+    {
+        ProcDirectory memory = Constants(New(), ("overcommit_memory", "0"), ("overcommit_ratio", "50"), ("max_map_count", "65530"), ("mmap_min_addr", "65536"));
+        // There is nothing to swap out.
+        Add(memory, "swappiness", new Setting(60, 0, 200));
+        // Nor to drop, or to move together.
+        Add(memory, "drop_caches", new Setting(0, 1, 4));
+        Add(memory, "compact_memory", new Setting(0, 1, 1));
+        return memory;
+    }
+
+    private ProcDirectory Files()
+    {
+        ProcDirectory inotify = New();
+        Add(inotify, "max_user_watches", Settings.FileWatches);
+        Add(inotify, "max_user_instances", Settings.ChangeQueues);
+        Add(inotify, "max_queued_events", Settings.QueuedChanges);
+        ProcDirectory fanotify = New();
+        Add(fanotify, "max_user_marks", Settings.AlertMarks);
+        Add(fanotify, "max_user_groups", Settings.AlertGroups);
+        Add(fanotify, "max_queued_events", Settings.QueuedAlerts);
+        ProcDirectory queues = New();
+        AddOfSpace(queues, "queues_max", static space => [space.MostQueues]);
+        AddOfSpace(queues, "msg_max", static space => [space.QueueMessages]);
+        AddOfSpace(queues, "msgsize_max", static space => [space.QueueMessageSize]);
+        AddOfSpace(queues, "msg_default", static space => [space.UsualQueueMessages]);
+        AddOfSpace(queues, "msgsize_default", static space => [space.UsualQueueMessageSize]);
+        ProcDirectory files = New().Add("inotify", inotify).Add("fanotify", fanotify).Add("mqueue", queues);
+        Constants(files, ("file-max", "9223372036854775807"), ("protected_hardlinks", "1"), ("protected_symlinks", "0"), ("file-nr", "0\t0\t9223372036854775807"));
+        Add(files, "nr_open", Settings.MostDescriptors);
+        Add(files, "pipe-max-size", Settings.PipeSize);
+        Add(files, "aio-max-nr", Settings.AsyncEvents);
+        Add(files, "lease-break-time", Settings.LeaseBreakTime);
+        return files;
+    }
+
+    private ProcDirectory Networks()
+    {
+        ProcDirectory core = Constants(New(), ("somaxconn", "4096"), ("rmem_default", "212992"), ("wmem_default", "212992"), ("rmem_max", "212992"), ("wmem_max", "212992"));
+        ProcDirectory ipv4 = New();
+        ipv4.Add("ip_forward", new ProcText(owner, _ => processes.Current?.Network.Forwards == true ? "1\n"u8.ToArray() : "0\n"u8.ToArray(), SetForwarding));
+        ipv4.Add("ping_group_range", new ProcText(owner, _ => processes.Current is { } spaces ? Encoding.ASCII.GetBytes($"{spaces.Network.PingGroups.First}\t{spaces.Network.PingGroups.Last}\n") : [], SetPingGroups));
+        Constants(ipv4, ("ip_local_port_range", "32768\t60999"), ("ip_unprivileged_port_start", "1024"), ("tcp_fin_timeout", "60"));
+        ipv4.Add("conf", New().Add("lo", DeviceSettings("lo")).Add("default", DeviceSettings("default")));
+        return New().Add("core", core).Add("ipv4", ipv4);
+    }
+
+    /// <summary>A tag of an interface means what administrators make of it.</summary>
+    private ProcDirectory DeviceSettings(string name)
+    {
+        ProcDirectory settings = New();
+        Add(settings, "tag", () => processes.Current is { } spaces ? [spaces.Network.TagOf(name)] : []);
+        return settings;
+    }
+
+    private ProcDirectory Users()
+    {
+        ProcDirectory users = New();
+        foreach (string kind in (string[])["user", "pid", "uts", "ipc", "net", "mnt", "cgroup", "time"])
+            users.AddText($"max_{kind}_namespaces", static () => "63432\n");
+        Add(users, "max_inotify_instances", Settings.ChangeQueues);
+        Add(users, "max_inotify_watches", Settings.FileWatches);
+        Add(users, "max_fanotify_groups", Settings.AlertGroups);
+        Add(users, "max_fanotify_marks", Settings.AlertMarks);
+        return users;
+    }
+
+    private Errno SetForwarding(byte[] text)
+    {
+        if (processes.Current is not { } spaces || !int.TryParse(Encoding.ASCII.GetString(text).Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value))
+            return Errno.EINVAL;
+        spaces.Network.Forwards = value != 0;
+        return Errno.None;
+    }
+
+    private Errno SetPingGroups(byte[] text)
+    {
+        string[] words = Encoding.ASCII.GetString(text).Split((char[])[' ', '\t', '\n'], StringSplitOptions.RemoveEmptyEntries);
+        if (processes.Current is not { } spaces || words.Length != 2 || !uint.TryParse(words[0], out uint first) || !uint.TryParse(words[1], out uint last))
+            return Errno.EINVAL;
+        spaces.Network.PingGroups = first > last ? (1u, 0u) : (first, last);
+        return Errno.None;
+    }
+
+    private void AddOfSpace(ProcDirectory directory, string name, Func<IpcSpace, Setting[]> settings) =>
+        Add(directory, name, () => processes.Current is { } spaces ? settings(spaces.Ipc) : []);
+
+    private void Add(ProcDirectory directory, string name, Setting setting) => Add(directory, name, () => [setting]);
+
+    private void Add(ProcDirectory directory, string name, Func<Setting[]> settings) =>
+        directory.Add(name, new ProcText(owner, _ => Encoding.ASCII.GetBytes(Setting.Text(settings())), text => Setting.Store(settings(), text)));
+
+    private static ProcDirectory Constants(ProcDirectory directory, params (string Name, string Value)[] values)
+    {
+        foreach ((string name, string value) in values)
+            directory.AddText(name, () => value + "\n");
+        return directory;
+    }
+}

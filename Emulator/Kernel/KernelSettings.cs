@@ -1,0 +1,91 @@
+using System.Globalization;
+using System.Text;
+
+namespace Vivarium.Emulator.Kernel;
+
+/// <summary>A number that administrators set, and the range it may be set in (sysctl(8)).</summary>
+public sealed class Setting(long value, long lowest = 0, long highest = int.MaxValue)
+{
+    public long Value { get; private set; } = value;
+
+    /// <summary>EINVAL outside of the range.</summary>
+    public Errno Set(long wanted)
+    {
+        if (wanted < lowest || wanted > highest)
+            return Errno.EINVAL;
+        Value = wanted;
+        return Errno.None;
+    }
+
+    /// <summary>The numbers of a file in /proc/sys, between tabs.</summary>
+    internal static string Text(ReadOnlySpan<Setting> settings)
+    {
+        StringBuilder text = new();
+        foreach (Setting setting in settings)
+            text.Append(text.Length > 0 ? "\t" : "").Append(setting.Value.ToString(CultureInfo.InvariantCulture));
+        return text.Append('\n').ToString();
+    }
+
+    /// <summary>Takes as many numbers as there are, as far as they are numbers; EINVAL when not even the first is one, or one is out of range.</summary>
+    internal static Errno Store(ReadOnlySpan<Setting> settings, ReadOnlySpan<byte> text)
+    {
+        string[] words = Encoding.Latin1.GetString(text).Split((char[])[' ', '\t', '\n', '\0'], StringSplitOptions.RemoveEmptyEntries);
+        if (words.Length == 0)
+            return Errno.EINVAL;
+        for (int i = 0; i < Math.Min(words.Length, settings.Length); i++)
+        {
+            if (!TryParse(words[i], out long value))
+                return Errno.EINVAL;
+            Errno error = settings[i].Set(value);
+            if (error != Errno.None)
+                return error;
+        }
+        return Errno.None;
+    }
+
+    /// <summary>Decimal, or hexadecimal behind 0x.</summary>
+    private static bool TryParse(string word, out long value) => word.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+        ? long.TryParse(word.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value)
+        : long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);
+}
+
+/// <summary>What administrators of a world may set, for all of it; what belongs to a name space is there (<see cref="Ipc.IpcSpace"/>).</summary>
+public sealed class KernelSettings
+{
+    /// <summary>Ids of processes and threads stay below it.</summary>
+    public Setting PidLimit { get; } = new(4_194_304, 301, 4_194_304);
+
+    /// <summary>Bytes an unprivileged pipe may have room for.</summary>
+    public Setting PipeSize { get; } = new(1 << 20, 4096);
+
+    /// <summary>Seconds that the holder of a lease has to give it up.</summary>
+    public Setting LeaseBreakTime { get; } = new(45);
+
+    /// <summary>RLIMIT_NOFILE goes no higher.</summary>
+    public Setting MostDescriptors { get; } = new(Files.FileTable.MaxDescriptors, 64, Files.FileTable.MaxDescriptors);
+
+    public Setting ChangeQueues { get; } = new(128);
+
+    public Setting FileWatches { get; } = new(65_536);
+
+    /// <summary>Records in a queue of file changes.</summary>
+    public Setting QueuedChanges { get; } = new(16_384);
+
+    public Setting AlertGroups { get; } = new(128);
+
+    public Setting AlertMarks { get; } = new(65_536);
+
+    public Setting QueuedAlerts { get; } = new(16_384);
+
+    /// <summary>Events of all asynchronous contexts together.</summary>
+    public Setting AsyncEvents { get; } = new(65_536, 0, long.MaxValue);
+
+    /// <summary>Keys, and their bytes, that a user may have; and the same for root.</summary>
+    public Setting Keys { get; } = new(200);
+
+    public Setting KeyBytes { get; } = new(20_000);
+
+    public Setting RootKeys { get; } = new(1_000_000);
+
+    public Setting RootKeyBytes { get; } = new(25_000_000);
+}
