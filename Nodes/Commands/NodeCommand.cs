@@ -86,9 +86,12 @@ internal static class NodeCommand
         var leaving = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         using var hurry = new CancellationTokenSource();
         using var changes = new JobChanges(node.Store);
-        (ApiServer? server, string? error) = await ApiServer.Start(Services(node, changes, () => leaving.TrySetResult())).ConfigureAwait(false);
+        NodeServices services = Services(node, changes, () => leaving.TrySetResult());
+        (ApiServer? server, string? error) = await ApiServer.Start(services).ConfigureAwait(false);
         if (server is null)
             return Failure.Report(error!);
+        await using var retention = new Retention(services, () => node.Cluster.Region.Leases.Any(static lease => lease.Shard == 0));
+        retention.Start();
         using PosixSignalRegistration terminate = Relay(PosixSignal.SIGTERM, leaving, hurry), interrupt = Relay(PosixSignal.SIGINT, leaving, hurry);
         Say($"node {node.Settings.Name} serves {server.Address}");
         Task ended = await Task.WhenAny(leaving.Task, node.DrainAsked, node.Replaced).ConfigureAwait(false);

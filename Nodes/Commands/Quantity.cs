@@ -25,7 +25,7 @@ internal static class Quantity
         return true;
     }
 
-    /// <summary>Seconds, or with ms, s, m, h.</summary>
+    /// <summary>Seconds, or with ms, s, m, h, d.</summary>
     public static bool TryParseTime(string text, out TimeSpan time)
     {
         time = default;
@@ -36,6 +36,7 @@ internal static class Quantity
             "" or "s" => 1,
             "m" => 60,
             "h" => 3600,
+            "d" => 86400,
             _ => 0,
         };
         if (seconds == 0 || !TryNumber(number, out double value) || value * seconds > 1e9)

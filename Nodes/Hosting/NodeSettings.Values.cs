@@ -100,6 +100,14 @@ internal sealed partial record NodeSettings
                 bool isLease = TryTime(value, out TimeSpan lease);
                 Lease = lease;
                 return isLease;
+            case "cluster.keep-for":
+                bool isAge = Quantity.TryParseTime(value, out TimeSpan age);
+                KeepFor = age;
+                return isAge;
+            case "cluster.keep-jobs":
+                bool isMost = TryNumber(value, 0, long.MaxValue, out long most);
+                KeepJobs = most;
+                return isMost;
             case "peer.listen":
                 PeerListen = value;
                 return value.Length == 0 || TryEndPoint(value, out _);
@@ -162,6 +170,8 @@ internal sealed partial record NodeSettings
         "cluster.shards" => "a number from 1 to 65536",
         "cluster.store" => "memory, sqlite, sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE",
         "cluster.lease" => "a time such as 5s or 500ms, of 100ms at least",
+        "cluster.keep-for" => "a time such as 12h or 30d, or 0",
+        "cluster.keep-jobs" => "a number, or 0",
         "jobs.host-files" => "none, read or write",
         "jobs.network" => "none, virtual or host",
         _ => "a size such as 512M or 4G",

@@ -85,6 +85,12 @@ internal sealed partial record NodeSettings
     /// <summary>How long a node keeps its shards without renewing.</summary>
     public TimeSpan Lease { get; private set; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>How long ended jobs are kept; 0: for ever.</summary>
+    public TimeSpan KeepFor { get; private set; } = TimeSpan.FromDays(30);
+
+    /// <summary>Ended jobs that are kept at most; 0: any number.</summary>
+    public long KeepJobs { get; private set; } = 1_000_000;
+
     /// <summary>Where peers reach the node; empty: it has none.</summary>
     public string PeerListen { get; private set; } = "";
 
@@ -113,7 +119,7 @@ internal sealed partial record NodeSettings
     [
         "node.name", "node.workers", "node.quantum", "node.capacity", "node.labels", "node.data", "node.native",
         "api.listen", "api.address", "api.certificate", "api.key", "api.token-file", "api.max-body", "api.max-image", "api.max-count", "api.rate",
-        "cluster.name", "cluster.shards", "cluster.store", "cluster.lease",
+        "cluster.name", "cluster.shards", "cluster.store", "cluster.lease", "cluster.keep-for", "cluster.keep-jobs",
         "peer.listen", "peer.address", "peer.certificate", "peer.key", "peer.authority",
         "jobs.memory", "jobs.output", "jobs.host-files", "jobs.network",
     ];

@@ -105,6 +105,9 @@ internal sealed class SuiteService(NodeServices node)
         };
     }
 
+    /// <summary>What a suite's jobs have in common.</summary>
+    public static Dictionary<string, string> LabelsOf(Guid suite) => new() { ["run"] = suite.ToString("N") };
+
     private static SuiteRequest RequestOf(SuiteRecord suite) => JsonSerializer.Deserialize(suite.Definition, ApiJson.Default.SuiteRequest)!;
 
     private static SuiteFile Parse(SuiteRequest request)
@@ -193,8 +196,7 @@ internal sealed class SuiteService(NodeServices node)
     private async Task<Dictionary<JobId, JobSummary>> JobsOf(SuiteRecord suite)
     {
         Dictionary<JobId, JobSummary> jobs = [];
-        // Once it is over, its verdicts tell all but the names of jobs.
-        var query = new JobQuery { Labels = new Dictionary<string, string> { ["run"] = suite.Id.ToString("N") }, Limit = JobQuery.LargestPage };
+        var query = new JobQuery { Labels = LabelsOf(suite.Id), Limit = JobQuery.LargestPage };
         for (long? after = null; ;)
         {
             JobPage page = await node.Store.List(query with { After = after }).ConfigureAwait(false);

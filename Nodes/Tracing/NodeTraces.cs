@@ -91,6 +91,20 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         return file.Exists ? file.LastWriteTimeUtc : null;
     }
 
+    /// <summary>Removes traces of jobs that ended longer ago than this.</summary>
+    public void RemoveOlder(TimeSpan age)
+    {
+        try
+        {
+            foreach (FileInfo file in new DirectoryInfo(_folder).EnumerateFiles("*" + Extension).Where(file => DateTime.UtcNow - file.LastWriteTimeUtc > age))
+                file.Delete();
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            // There are none, or the next time will do.
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         _queue.Writer.TryComplete();

@@ -29,6 +29,8 @@ public sealed class ApiNode : IAsyncLifetime
 
     internal ApiClient Client { get; private set; } = null!;
 
+    internal NodeServices Services { get; private set; } = null!;
+
     internal string Address { get; private set; } = "";
 
     public async Task InitializeAsync()
@@ -38,7 +40,8 @@ public sealed class ApiNode : IAsyncLifetime
             Assert.Null(settings.Set(name, value));
         _host = await NodeHost.Start(settings, null);
         _changes = new JobChanges(_host.Store);
-        (_server, string? error) = await ApiServer.Start(NodeCommand.Services(_host, _changes, static () => { }));
+        Services = NodeCommand.Services(_host, _changes, static () => { });
+        (_server, string? error) = await ApiServer.Start(Services);
         Assert.Null(error);
         Address = _server!.Address;
         Http.BaseAddress = new Uri(Address + ApiRoutes.Prefix + "/");
