@@ -24,6 +24,9 @@ internal sealed unsafe partial class Assembler
         set => _at = _start + value;
     }
 
+    /// <summary>How far the present place is from another in the same view.</summary>
+    public int OffsetFrom(byte* place) => (int)(_at - place);
+
     /// <summary>Where the next byte will be run.</summary>
     public nint RunAddress => (nint)_at + _runOffset;
 
@@ -323,5 +326,8 @@ internal sealed unsafe partial class Assembler
     }
 
     /// <summary>Lets the 32-bit displacement at an offset reach the present place.</summary>
-    public void Land(int displacementAt) => Unsafe.WriteUnaligned(_start + displacementAt, Offset - displacementAt - sizeof(int));
+    public void Land(int displacementAt) => Land(_start + displacementAt);
+
+    /// <summary>The same for one of code that was written elsewhere.</summary>
+    public void Land(byte* displacement) => Unsafe.WriteUnaligned(displacement, (int)(_at - displacement - sizeof(int)));
 }

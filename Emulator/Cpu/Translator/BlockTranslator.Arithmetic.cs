@@ -222,7 +222,8 @@ internal sealed unsafe partial class BlockTranslator
     private int EmitAddThreadBase(in MicroOp op)
     {
         Value sum = SumOf(op.A);
-        if (sum.Thread != 0 || !IsTemporary(op.Destination))
+        // XLAT adds to its own temporary, which cannot be a sum with itself.
+        if (sum.Thread != 0 || !IsTemporary(op.Destination) || sum.Uses(op.Destination))
             return 0;
         sum.Thread = (byte)(op.Immediate + 1);
         Set(op.Destination, sum);
@@ -281,21 +282,25 @@ internal sealed unsafe partial class BlockTranslator
         Destination destination = DestinationOf(at);
         if (MustKeepFlags(at))
             return TryEmitSum(at, group, destination) ? destination.Used : EmitKeepingFlags(at, group, destination);
+        (bool isChecked, long moved) = op.A < RegisterMap.Count ? _checks[op.A] : default;
         EmitBinary(at, group, destination);
-        if (op.Code == OpCode.AddImmediate && op.Size == 3 && destination.Used == 1 && op.A == op.Destination)
-            RestoreCheck(op);
+        // A pointer that moved by a constant is still checked.
+        if (isChecked && !destination.IsMerge && destination.Register < RegisterMap.Count && TryMove(op, group, out long by))
+        {
+            _checks[op.A] = op.A == destination.Register ? (isChecked, moved) : _checks[op.A];
+            MoveCheck(destination.Register, op.A, by);
+        }
         return destination.Used;
     }
 
-    /// <summary>A pointer that moved by a constant is still checked.</summary>
-    private void RestoreCheck(in MicroOp op)
+    /// <summary>Whether a value of 64 bits moves by a constant.</summary>
+    private bool TryMove(in MicroOp op, int group, out long by)
     {
-        if (op.Destination < RegisterMap.Count)
-            _checks[op.Destination] = _before;
-        MoveCheck(op.Destination, op.Destination, op.Immediate);
+        by = op.Immediate;
+        bool isConstant = IsImmediateForm(op.Code) || TryConstant(op.B, out by);
+        by = group == GroupSubtract ? -by : by;
+        return op.Size == 3 && group is GroupAdd or GroupSubtract && isConstant && by == (int)by;
     }
-
-    private (bool IsChecked, long Moved) _before;
 
     private int EmitKeepingFlags(int at, int group, Destination destination)
     {
@@ -372,7 +377,6 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitBinary(int at, int group, Destination destination)
     {
         MicroOp op = _ops[at];
-        _before = op.Destination < RegisterMap.Count ? _checks[op.Destination] : default;
         bool isImmediate = IsImmediateForm(op.Code);
         long constant = op.Immediate;
         if (!isImmediate && TryConstant(op.B, out long value) && (op.Size < 3 || value == (int)value))

@@ -130,28 +130,30 @@ internal sealed unsafe partial class BlockTranslator
     /// Writes a stub for each jump out of the block; until it is linked the jump goes there. Its inner jump, to the next
     /// instruction at first, is where it can be sent to the jump table instead.
     /// </summary>
-    private void EmitExits(int firstLink)
+    private void EmitExits(byte* code, int firstLink)
     {
         for (int i = 0; i < _exits.Count; i++)
         {
             PendingExit exit = _exits[i];
             int displacementAt = exit.DisplacementAt;
-            _asm.Land(displacementAt);
+            _asm.Land(code + displacementAt);
             if (!exit.IsExchanged)
             {
                 // A conditional jump comes here to exchange registers, and goes on by a jump that can be linked.
                 Exchange();
                 _asm.AlignDisplacement(opcodeLength: 1);
                 _asm.Byte(0xE9);
-                displacementAt = _asm.Offset;
+                displacementAt = _asm.OffsetFrom(code);
                 _asm.Int32(0);
+                _asm.Land(code + displacementAt);
             }
-            int stub = _asm.Offset;
+            int stub = _asm.OffsetFrom(code);
             _asm.Move(RegisterMap.Scratch, (long)exit.Target);
             _asm.AlignDisplacement(opcodeLength: 1);
             _asm.Byte(0xE9);
-            int leave = _asm.Offset;
+            int leave = _asm.OffsetFrom(code);
             _asm.Int32(0);
+            _asm.Land(code + leave);
             _links[firstLink + i] = new Link { DisplacementAt = displacementAt, StubAt = stub, LeaveAt = leave, Next = LinkTable.None, Previous = LinkTable.None };
             _asm.Store(Operand.Memory(HostRegister.Rsp, Frame.Pc), RegisterMap.Scratch, 3);
             _asm.Move(RegisterMap.Scratch, (int)ExitKind.Link | ((firstLink + i) << 8));

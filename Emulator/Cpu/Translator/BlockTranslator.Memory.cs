@@ -17,6 +17,12 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>How far the stack pointer may be outside of the window between blocks.</summary>
     private const long StackReach = 1 << 20;
 
+    /// <summary>
+    /// How far an instruction may move the stack pointer without a check in its block, where that looks at the budget: as this is spent, the
+    /// sum stays within the guards.
+    /// </summary>
+    private const int StackDrift = 64;
+
     /// <summary>For each guest register: whether its value was checked to be in the window, and by how much it moved since.</summary>
     private readonly (bool IsChecked, long Moved)[] _checks = new (bool, long)[RegisterMap.Count];
 
@@ -168,6 +174,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         (bool isChecked, long moved) = _checks[RegisterMap.StackPointer];
         if (isChecked && Math.Abs(moved) <= StackReach && (moved == 0 || _stackTouched))
+            return;
+        if (isChecked && HasPolled && Math.Abs(moved) <= StackDrift * (_instruction + 1))
             return;
         Probe(HostOf(RegisterMap.StackPointer));
         _checks[RegisterMap.StackPointer] = (true, 0);

@@ -37,11 +37,14 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>What no block's <see cref="SizeLimit"/> exceeds by much.</summary>
     public const int LargestBlock = 128 << 10;
 
-    /// <summary>The most bytes that a block's code and its fault map can take.</summary>
+    /// <summary>The most bytes that a block's code can take, and also the most of its exits and fault map.</summary>
     public static int SizeLimit(LoweredBlock block) => 6144 + (Math.Max(block.OpCount, MostUnrolled * 8) * 160);
 
-    /// <summary>Translates a block into a place of <see cref="SizeLimit"/> bytes, and tells how many it took.</summary>
-    public Translation Translate(CodeDomain domain, LoweredBlock block, byte* place, nint runOffset, out int length)
+    /// <summary>
+    /// Translates a block into a place of <see cref="SizeLimit"/> bytes, and what seldom runs of it, and its fault map, into another; tells
+    /// how many bytes it took of that one.
+    /// </summary>
+    public Translation Translate(CodeDomain domain, LoweredBlock block, byte* place, byte* rarePlace, nint runOffset, out int rareLength)
     {
         (_block, _ops, _opCount) = (block, block.Ops, block.OpCount);
         _starts.Clear();
@@ -53,13 +56,24 @@ internal sealed unsafe partial class BlockTranslator
         nint entry = _asm.RunAddress;
         Exchange();
         _head = _asm.RunAddress;
-        if (NeedsPoll())
+        PlanPoll();
+        if (_polls && _pollAt == Nowhere)
             Probe(RegisterMap.Budget);
         int done = EmitBlock();
         int firstLink = _links.Take(_exits.Count);
-        EmitExits(firstLink);
-        length = (int)(FaultMap.Write(place + _asm.Offset, _block.Instructions.AsSpan(0, _block.InstructionCount), _block.End, CollectionsMarshal.AsSpan(_starts)) - place);
-        var translation = new Translation(block.Pc, block.Length, entry, _asm.Offset, done, PackExchanges()) { Domain = domain, FirstLink = firstLink, LinkCount = _exits.Count };
+        int length = _asm.Offset;
+        _asm.Begin(rarePlace, runOffset);
+        EmitPollExit(place);
+        EmitExits(place, firstLink);
+        byte* map = rarePlace + _asm.Offset;
+        rareLength = (int)(FaultMap.Write(map, _block.Instructions.AsSpan(0, _block.InstructionCount), _block.End, CollectionsMarshal.AsSpan(_starts)) - rarePlace);
+        var translation = new Translation(block.Pc, block.Length, entry, length, done, PackExchanges())
+        {
+            Domain = domain,
+            FirstLink = firstLink,
+            LinkCount = _exits.Count,
+            MapAt = (int)(map - place),
+        };
         for (int i = 0; i < _exits.Count; i++)
             _links[firstLink + i].Owner = translation;
         return translation;
@@ -96,8 +110,11 @@ internal sealed unsafe partial class BlockTranslator
         BeginSegment(0);
         for (int i = 0; i < _block.InstructionCount; i++)
         {
+            _instruction = i;
+            if (i == _pollAt)
+                EmitPoll();
             int start = _asm.Offset, exits = _exits.Count;
-            _starts.Add(new CodeStart(start, i, _segmentEnd));
+            _starts.Add(new CodeStart(start, i, _paidTo));
             _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[RegisterMap.StackPointer], _stackTouched);
@@ -176,58 +193,6 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Only noted, not emitted: what later micro-ops fold into themselves.</summary>
     private static bool IsSymbolic(in MicroOp op) => op.Destination >= FirstTemporary && op.Destination != MicroOp.Discard
         && op.Code is OpCode.MoveImmediate or OpCode.AddressOf or OpCode.AddThreadBase or OpCode.Load or OpCode.LoadSigned or OpCode.Nop;
-
-    // ---- the budget ------------------------------------------------------------------------------------------------
-
-    // A segment is a run of instructions without a way out but faults; it is paid for at its start.
-    private int _segmentStart;
-    private int _segmentEnd;
-    private int _chargeAt;
-
-    /// <summary>A block that may be part of a loop looks at the budget: one that jumps back, or to a place that is not known.</summary>
-    private bool NeedsPoll()
-    {
-        foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
-        {
-            if (op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfNotZero && (ulong)op.Immediate < _block.End))
-                return true;
-        }
-        return false;
-    }
-
-    private void BeginSegment(int first)
-    {
-        InstructionStart[] instructions = _block.Instructions;
-        int end = first;
-        while (end < _block.InstructionCount)
-        {
-            int nextOp = ++end < _block.InstructionCount ? instructions[end].Op : _opCount;
-            if (nextOp > 0 && _ops[nextOp - 1].Code == OpCode.Branch)
-                break;
-        }
-        (_segmentStart, _segmentEnd, _chargeAt) = (first, end, _asm.Offset);
-        Charge(end - first);
-    }
-
-    /// <summary>Corrects the payment for a segment that ends early.</summary>
-    private void EndSegmentAt(int instruction)
-    {
-        int end = _asm.Offset;
-        _asm.Offset = _chargeAt;
-        Charge(instruction - _segmentStart);
-        _asm.Offset = end;
-        for (int i = _starts.Count - 1; i >= 0 && _starts[i].PaidTo == _segmentEnd && _starts[i].Instruction >= _segmentStart; i--)
-            _starts[i] = _starts[i] with { PaidTo = instruction };
-    }
-
-    /// <summary>Takes instructions off the budget, in an instruction of fixed length.</summary>
-    private void Charge(int instructions)
-    {
-        _asm.Byte(0x4D); // LEA R14, [R14 - n]
-        _asm.Byte(0x8D);
-        _asm.Byte(0xB6);
-        _asm.Int32(-(instructions << RegisterMap.BudgetShift));
-    }
 
     // ---- flags -----------------------------------------------------------------------------------------------------
 

@@ -78,13 +78,14 @@ internal sealed unsafe partial class CodeCache
     }
 
     /// <summary>Room in the present region, or in the next one when that was never filled.</summary>
-    private byte* Reserve(int length)
+    private bool TryReserve(int length)
     {
-        byte* place = _store.Reserve(length);
-        if (place is not null || _regions[NextRegion].Translations.Count > 0)
-            return place;
+        if (_store.HasRoom(length))
+            return true;
+        if (_regions[NextRegion].Translations.Count > 0)
+            return false;
         _store.Begin(NextRegion);
-        return _store.Reserve(length);
+        return _store.HasRoom(length);
     }
 
     private int NextRegion => (_store.Region + 1) % _regions.Length;

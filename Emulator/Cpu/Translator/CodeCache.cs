@@ -19,8 +19,8 @@ internal sealed unsafe partial class CodeCache
 
     public CodeCache(int size)
     {
-        // A region holds the largest block at least.
-        int regions = Math.Clamp(size / (2 * BlockTranslator.LargestBlock), 1, MostRegions);
+        // Half of a region holds the largest block at least.
+        int regions = Math.Clamp(size / (4 * BlockTranslator.LargestBlock), 1, MostRegions);
         _store = new CodeStore(size, Gate.Size, regions);
         _regions = new Region[regions];
         for (int i = 0; i < regions; i++)
@@ -54,14 +54,13 @@ internal sealed unsafe partial class CodeCache
         {
             if (domain.Find(block.Pc) is { } found)
                 return found;
-            byte* place = Reserve(BlockTranslator.SizeLimit(block));
-            if (place is null)
+            if (!TryReserve(BlockTranslator.SizeLimit(block)))
                 return null;
-            Translation translation = _translator.Translate(domain, block, place, _store.RunOffset, out int length);
-            _store.Commit(length);
+            Translation translation = _translator.Translate(domain, block, _store.Place, _store.RarePlace, _store.RunOffset, out int rareLength);
+            _store.Commit(translation.Length, rareLength);
             _regions[_store.Region].Translations.Add(translation);
             Blocks++;
-            Bytes += translation.Length;
+            Bytes += translation.Length + rareLength;
             domain.Add(translation);
             return translation;
         }

@@ -5,7 +5,8 @@ namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
 /// Memory for host code: one memory file mapped twice, so that no address is both writable and executable. It is divided into
-/// regions, filled one after the other and emptied as a whole (<see cref="CodeCache"/> has the lock). All stores lie in one reserved
+/// regions, filled one after the other and emptied as a whole (<see cref="CodeCache"/> has the lock). The first half of a region is for
+/// code that runs, the second for what seldom does, so that this takes no room in the processor's caches. All stores lie in one reserved
 /// range, by which the signal handler knows host code.
 /// </summary>
 internal sealed unsafe class CodeStore
@@ -21,6 +22,7 @@ internal sealed unsafe class CodeStore
     private readonly nint _executable;
     private readonly int _firstRegion;
     private int _used;
+    private int _usedRarely;
 
     /// <param name="size">Bytes of host code.</param>
     /// <param name="head">Bytes in front of the regions, which stay.</param>
@@ -30,6 +32,7 @@ internal sealed unsafe class CodeStore
         _firstRegion = head;
         RegionSize = (size - head) / regions & ~(Alignment - 1);
         Regions = regions;
+        Begin(0);
         int file = HostMemory.NewFile("translations");
         if (file < 0 || LibC.Truncate(file, size) != 0)
             throw new InvalidOperationException("no memory file for translations");
@@ -63,13 +66,25 @@ internal sealed unsafe class CodeStore
     public int Region { get; private set; }
 
     /// <summary>Goes on with a region, from its beginning.</summary>
-    public void Begin(int region) => (Region, _used) = (region, 0);
+    public void Begin(int region) => (Region, _used, _usedRarely) = (region, 0, RegionSize / 2);
 
-    /// <summary>The writable place of the next code, or null when fewer than <paramref name="length"/> bytes are left in the region.</summary>
-    public byte* Reserve(int length) => RegionSize - _used >= length ? _writable + _firstRegion + (Region * RegionSize) + _used : null;
+    /// <summary>Whether both halves of the region have so many bytes left.</summary>
+    public bool HasRoom(int length) => (RegionSize / 2) - _used >= length && RegionSize - _usedRarely >= length;
+
+    /// <summary>The writable place of the next code.</summary>
+    public byte* Place => PlaceOf(Region) + _used;
+
+    /// <summary>That of what seldom runs.</summary>
+    public byte* RarePlace => PlaceOf(Region) + _usedRarely;
+
+    private byte* PlaceOf(int region) => _writable + _firstRegion + (region * RegionSize);
 
     /// <summary>Takes the bytes that were written.</summary>
-    public void Commit(int length) => _used += (length + Alignment - 1) & ~(Alignment - 1);
+    public void Commit(int length, int rareLength)
+    {
+        _used += (length + Alignment - 1) & ~(Alignment - 1);
+        _usedRarely += rareLength;
+    }
 
     /// <summary>The writable view of an executable address.</summary>
     public byte* Writable(nint address) => _writable + (address - _executable);

@@ -52,7 +52,7 @@ internal static unsafe class FaultMap
     /// <summary>The place of a host address in a translation; no instruction's before the first and behind the last one.</summary>
     public static Place Find(Translation translation, nint address)
     {
-        byte* at = (byte*)translation.Entry + translation.Length;
+        byte* at = (byte*)translation.Entry + translation.MapAt;
         int instructions = *at++;
         byte* lengths = at;
         at += instructions;

@@ -17,7 +17,7 @@ internal enum ExitKind : byte
     Fault,
 }
 
-/// <summary>A block's host code. Small, since there are many: all that only a fault asks for is in the <see cref="FaultMap"/> behind the code.</summary>
+/// <summary>A block's host code. Small, since there are many: all that only a fault asks for is in the <see cref="FaultMap"/>.</summary>
 internal sealed class Translation(ulong pc, int guestLength, nint entry, int length, int translated, uint exchanges)
 {
     /// <summary>The guest address.</summary>
@@ -34,8 +34,11 @@ internal sealed class Translation(ulong pc, int guestLength, nint entry, int len
     /// <summary>Where to enter it.</summary>
     public nint Entry { get; } = entry;
 
-    /// <summary>Bytes of host code, exits included; its fault map comes behind.</summary>
+    /// <summary>Bytes of host code without its exits.</summary>
     public int Length { get; } = length;
+
+    /// <summary>Where its fault map is, from the entry on.</summary>
+    public int MapAt { get; init; } = length;
 
     /// <summary>How many of the block's instructions have host code; the next one is the interpreter's.</summary>
     public int Translated { get; } = translated;

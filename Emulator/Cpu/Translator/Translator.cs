@@ -16,6 +16,9 @@ public sealed unsafe class Translator : IEngine
     /// <summary>A budget must fit beside the window's size.</summary>
     private const long MostBudget = 1 << 22;
 
+    /// <summary>A block looks at the budget after it took off its own instructions: it is spent when more than those are missing.</summary>
+    private const int Overdraft = LoweredBlock.MostInstructions;
+
     private const int NoLink = -1;
     private const int Rcx = 1;
     private const int Rsi = 6;
@@ -97,7 +100,7 @@ public sealed unsafe class Translator : IEngine
         };
         exit = new EngineExit(ExitReason.Budget);
         CodeCache.Worker worker = _cache.Enter();
-        ExitKind kind = RunBlocks(ref state, code, block, ref context, memory.WindowShift, ref turn);
+        ExitKind kind = RunBlocks(ref state, code, block, ref context, memory, ref turn);
         int unused = 0;
         if (kind == ExitKind.Fault)
             kind = Locate(ref state, memory.WindowBase, ref unused);
@@ -119,16 +122,16 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>Runs blocks, connecting those that are translated already.</summary>
-    private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, int windowShift, ref Turn turn)
+    private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, AddressSpace memory, ref Turn turn)
     {
         int link = turn.Generation == code.Generation ? turn.Link : NoLink;
         turn.Link = NoLink;
-        while (code.Generation == _cache.Generation)
+        while (code.Generation == _cache.Generation && IsOrdinary(ref state, memory))
         {
             if (link != NoLink)
                 _cache.Join(link, block);
-            long given = Math.Min(turn.Left, MostBudget);
-            context.Budget = (given << RegisterMap.BudgetShift) | (uint)windowShift;
+            long given = Math.Min(turn.Left, MostBudget) + Overdraft;
+            context.Budget = (given << RegisterMap.BudgetShift) | (uint)memory.WindowShift;
             long result;
             fixed (CpuState* registers = &state)
             fixed (GateContext* shared = &context)
