@@ -291,7 +291,8 @@ internal sealed class EmulatorRun : IJobRun
 
     /// <summary>A guest killed for an instruction that is not there deserves to be told which.</summary>
     private string? ExplainSignal(int signal) => signal == Signal.Illegal && _world.InvalidInstruction is { } instruction
-        ? "unsupported instruction: " + X86Disassembly.Describe(instruction.Address, instruction.Bytes)
+        ? "unsupported instruction: " + (instruction.Architecture == Architecture.X64
+            ? X86Disassembly.Describe(instruction.Address, instruction.Bytes) : Convert.ToHexStringLower(instruction.Bytes.AsSpan(0, Math.Min(4, instruction.Bytes.Length))))
         : null;
 
     /// <summary>What a user's terminal or session does to the foreground job.</summary>

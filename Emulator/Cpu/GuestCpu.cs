@@ -52,7 +52,17 @@ public sealed class GuestCpu
         _state[0].Flags = 0x202;
     }
 
-    public Architecture Architecture { get; }
+    public Architecture Architecture { get; private set; }
+
+    /// <summary>The lowering that fits the present state.</summary>
+    public ExecutionMode Mode => Architecture == Architecture.RiscV64 ? RiscV.RiscVState.ModeOf(_state[0]) : new ExecutionMode(Architecture);
+
+    /// <summary>The processor of a new program for another instruction set. Registers are as after <see cref="Reset"/>.</summary>
+    public void Become(Architecture architecture)
+    {
+        Architecture = architecture;
+        Reset();
+    }
 
     public ref CpuState State
     {

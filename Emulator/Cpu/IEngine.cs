@@ -34,6 +34,9 @@ public enum ExitReason : byte
 
     /// <summary>An unmasked SIMD or x87 exception (SIGFPE).</summary>
     FloatingPoint,
+
+    /// <summary>An access that must be aligned and is not (SIGBUS, BUS_ADRALN).</summary>
+    Misaligned,
 }
 
 /// <summary>What an engine's run ended with.</summary>

@@ -23,7 +23,7 @@ public sealed class ClockPage : IDisposable
     /// <summary>The page of a space that guests made, with its offsets of the clocks since boot.</summary>
     public ClockPage(IClock clock, MemoryAccountant accountant, ReadOnlyMemory<byte> code, TimeSpace space)
     {
-        _clock = clock;
+        (_clock, _code) = (clock, code);
         _content = Make(accountant, code);
         Length = GuestAddress.PageSize + (ulong)code.Length;
         Store(Realtime, _ahead = clock.Realtime - clock.Monotonic);
@@ -55,6 +55,9 @@ public sealed class ClockPage : IDisposable
         if (!_isPooled || !Pool.TryKeep(_content, _code))
             _content.Release();
     }
+
+    /// <summary>What lies behind the clocks.</summary>
+    public ReadOnlyMemory<byte> Code => _code;
 
     /// <summary>To be mapped readable and executable, and private.</summary>
     public MemoryObject Content => _content;

@@ -10,8 +10,14 @@ public interface IPersonality
 {
     string Name { get; }
 
-    /// <summary>The machine number of its programs' ELF headers.</summary>
+    /// <summary>The machine number of its programs' ELF headers; of some, see <see cref="Runs"/>.</summary>
     ushort ElfMachine { get; }
+
+    /// <summary>Whether it runs programs of an ELF machine.</summary>
+    bool Runs(ushort elfMachine) => elfMachine == ElfMachine;
+
+    /// <summary>/proc/cpuinfo as a thread sees it.</summary>
+    string ProcessorText(GuestThread thread) => "";
 
     /// <summary>Resource limits of a world's first process, in the system's own order.</summary>
     (ulong Soft, ulong Hard)[] DefaultLimits { get; }

@@ -282,6 +282,9 @@ public sealed partial class Process
 /// <summary>Where a program's parts lie.</summary>
 public sealed record ProgramLayout
 {
+    /// <summary>Where code of the system's own is, or 0.</summary>
+    public ulong VdsoStart { get; init; }
+
     public ulong StackStart { get; init; }
 
     public ulong CodeStart { get; init; }

@@ -15,8 +15,8 @@ public sealed class TimeSpace(World world, UserSpace? owner) : Namespace(world, 
     /// <summary>A space with the same offsets, which can still be changed.</summary>
     public TimeSpace Copy(World world, UserSpace owner) => new(world, owner) { MonotonicOffset = MonotonicOffset, BootOffset = BootOffset };
 
-    /// <summary>Where programs inside read their clocks without a call; null until one did.</summary>
-    public ClockPage? Page { get; set; }
+    /// <summary>Where programs inside read their clocks without a call: one for each code that reads them.</summary>
+    internal List<ClockPage> Pages { get; } = [];
 }
 
 public sealed partial class GuestThread

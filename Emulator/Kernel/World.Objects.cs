@@ -35,15 +35,16 @@ public sealed partial class World
 
     private readonly List<ClockPage> _clockPages = [];
 
-    /// <summary>Where programs in a space of clocks read them without a call.</summary>
+    /// <summary>Where programs in a space of clocks read them without a call, with an architecture's code.</summary>
     public ClockPage ClockPageOf(TimeSpace space, ReadOnlyMemory<byte> code)
     {
-        if (space.Page is { } known)
-            return known;
+        if (space.Pages.Find(known => known.Code.Equals(code)) is { } found)
+            return found;
         // The first is the world's own; those that guests ask for are theirs to pay.
         var page = space == FirstNamespaces.Time ? new ClockPage(Clock, code) : new ClockPage(Clock, Accountant, code, space);
         _clockPages.Add(page);
-        return space.Page = page;
+        space.Pages.Add(page);
+        return page;
     }
 
     private readonly List<Ipc.IpcSpace> _ipc = [];

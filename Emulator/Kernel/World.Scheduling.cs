@@ -248,7 +248,7 @@ public sealed partial class World
     }
 
     /// <summary>The last instruction that the engine did not know: its address and bytes. For whoever reports a SIGILL.</summary>
-    public (ulong Address, byte[] Bytes)? InvalidInstruction { get; private set; }
+    public (ulong Address, byte[] Bytes, Cpu.Architecture Architecture)? InvalidInstruction { get; private set; }
 
     private void NoteInvalidInstruction(GuestThread thread)
     {
@@ -256,7 +256,7 @@ public sealed partial class World
         byte[] bytes = new byte[Longest];
         ulong pc = thread.Cpu.State.Pc;
         int length = thread.Process.Memory.Fetch(pc, bytes, out _);
-        InvalidInstruction = (pc, bytes[..length]);
+        InvalidInstruction = (pc, bytes[..length], thread.Cpu.Architecture);
     }
 
     /// <summary>Runs the handler of the call under way, for the first time or again.</summary>

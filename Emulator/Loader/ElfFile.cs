@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Loader;
@@ -84,7 +85,7 @@ public sealed class ElfFile
     }
 
     /// <summary>Reads and checks the headers; <paramref name="detail"/> is the end of a sentence for the user.</summary>
-    public static ElfProblem TryRead(MemoryObject file, ushort machine, out ElfFile? elf, out string detail)
+    public static ElfProblem TryRead(MemoryObject file, IPersonality personality, out ElfFile? elf, out string detail)
     {
         elf = null;
         detail = "not an ELF program";
@@ -94,7 +95,7 @@ public sealed class ElfFile
             return ElfProblem.NotElf;
         if (got < Marshal.SizeOf<Header>())
             return Fail(ElfProblem.Malformed, "a truncated ELF file", out detail);
-        if (Check(header[0], machine) is { } unsupported)
+        if (Check(header[0], personality) is { } unsupported)
             return Fail(ElfProblem.Unsupported, unsupported, out detail);
         return ReadHeaders(file, header[0], out elf, out detail);
     }
@@ -105,20 +106,20 @@ public sealed class ElfFile
         return problem;
     }
 
-    private static string? Check(in Header header, ushort machine)
+    private static string? Check(in Header header, IPersonality personality)
     {
         if (header.Class != Header.Class64)
             return header.Class == 1 ? "a 32-bit ELF program, which is not supported" : "an ELF file of an unknown class";
         if (header.Data != Header.LittleEndian)
             return "a big-endian ELF program, which is not supported";
-        if (header.Machine != machine)
-            return $"an ELF program for {MachineName(header.Machine)}, not {MachineName(machine)}";
+        if (!personality.Runs(header.Machine))
+            return $"an ELF program for {MachineName(header.Machine)}, not {MachineName(personality.ElfMachine)}";
         if (header.Type is not (Header.Executable or Header.SharedObject))
             return "an ELF file that is not a program";
         return null;
     }
 
-    private static string MachineName(ushort machine) => machine switch
+    internal static string MachineName(ushort machine) => machine switch
     {
         3 => "x86 (32 bits)",
         40 => "ARM (32 bits)",

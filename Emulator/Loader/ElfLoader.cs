@@ -5,6 +5,9 @@ namespace Vivarium.Emulator.Loader;
 /// <summary>A program in memory: what the auxiliary vector tells it about itself.</summary>
 public sealed record ElfImage
 {
+    /// <summary>The machine it is for.</summary>
+    public required ushort Machine { get; init; }
+
     /// <summary>Where to start: the interpreter's entry when there is one.</summary>
     public required ulong Start { get; init; }
 
@@ -49,6 +52,7 @@ public static class ElfLoader
         }
         image = new ElfImage
         {
+            Machine = program.Machine,
             Start = interpreter is null ? program.Entry + bias : interpreter.Entry + interpreterBias,
             Entry = program.Entry + bias,
             InterpreterBase = interpreterBias,

@@ -180,7 +180,7 @@ public static class ProgramLoader
         World world = thread.Process.World;
         string name = Encoding.UTF8.GetString(file.Path!.FullPath());
         bool mayCopy = content.Identity is not null && thread.Process.MemoryLimits is { Total: ulong.MaxValue, Data: ulong.MaxValue };
-        if (mayCopy && ProgramTemplates.Take(content.Identity!, name, world.Personality.ElfMachine) is { } template)
+        if (mayCopy && ProgramTemplates.Take(content.Identity!, name) is { } template)
         {
             bool isCopied = TryCopy(thread, new ElfContent(content, name, file), template, out memory);
             image = template.Image;
@@ -191,7 +191,7 @@ public static class ProgramLoader
         }
         memory = null;
         image = null;
-        ElfProblem problem = ElfFile.TryRead(content, world.Personality.ElfMachine, out ElfFile? elf, out detail);
+        ElfProblem problem = ElfFile.TryRead(content, world.Personality, out ElfFile? elf, out detail);
         if (problem != ElfProblem.None)
             return Errno.ENOEXEC;
         ElfFile? interpreter = null;
@@ -202,6 +202,12 @@ public static class ProgramLoader
             Errno error = OpenInterpreter(thread, path, out interpreterFile, out interpreter, out interpreterContent, out detail);
             if (error != Errno.None)
                 return error;
+        }
+        if (interpreter is not null && interpreter.Machine != elf.Machine)
+        {
+            interpreterFile!.Release();
+            detail = $"its interpreter {Encoding.UTF8.GetString(elf.Interpreter!)} is for {ElfFile.MachineName(interpreter.Machine)}";
+            return Errno.ENOEXEC;
         }
         memory = new AddressSpace(world.Accountant) { Limits = thread.Process.MemoryLimits };
         string interpreterName = elf.Interpreter is null ? "" : Encoding.UTF8.GetString(elf.Interpreter);
@@ -255,7 +261,7 @@ public static class ProgramLoader
             return error;
         }
         error = OpenExecutable(thread, file!, out opened, out content, out detail);
-        if (error == Errno.None && ElfFile.TryRead(content!, thread.Process.World.Personality.ElfMachine, out elf, out detail) != ElfProblem.None)
+        if (error == Errno.None && ElfFile.TryRead(content!, thread.Process.World.Personality, out elf, out detail) != ElfProblem.None)
             error = Errno.ENOEXEC;
         if (error == Errno.None)
             return error;

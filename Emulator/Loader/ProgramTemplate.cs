@@ -9,8 +9,6 @@ internal sealed class ProgramTemplate
 
     public required string Name { get; init; }
 
-    public required ushort Machine { get; init; }
-
     /// <summary>PT_INTERP's path; null for a static program.</summary>
     public required byte[]? InterpreterPath { get; init; }
 
@@ -52,7 +50,6 @@ internal sealed class ProgramTemplate
         {
             Program = program.Identity!,
             Name = name,
-            Machine = elf.Machine,
             InterpreterPath = elf.Interpreter,
             Memory = new MemoryTemplate(memory),
             ProgramFile = ownProgram,
@@ -83,14 +80,14 @@ internal static class ProgramTemplates
     private static readonly Queue<object> Seen = [];
 
     /// <summary>The template of a file, to be given back with <see cref="Release"/>; null when there is none.</summary>
-    public static ProgramTemplate? Take(object program, string name, ushort machine)
+    public static ProgramTemplate? Take(object program, string name)
     {
         lock (Gate)
         {
             for (int i = All.Count - 1; i >= 0; i--)
             {
                 ProgramTemplate template = All[i];
-                if (!template.Program.Equals(program) || template.Machine != machine || template.Name != name)
+                if (!template.Program.Equals(program) || template.Name != name)
                     continue;
                 if (i != All.Count - 1)
                 {

@@ -3,7 +3,7 @@ using System.Collections.Concurrent;
 namespace Vivarium.Emulator.Cpu.Blocks;
 
 /// <summary>
-/// Every block lowered in this process, by address and content, for all worlds (design decision 4): the thousandth run of a
+/// Every block lowered in this process, by address, mode and content, for all worlds (design decision 4): the thousandth run of a
 /// program lowers nothing. Bounded: when it is full it starts anew, since address spaces keep the blocks they use.
 /// </summary>
 public sealed class BlockCache
@@ -16,9 +16,9 @@ public sealed class BlockCache
     public static BlockCache Shared { get; } = new();
 
     /// <summary>The block at an address whose bytes are a prefix of <paramref name="code"/>.</summary>
-    public Block? Find(ulong pc, ReadOnlySpan<byte> code)
+    public Block? Find(ExecutionMode mode, ulong pc, ReadOnlySpan<byte> code)
     {
-        if (!_byAddress.TryGetValue(pc, out Block[]? candidates))
+        if (!_byAddress.TryGetValue(mode.At(pc), out Block[]? candidates))
             return null;
         foreach (Block block in candidates)
         {
@@ -28,14 +28,14 @@ public sealed class BlockCache
         return null;
     }
 
-    public void Add(Block block)
+    public void Add(ExecutionMode mode, Block block)
     {
         if (Interlocked.Increment(ref _count) > Capacity)
         {
             _byAddress.Clear();
             Interlocked.Exchange(ref _count, 1);
         }
-        _byAddress.AddOrUpdate(block.Pc, static (_, added) => [added], static (_, old, added) => Keep(old, added), block);
+        _byAddress.AddOrUpdate(mode.At(block.Pc), static (_, added) => [added], static (_, old, added) => Keep(old, added), block);
     }
 
     /// <summary>Code that is rewritten in place leaves old versions behind; only the last few are worth keeping.</summary>

@@ -12,6 +12,9 @@ internal sealed class LoweredBlock
 
     public ulong End => Pc + (ulong)Length;
 
+    /// <summary>The arithmetic flags that are read behind it, and by whatever an instruction may exit to.</summary>
+    public FlagMask Flags { get; private set; }
+
     public MicroOp[] Ops { get; private set; } = new MicroOp[256];
 
     public int OpCount { get; private set; }
@@ -23,7 +26,7 @@ internal sealed class LoweredBlock
     /// <summary>The most instructions of a block.</summary>
     public const int MostInstructions = 64;
 
-    public void Begin(ulong pc) => (Pc, Length, OpCount, InstructionCount) = (pc, 0, 0, 0);
+    public void Begin(ulong pc, FlagMask flags) => (Pc, Flags, Length, OpCount, InstructionCount) = (pc, flags, 0, 0, 0);
 
     public void Add(in MicroOp op)
     {

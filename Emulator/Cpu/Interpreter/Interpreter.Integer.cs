@@ -116,12 +116,15 @@ public sealed partial class Interpreter
 
     private static ExitReason ExecuteOther(ref CpuState state, AddressSpace memory, in MicroOp op, GuestCpu cpu)
     {
+        if (op.Code >= OpCode.ScalarAdd)
+            return ScalarInterpreter.Execute(ref state, op);
         if (op.Code >= OpCode.VectorLoad)
             return VectorInterpreter.Execute(ref state, memory, op, out ExitReason vector) ? ExitReason.Budget : vector;
         if (op.Code <= OpCode.Not)
             return ExecuteArithmetic(ref state, op);
         return op.Code <= OpCode.ShiftDoubleRight ? ExecuteShift(ref state, op)
             : op.Code <= OpCode.ComplementCarry ? ExecuteWide(ref state, op)
+            : op.Code <= OpCode.TrailingZeros ? ExecuteTotal(ref state, op)
             : ExecuteSystem(ref state, memory, op, cpu);
     }
 

@@ -83,11 +83,15 @@ public sealed partial class Interpreter
         {
             case OpCode.StoreIfUnchanged:
                 return StoreIfUnchanged(memory, address, state.Registers[op.B], state.Registers[op.C], op.Size) ? ExitReason.Budget : Restart;
+            case OpCode.StoreReserved:
+                bool isStored = state.Registers[op.C] == address && StoreIfUnchanged(memory, address, state.Registers[op.B], state.Registers[op.C + 1], op.Size);
+                (state.Registers[op.C], state.Registers[op.Destination]) = (ulong.MaxValue, isStored ? 0ul : 1);
+                return ExitReason.Budget;
             case OpCode.CompareExchangePair:
                 CompareExchangePair(ref state, memory, address, op);
                 return ExitReason.Budget;
             case OpCode.CheckAlignment:
-                return (address & ((1ul << op.Size) - 1)) == 0 ? ExitReason.Budget : ExitReason.GeneralProtection;
+                return (address & ((1ul << op.Size) - 1)) == 0 ? ExitReason.Budget : op.C == 0 ? ExitReason.GeneralProtection : (ExitReason)op.C;
             case OpCode.String:
                 return StringInstruction.Execute(ref state, memory, op) ? ExitReason.Budget : Restart;
             case OpCode.CpuId:

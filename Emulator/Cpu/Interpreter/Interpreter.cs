@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Cpu.Ops;
-using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Interpreter;
@@ -74,7 +73,7 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         while (left > 0)
         {
             MemoryFault fault = default;
-            Block? block = alone || map is null ? LowerAlone(memory, state.Pc, out fault) : map.Find(state.Pc) ?? Lower(memory, map, state.Pc, out fault);
+            Block? block = alone || map is null ? LowerAlone(cpu, memory, out fault) : map.Find(state.Pc) ?? Lower(cpu, memory, map, out fault);
             alone = false;
             if (block is null)
                 return new EngineExit(ExitReason.MemoryFault, fault);
@@ -114,27 +113,32 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
         left += progress.Block.Instructions.Length - instruction;
     }
 
-    private Block? LowerAlone(AddressSpace memory, ulong pc, out MemoryFault fault)
+    /// <summary>Micro-ops look at the whole state when they are run here: there is one lowering for all variants.</summary>
+    private static ExecutionMode ModeOf(GuestCpu cpu) => new(cpu.Architecture);
+
+    private Block? LowerAlone(GuestCpu cpu, AddressSpace memory, out MemoryFault fault)
     {
+        ulong pc = cpu.State.Pc;
         const int longestInstruction = 15;
         Span<byte> code = stackalloc byte[longestInstruction];
         int length = memory.Fetch(pc, code, out fault);
         if (length == 0)
             return null;
-        Block? block = X86BlockBuilder.FindOrLower(_singles, pc, code[..length], instructions: 1);
+        Block? block = BlockBuilder.Of(ModeOf(cpu)).FindOrLower(_singles, ModeOf(cpu), pc, code[..length], instructions: 1);
         if (block is null)
             memory.Fetch(pc + (ulong)length, code[..1], out fault);
         return block;
     }
 
-    private Block? Lower(AddressSpace memory, CodeMap map, ulong pc, out MemoryFault fault)
+    private Block? Lower(GuestCpu cpu, AddressSpace memory, CodeMap map, out MemoryFault fault)
     {
+        ulong pc = cpu.State.Pc;
         Span<byte> code = stackalloc byte[FetchLength];
         int length = memory.Fetch(pc, code, out fault);
         if (length == 0)
             return null;
         code = code[..length];
-        Block? block = X86BlockBuilder.FindOrLower(cache, pc, code);
+        Block? block = BlockBuilder.Of(ModeOf(cpu)).FindOrLower(cache, ModeOf(cpu), pc, code);
         if (block is null)
         {
             // The first instruction continues on a page that cannot be fetched.

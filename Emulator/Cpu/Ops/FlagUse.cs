@@ -2,13 +2,13 @@ namespace Vivarium.Emulator.Cpu.Ops;
 
 /// <summary>
 /// Removes the production of flags that nothing can see: overwritten before a reader, a fault or the block's end. An op that
-/// may exit counts as a reader of all flags, so that they are precise in a signal frame.
+/// may exit counts as a reader of all flags that the architecture has, so that they are precise in a signal frame.
 /// </summary>
 public static class FlagUse
 {
-    public static void RemoveDead(Span<MicroOp> ops)
+    public static void RemoveDead(Span<MicroOp> ops, FlagMask atExits)
     {
-        FlagMask live = FlagMask.All;
+        FlagMask live = atExits;
         for (int i = ops.Length - 1; i >= 0; i--)
         {
             ref MicroOp op = ref ops[i];
@@ -19,15 +19,15 @@ public static class FlagUse
                 op.Code = OpCode.Nop;
                 continue;
             }
-            live = LiveBefore(op, live);
+            live = LiveBefore(op, live, atExits);
         }
     }
 
-    /// <summary>The flags that something reads from an op on, given those that something reads behind it.</summary>
-    public static FlagMask LiveBefore(in MicroOp op, FlagMask liveBehind)
+    /// <summary>The flags that something reads from an op on, given those that something reads behind it, and those that the architecture has.</summary>
+    public static FlagMask LiveBefore(in MicroOp op, FlagMask liveBehind, FlagMask atExits)
     {
         FlagMask live = WritesConditionally(op.Code) ? liveBehind : liveBehind & ~op.Flags;
-        return live | (MayExit(op.Code) ? FlagMask.All : Reads(op));
+        return live | Reads(op) | (MayExit(op.Code) ? atExits : FlagMask.None);
     }
 
     /// <summary>Shifts by a register leave the flags when the count is 0; scans and rotates keep some.</summary>
@@ -40,7 +40,7 @@ public static class FlagUse
     {
         OpCode.AddCarry or OpCode.AddCarryImmediate or OpCode.SubtractBorrow or OpCode.SubtractBorrowImmediate or OpCode.ComplementCarry => FlagMask.Carry,
         >= OpCode.RotateCarryLeft and <= OpCode.RotateCarryRightImmediate => FlagMask.Carry,
-        OpCode.SetCondition or OpCode.Select => Reads((Condition)op.C),
+        OpCode.SetCondition or OpCode.Select or OpCode.Branch => Reads((Condition)op.C),
         OpCode.GetFlags => FlagMask.All,
         _ => FlagMask.None,
     };

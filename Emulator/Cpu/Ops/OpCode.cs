@@ -121,6 +121,28 @@ public enum OpCode : ushort
     /// <summary>Flips carry.</summary>
     ComplementCarry,
 
+    // Of processors that load and store; no flags. D = A op B.
+
+    /// <summary>The high half of A × B: unsigned, signed, A signed and B unsigned.</summary>
+    MultiplyHigh,
+    MultiplyHighSigned,
+    MultiplyHighSignedUnsigned,
+
+    /// <summary>The quotient; Immediate when B is 0, A when it does not fit.</summary>
+    Quotient,
+    QuotientSigned,
+
+    /// <summary>The remainder; A when B is 0, 0 when the quotient does not fit.</summary>
+    Remainder,
+    RemainderSigned,
+
+    /// <summary>A &amp; ~B.</summary>
+    AndNot,
+
+    /// <summary>D = the number of zeros above the highest (below the lowest) set bit of A; the width when A is 0.</summary>
+    LeadingZeros,
+    TrailingZeros,
+
     // Memory at Address.
     Load,
     LoadSigned,
@@ -131,10 +153,16 @@ public enum OpCode : ushort
     /// <summary>Stores B if memory still holds register C, atomically; else the instruction runs again.</summary>
     StoreIfUnchanged,
 
+    /// <summary>
+    /// Stores B if register C is Address and memory still holds register C + 1 (the low 1 &lt;&lt; Size bytes), atomically; register
+    /// D = 0 if it was stored, else 1. Address has been aligned. Register C becomes an address that there is none of.
+    /// </summary>
+    StoreReserved,
+
     /// <summary>A 16-byte compare-exchange (CMPXCHG16B, and CMPXCHG8B with Size 2): registers 0, 2 against memory, 3, 1 in.</summary>
     CompareExchangePair,
 
-    /// <summary>Exits with GeneralProtection when Address is not a multiple of 1 &lt;&lt; Size.</summary>
+    /// <summary>Exits with GeneralProtection (C = 0) or ExitReason C when Address is not a multiple of 1 &lt;&lt; Size.</summary>
     CheckAlignment,
 
     /// <summary>String instruction Immediate (StringOperation) of Size; C = repeat prefix (1 REP/REPE, 2 REPNE), B = thread base of the source (0 none, 1 FS, 2 GS).</summary>
@@ -421,4 +449,52 @@ public enum OpCode : ushort
 
     /// <summary>Integer register D = the x87 control word (Immediate 0) or status word (1).</summary>
     X87GetWord,
+
+    // ---- scalar floating point of processors that load and store: 0x400.. ------------------------------------------
+    // On lane 0 of vectors, of kind Size (Float32 or Float64); Immediate is a ScalarForm. RISC-V's rules: every NaN that an operation
+    // makes is the canonical one; a single has ones above it, and what has not reads as the canonical NaN; exceptions accrue in
+    // MXCSR. Exits with InvalidInstruction where the control register has no rounding mode and the operation takes it from there.
+
+    // D = A op B.
+    ScalarAdd = 0x400,
+    ScalarSubtract,
+    ScalarMultiply,
+    ScalarDivide,
+
+    /// <summary>D = the root of A.</summary>
+    ScalarSquareRoot,
+
+    /// <summary>D = A × B + vector C, rounded once.</summary>
+    ScalarMultiplyAdd,
+
+    /// <summary>minimumNumber and maximumNumber of IEEE 754-2019.</summary>
+    ScalarMin,
+    ScalarMax,
+
+    /// <summary>Integer register D = whether A relates to B; only an equality is quiet.</summary>
+    ScalarCompare,
+
+    /// <summary>D = A with a sign made of both.</summary>
+    ScalarSignInject,
+
+    /// <summary>Integer register D = one bit for A's class: -infinity, -normal, -subnormal, -0, +0, +subnormal, +normal, +infinity, signalling NaN, quiet NaN.</summary>
+    ScalarClassify,
+
+    /// <summary>D of kind C = A.</summary>
+    ScalarConvert,
+
+    /// <summary>D = integer register A of 1 &lt;&lt; C bytes.</summary>
+    ScalarFromInteger,
+
+    /// <summary>Integer register D of 1 &lt;&lt; C bytes, sign-extended, = A; the nearest one when there is none, the largest for a NaN.</summary>
+    ScalarToInteger,
+
+    /// <summary>D = the low 32 bits of A with ones above.</summary>
+    ScalarBox,
+
+    /// <summary>Integer register D = the control register of the architecture, or a part of it.</summary>
+    ScalarGetControl,
+
+    /// <summary>Sets it to integer register A.</summary>
+    ScalarSetControl,
 }

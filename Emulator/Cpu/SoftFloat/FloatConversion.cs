@@ -31,6 +31,32 @@ public static class FloatConversion
         return long.MinValue >> (64 - bits);
     }
 
+    /// <summary>
+    /// Rounds to an integer of <paramref name="bits"/> bits, which fills the result's upper bits by its sign or zeros. Values out of range
+    /// raise invalid alone and give the nearest integer there is, NaNs the largest (RISC-V; unprivileged ISA, table 28).
+    /// </summary>
+    public static ulong ToNearest(in FloatValue value, int bits, bool isUnsigned, RoundingMode mode, ref FloatContext context)
+    {
+        if (value.IsZero)
+            return 0;
+        bool isNegative = value.Sign && !value.IsNaN;
+        UInt128 limit = !isUnsigned ? (UInt128.One << (bits - 1)) - (isNegative ? UInt128.Zero : UInt128.One)
+            : isNegative ? UInt128.Zero : (UInt128.One << bits) - UInt128.One;
+        if (value.IsFinite && value.Exponent < bits)
+        {
+            var magnitude = RoundToInteger(value, mode, out var inexact, out _);
+            if (magnitude <= limit)
+            {
+                if (inexact)
+                    context.Raise(FloatFlags.Inexact);
+                return isNegative ? 0UL - (ulong)magnitude : (ulong)magnitude;
+            }
+        }
+
+        context.Raise(FloatFlags.Invalid);
+        return isNegative ? 0UL - (ulong)limit : (ulong)limit;
+    }
+
     /// <summary>Rounds to an integral value of the same format; raises inexact when <paramref name="signalsInexact"/> and the value changed.</summary>
     public static FloatValue RoundToIntegral(in FloatValue value, RoundingMode mode, bool signalsInexact, ref FloatContext context)
     {

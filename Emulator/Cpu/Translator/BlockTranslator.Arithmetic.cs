@@ -56,7 +56,7 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Destination == op.A)
             return 1;
         FlushDependents(op.Destination, at);
-        (bool isChecked, long moved) = op.A < RegisterMap.Count ? _checks[op.A] : default;
+        (bool isChecked, long moved) = op.A < _map.Count ? _checks[op.A] : default;
         HostRegister target = Target(op.Destination);
         HostRegister value = Use(op.A, target, at);
         Finish(op.Destination, value, at);
@@ -257,8 +257,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Immediate forms are the odd ones, behind their register forms.</summary>
     private static bool IsImmediateForm(OpCode code) => ((code - OpCode.Add) & 1) != 0;
 
-    /// <summary>Where a result goes: a write of it to a guest register that follows is part of it.</summary>
-    private readonly record struct Destination(byte Register, int Used, bool IsMerge);
+    /// <summary>Where a result goes: a write of it to a guest register that follows is part of it; one of 32 bits may have its sign extended.</summary>
+    private readonly record struct Destination(byte Register, int Used, bool IsMerge, bool IsSigned = false);
 
     private Destination DestinationOf(int at)
     {
@@ -271,6 +271,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             OpCode.Move when !IsTemporary(next.Destination) => new Destination(next.Destination, 2, false),
             OpCode.ZeroExtend when !IsTemporary(next.Destination) && next.Size == op.Size && op.Size == 2 => new Destination(next.Destination, 2, false),
+            OpCode.SignExtend when !IsTemporary(next.Destination) && next.Size == op.Size && op.Size == 2 => new Destination(next.Destination, 2, false, IsSigned: true),
             OpCode.Insert when !IsTemporary(next.Destination) && next.Size == op.Size => new Destination(next.Destination, 2, true),
             _ => new Destination(register, 1, false),
         };
@@ -282,10 +283,12 @@ internal sealed unsafe partial class BlockTranslator
         Destination destination = DestinationOf(at);
         if (MustKeepFlags(at))
             return TryEmitSum(at, group, destination) ? destination.Used : EmitKeepingFlags(at, group, destination);
-        (bool isChecked, long moved) = op.A < RegisterMap.Count ? _checks[op.A] : default;
+        if (op.Flags == FlagMask.None && op.Destination != MicroOp.Discard && destination.Register != op.A && !IsTemporary(destination.Register) && TryEmitSum(at, group, destination))
+            return destination.Used;
+        (bool isChecked, long moved) = op.A < _map.Count ? _checks[op.A] : default;
         EmitBinary(at, group, destination);
         // A pointer that moved by a constant is still checked.
-        if (isChecked && !destination.IsMerge && destination.Register < RegisterMap.Count && TryMove(op, group, out long by))
+        if (isChecked && !destination.IsMerge && destination.Register < _map.Count && TryMove(op, group, out long by))
         {
             _checks[op.A] = op.A == destination.Register ? (isChecked, moved) : _checks[op.A];
             MoveCheck(destination.Register, op.A, by);
@@ -318,7 +321,7 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Size < 2 || destination.IsMerge || !(group == GroupAdd || (group == GroupSubtract && isImmediate)))
             return false;
         long immediate = group == GroupAdd ? op.Immediate : -op.Immediate;
-        (bool isChecked, long moved) = op.A < RegisterMap.Count ? _checks[op.A] : default;
+        (bool isChecked, long moved) = op.A < _map.Count ? _checks[op.A] : default;
         if (isImmediate && op.Size == 3 && IsTemporary(op.Destination) && destination.Used == 1)
         {
             Value sum = SumOf(op.A);
@@ -343,7 +346,8 @@ internal sealed unsafe partial class BlockTranslator
             HostRegister second = HasHost(op.B) || first != RegisterMap.Work ? Use(op.B, RegisterMap.Work, at) : LoadSecond(op.B, at);
             _asm.AddressOf(target, Operand.Sum(first, second, 0, 0), wide: op.Size == 3);
         }
-        Finish(destination.Register, target, at);
+        SignExtend(destination, target);
+        Finish(destination.Register, target, at + destination.Used - 1);
         if (isImmediate && isChecked && op.Size == 3)
         {
             if (destination.Register == op.A)
@@ -449,7 +453,7 @@ internal sealed unsafe partial class BlockTranslator
         HostRegister host = HostOf(op.A);
         // 32-bit operations clear the upper half, which one on the slot would not.
         bool onSlot = host == HostRegister.None && op.Size != 2;
-        if (host == HostRegister.None && !onSlot)
+        if ((host == HostRegister.None && !onSlot) || (destination.IsSigned && host == HostRegister.None))
         {
             EmitElsewhere(at, group, isImmediate, constant, destination);
             return;
@@ -472,7 +476,15 @@ internal sealed unsafe partial class BlockTranslator
             else
                 _asm.Alu(group << 3, (int)second.Base, place, op.Size);
         }
+        SignExtend(destination, host);
         Unverify(op.A);
+    }
+
+    /// <summary>A host register has a result of 32 bits; its upper half becomes its sign where that is wanted.</summary>
+    private void SignExtend(Destination destination, HostRegister value)
+    {
+        if (destination.IsSigned)
+            _asm.LoadSigned(value, Operand.Of(value), 2);
     }
 
     /// <summary>result = A op B in the work register.</summary>
@@ -519,6 +531,7 @@ internal sealed unsafe partial class BlockTranslator
         }
         if (size < 2)
             _asm.Load(value, Operand.Of(value), size);
+        SignExtend(destination, value);
         Finish(destination.Register, value, at + destination.Used - 1);
     }
 
@@ -534,6 +547,7 @@ internal sealed unsafe partial class BlockTranslator
         if (inPlace)
         {
             _asm.Alu(opcode, extension, Place(op.A), op.Size);
+            SignExtend(destination, HostOf(op.A));
             Unverify(op.A);
         }
         else
@@ -557,6 +571,8 @@ internal sealed unsafe partial class BlockTranslator
         MicroOp op = _ops[at];
         int group = ShiftGroup[(op.Code - OpCode.ShiftLeft) >> 1];
         bool isImmediate = ((op.Code - OpCode.ShiftLeft) & 1) != 0;
+        if (!isImmediate && op.Flags == FlagMask.None && op.Size >= 2 && group is 4 or 5 or 7)
+            return EmitFlaglessShift(at, group);
         if (!isImmediate && !IsCounter(op.B))
             return 0;
         Destination destination = DestinationOf(at);
@@ -564,24 +580,46 @@ internal sealed unsafe partial class BlockTranslator
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);
-        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (isImmediate || op.A != 1) && (op.Size != 2 || HostOf(op.A) != HostRegister.None);
-        Operand place = inPlace ? Place(op.A) : Operand.Of(RegisterMap.Work);
+        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (isImmediate || HostOf(op.A) != HostRegister.Rcx) && (op.Size != 2 || HostOf(op.A) != HostRegister.None);
+        HostRegister target = destination.IsMerge || !isImmediate || op.Size < 2 ? RegisterMap.Work : Target(destination.Register);
+        Operand place = inPlace ? Place(op.A) : Operand.Of(target);
         if (!inPlace)
-            _asm.Move(RegisterMap.Work, Use(op.A, RegisterMap.Work, at));
+            _asm.Move(target, Use(op.A, target, at));
         _asm.Alu(isImmediate ? 0xC0 : 0xD2, group, place, op.Size);
         if (isImmediate)
             _asm.Byte((int)op.Immediate);
         if (inPlace)
+        {
+            SignExtend(destination, HostOf(op.A));
             Unverify(op.A);
+        }
         else
-            FinishSized(destination, RegisterMap.Work, op.Size, at);
+            FinishSized(destination, target, op.Size, at);
         if (keep)
             RestoreFlags();
         return destination.Used;
     }
 
-    /// <summary>RCX, or a copy of it.</summary>
-    private bool IsCounter(byte register) => register == 1 || (IsTemporary(register) && _values[register] is { IsCopy: true, Base: 1 });
+    /// <summary>SHLX, SHRX, SARX.</summary>
+    private int EmitFlaglessShift(int at, int group)
+    {
+        MicroOp op = _ops[at];
+        Destination destination = DestinationOf(at);
+        if (destination.IsMerge)
+            return 0;
+        FlushDependents(destination.Register, at);
+        Settle(op.A, at);
+        Settle(op.B, at);
+        HostRegister count = HasHost(op.B) ? Use(op.B, RegisterMap.Work, at) : LoadSecond(op.B, at);
+        Operand value = UseOperand(op.A, op.Size, RegisterMap.Work, at);
+        HostRegister target = Target(destination.Register);
+        _asm.EmitVex(2, group switch { 4 => 1, 5 => 3, _ => 2 }, wide: op.Size == 3, 0xF7, (int)target, (int)count, value);
+        FinishSized(destination, target, op.Size, at);
+        return destination.Used;
+    }
+
+    /// <summary>What RCX holds, or a copy of it.</summary>
+    private bool IsCounter(byte register) => !IsTemporary(register) ? HostOf(register) == HostRegister.Rcx : _values[register].IsCopy && !IsTemporary(_values[register].Base) && HostOf(_values[register].Base) == HostRegister.Rcx;
 
     private int EmitShiftDouble(int at, int opcode)
     {

@@ -47,7 +47,7 @@ internal sealed unsafe partial class BlockTranslator
         foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
             _polls |= op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfNotZero && (ulong)op.Immediate <= _block.Pc);
-            movesStack |= op.Destination == RegisterMap.StackPointer && op.Code is OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate;
+            movesStack |= op.Destination == _map.StackPointer && op.Code is OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate;
         }
         _pollAt = _polls || movesStack ? FindPoll() : Nowhere;
         _polls |= _pollAt != Nowhere;
@@ -63,9 +63,9 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < _block.InstructionCount; i++)
         {
             int first = _block.Instructions[i].Op, end = i + 1 < _block.InstructionCount ? _block.Instructions[i + 1].Op : _opCount;
-            FlagMask live = FlagMask.All;
+            FlagMask live = _block.Flags;
             for (int op = end - 1; op >= first; op--)
-                live = FlagUse.LiveBefore(_ops[op], live);
+                live = FlagUse.LiveBefore(_ops[op], live, _block.Flags);
             if (live == FlagMask.None)
                 return i;
         }

@@ -24,33 +24,33 @@ internal sealed unsafe partial class BlockTranslator
     private const int StackDrift = 64;
 
     /// <summary>For each guest register: whether its value was checked to be in the window, and by how much it moved since.</summary>
-    private readonly (bool IsChecked, long Moved)[] _checks = new (bool, long)[RegisterMap.Count];
+    private readonly (bool IsChecked, long Moved)[] _checks = new (bool, long)[RegisterMap.MostRegisters];
 
     /// <summary>Every block leaves the stack pointer near the window (<see cref="SettleStackPointer"/>).</summary>
     private void ForgetChecks()
     {
         Array.Clear(_checks);
-        _checks[RegisterMap.StackPointer] = (true, 0);
+        _checks[_map.StackPointer] = (true, 0);
         _stackTouched = false;
     }
 
     /// <summary>A register becomes another plus a constant.</summary>
     private void MoveCheck(byte to, byte from, long by)
     {
-        if (to >= RegisterMap.Count)
+        if (to >= _map.Count)
             return;
-        _checks[to] = from < RegisterMap.Count ? (_checks[from].IsChecked, _checks[from].Moved + by) : default;
-        if (to == RegisterMap.StackPointer && from != to)
+        _checks[to] = from < _map.Count ? (_checks[from].IsChecked, _checks[from].Moved + by) : default;
+        if (to == _map.StackPointer && from != to)
             _stackTouched = true;
     }
 
     private void Unverify(byte register)
     {
-        if (register < RegisterMap.Count)
+        if (register < _map.Count)
             _checks[register] = default;
     }
 
-    private bool IsChecked(byte register) => register < RegisterMap.Count && _checks[register] is { IsChecked: true } check && Math.Abs(check.Moved) < Reach - StructureReach;
+    private bool IsChecked(byte register) => register < _map.Count && _checks[register] is { IsChecked: true } check && Math.Abs(check.Moved) < Reach - StructureReach;
 
     /// <summary>Faults unless a register's value is below the window's size; leaves the flags alone.</summary>
     private void Probe(HostRegister value)
@@ -72,7 +72,7 @@ internal sealed unsafe partial class BlockTranslator
         bool isPlain = sum.Index == NoRegister;
         if (isPlain && sum.Base == NoRegister && TryKnownAddress(sum, at, out Operand known))
             return known;
-        if (isPlain && sum.Thread == 0 && sum.Base < RegisterMap.Count && Math.Abs(sum.Displacement) < StructureReach)
+        if (isPlain && sum.Thread == 0 && sum.Base < _map.Count && Math.Abs(sum.Displacement) < StructureReach)
             return BaseOperand(sum.Base, (int)sum.Displacement, at);
         // The address itself, so that it is right whatever the registers hold.
         bool inPlace = _holder != 0 && (sum.Base == _holder || sum.Index == _holder);
@@ -159,7 +159,7 @@ internal sealed unsafe partial class BlockTranslator
             Probe(host);
         // The access that follows is itself a check.
         _checks[register] = (true, 0);
-        _stackTouched |= register == RegisterMap.StackPointer;
+        _stackTouched |= register == _map.StackPointer;
         return Operand.Guest(host, displacement);
     }
 
@@ -172,13 +172,13 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private void SettleStackPointer()
     {
-        (bool isChecked, long moved) = _checks[RegisterMap.StackPointer];
+        (bool isChecked, long moved) = _checks[_map.StackPointer];
         if (isChecked && Math.Abs(moved) <= StackReach && (moved == 0 || _stackTouched))
             return;
         if (isChecked && HasPolled && Math.Abs(moved) <= StackDrift * (_instruction + 1))
             return;
-        Probe(HostOf(RegisterMap.StackPointer));
-        _checks[RegisterMap.StackPointer] = (true, 0);
+        Probe(HostOf(_map.StackPointer));
+        _checks[_map.StackPointer] = (true, 0);
         _stackTouched = true;
     }
 
@@ -194,6 +194,12 @@ internal sealed unsafe partial class BlockTranslator
             case OpCode.Store:
                 EmitStore(op, at);
                 return 1;
+            case OpCode.CheckAlignment:
+                return EmitCheckIntegerAlignment(op, at);
+            case OpCode.StoreIfUnchanged:
+                return _map.HasAccumulator ? EmitStoreIfUnchanged(op, at) : 0;
+            case OpCode.StoreReserved:
+                return _map.HasAccumulator ? EmitStoreReserved(op, at) : 0;
             case OpCode.String:
                 return EmitString(op);
             case OpCode.TimeStamp:

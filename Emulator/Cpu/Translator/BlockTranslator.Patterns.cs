@@ -45,26 +45,26 @@ internal sealed unsafe partial class BlockTranslator
         byte destination = _ops[at + 2].Destination;
         ref MicroOp load = ref _ops[at];
         ref MicroOp move = ref _ops[at + 1];
-        if (move.Destination != RegisterMap.StackPointer || destination == RegisterMap.StackPointer || load.Size != 3 || move.Immediate != (int)move.Immediate)
+        if (move.Destination != _map.StackPointer || destination == _map.StackPointer || load.Size != 3 || move.Immediate != (int)move.Immediate)
             return 0;
-        bool isLeave = move.A != RegisterMap.StackPointer;
-        if (move.A >= RegisterMap.Count || HostOf(move.A) == HostRegister.None)
+        bool isLeave = move.A != _map.StackPointer;
+        if (move.A >= _map.Count || HostOf(move.A) == HostRegister.None)
             return 0;
         Operand from = GuestOperand(load.A, load.Immediate, at);
         HostRegister target = Target(destination);
-        HostRegister stack = HostOf(RegisterMap.StackPointer);
+        HostRegister stack = HostOf(_map.StackPointer);
         if (isLeave && destination == move.A)
         {
             // LEAVE: the frame pointer is both the address and the destination.
             _asm.Load(RegisterMap.Work, from, 3);
             _asm.AddressOf(stack, Operand.Sum(HostOf(move.A), HostRegister.None, 0, (int)move.Immediate));
-            MoveCheck(RegisterMap.StackPointer, move.A, move.Immediate);
+            MoveCheck(_map.StackPointer, move.A, move.Immediate);
             Finish(destination, RegisterMap.Work, at + 2);
             return 3;
         }
         _asm.Load(target, from, 3);
         _asm.AddressOf(stack, Operand.Sum(HostOf(move.A), HostRegister.None, 0, (int)move.Immediate));
-        MoveCheck(RegisterMap.StackPointer, move.A, move.Immediate);
+        MoveCheck(_map.StackPointer, move.A, move.Immediate);
         Finish(destination, target, at + 2);
         return 3;
     }

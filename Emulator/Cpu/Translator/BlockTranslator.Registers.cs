@@ -12,11 +12,8 @@ internal sealed unsafe partial class BlockTranslator
     private const int LoopGain = 1;
     private const int StraightGain = 9;
 
-    /// <summary>Those that no instruction uses without naming them, and that no other register stands for.</summary>
-    private static ReadOnlySpan<byte> Exchangeable => [3, 5, 6, 7, 8, 9, 10, 11];
-
-    private readonly HostRegister[] _hosts = new HostRegister[RegisterMap.Count];
-    private readonly Operand[] _slots = new Operand[RegisterMap.Count];
+    private readonly HostRegister[] _hosts = new HostRegister[RegisterMap.MostRegisters];
+    private readonly Operand[] _slots = new Operand[RegisterMap.MostRegisters];
     private readonly int[] _uses = new int[256];
     private readonly List<(byte InFrame, byte InRegister)> _exchanges = [];
 
@@ -26,31 +23,45 @@ internal sealed unsafe partial class BlockTranslator
 
     private void ChooseRegisters()
     {
-        for (int i = 0; i < RegisterMap.Count; i++)
+        for (int i = 0; i < _map.Count; i++)
         {
-            _hosts[i] = RegisterMap.Host(i);
-            _slots[i] = _hosts[i] == HostRegister.None ? RegisterMap.Slot(i) : default;
+            _hosts[i] = _map.Host(i);
+            _slots[i] = _hosts[i] == HostRegister.None ? _map.Slot(i) : default;
         }
         _exchanges.Clear();
         if (!CountUses())
             return;
         int gain = IsLoop ? LoopGain : StraightGain;
-        for (byte inFrame = RegisterMap.FirstInFrame; inFrame < RegisterMap.Count; inFrame++)
+        while (_exchanges.Count < MostExchanges && MostUsedInFrame() is { } inFrame)
         {
             if (_uses[inFrame] < gain || LeastUsed() is not { } least || _uses[inFrame] - _uses[least] < gain)
-                continue;
+                break;
             _exchanges.Add((inFrame, least));
             (_hosts[inFrame], _hosts[least]) = (_hosts[least], HostRegister.None);
             (_slots[least], _slots[inFrame]) = (_slots[inFrame], default);
         }
     }
 
+    /// <summary>So many fit into <see cref="Translation.Exchanges"/>.</summary>
+    private const int MostExchanges = 4;
+
+    private byte? MostUsedInFrame()
+    {
+        byte? most = null;
+        for (byte register = 0; register < _map.Count; register++)
+        {
+            if (_hosts[register] == HostRegister.None && _map.Host(register) == HostRegister.None && (most is null || _uses[register] > _uses[most.Value]))
+                most = register;
+        }
+        return most;
+    }
+
     private byte? LeastUsed()
     {
         byte? least = null;
-        foreach (byte register in Exchangeable)
+        foreach (byte register in _map.Exchangeable)
         {
-            if (_hosts[register] != HostRegister.None && (least is null || _uses[register] < _uses[least.Value]))
+            if (_hosts[register] != HostRegister.None && _map.Host(register) != HostRegister.None && (least is null || _uses[register] < _uses[least.Value]))
                 least = register;
         }
         return least;
@@ -81,14 +92,15 @@ internal sealed unsafe partial class BlockTranslator
                 _uses[op.Destination]++;
         }
         // A missing operand is register 0, which is not exchanged.
+        _uses[0] = 0;
         return true;
     }
 
-    private uint PackExchanges()
+    private ulong PackExchanges()
     {
-        uint packed = 0;
+        ulong packed = 0;
         foreach ((byte inFrame, byte inRegister) in _exchanges)
-            packed |= (uint)inRegister << (8 * (inFrame - RegisterMap.FirstInFrame));
+            packed = (packed << 16) | (uint)(inFrame << 8) | inRegister;
         return packed;
     }
 
@@ -97,7 +109,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         foreach ((byte inFrame, _) in _exchanges)
         {
-            Operand slot = RegisterMap.Slot(inFrame);
+            Operand slot = _map.Slot(inFrame);
             HostRegister host = _hosts[inFrame];
             _asm.Load(RegisterMap.Work, slot, 3);
             _asm.Store(slot, host, 3);

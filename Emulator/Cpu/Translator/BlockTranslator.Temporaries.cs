@@ -287,7 +287,7 @@ internal sealed unsafe partial class BlockTranslator
         bool fits = displacement == (int)displacement;
         int near = fits ? (int)displacement : 0;
         // The index may live in the destination: then the base must not be loaded there.
-        HostRegister room = sum.Index < RegisterMap.Count && HostOf(sum.Index) == to ? RegisterMap.Work : to;
+        HostRegister room = sum.Index < _map.Count && HostOf(sum.Index) == to ? RegisterMap.Work : to;
         HostRegister first = sum.Base == NoRegister ? HostRegister.None : Use(sum.Base, room, 0);
         HostRegister index = sum.Index == NoRegister ? HostRegister.None : Use(sum.Index, first == to ? RegisterMap.Work : to, 0);
         if (first == HostRegister.None && index == HostRegister.None)

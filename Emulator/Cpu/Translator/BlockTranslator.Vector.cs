@@ -56,11 +56,15 @@ internal sealed unsafe partial class BlockTranslator
 
     private static bool IsPinned(int vector) => vector < RegisterMap.PinnedVectors;
 
-    private static Operand LastVector => Operand.Memory(HostRegister.Rsp, Frame.LastVector);
+    /// <summary>A guest vector: its host register, or its slot of 16 aligned bytes.</summary>
+    private static Operand VectorPlace(int vector) => IsPinned(vector) ? Operand.Of(vector) : RegisterMap.VectorSlot(vector);
 
     private int EmitVector(int at)
     {
         ref MicroOp op = ref _ops[at];
+        if (op.Code >= OpCode.ScalarAdd)
+            return EmitScalar(op, at);
+        _boxed &= ~(1ul << (op.Destination & 63));
         if (VectorEncoding.Find(op) is { Shape: not VectorShape.None } encoding)
             return EmitEncoded(op, encoding);
         return op.Code switch
@@ -101,7 +105,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (!IsVectorTemporary(vector))
         {
-            operand = IsPinned(vector) ? Operand.Of(vector) : LastVector;
+            operand = VectorPlace(vector);
             return true;
         }
         operand = default;
@@ -116,7 +120,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (IsPinned(vector))
             return vector;
-        LoadWhole(RegisterMap.VectorScratch, LastVector, isAligned: true);
+        LoadWhole(RegisterMap.VectorScratch, VectorPlace(vector), isAligned: true);
         return RegisterMap.VectorScratch;
     }
 
@@ -126,7 +130,7 @@ internal sealed unsafe partial class BlockTranslator
         if (IsPinned(destination) && (first == NoVector || first == destination))
             return destination;
         if (first != NoVector)
-            LoadWhole(RegisterMap.VectorScratch, IsPinned(first) ? Operand.Of(first) : LastVector, isAligned: true);
+            LoadWhole(RegisterMap.VectorScratch, VectorPlace(first), isAligned: true);
         return RegisterMap.VectorScratch;
     }
 
@@ -138,7 +142,7 @@ internal sealed unsafe partial class BlockTranslator
         if (IsPinned(destination))
             LoadWhole(destination, Operand.Of(host), isAligned: true);
         else
-            StoreWhole(LastVector, host, isAligned: true);
+            StoreWhole(VectorPlace(destination), host, isAligned: true);
     }
 
     private void LoadWhole(int host, in Operand from, bool isAligned) => _asm.Emit(isAligned ? 0x0F28 : 0x0F10, host, from); // MOVAPS, MOVUPS

@@ -126,9 +126,9 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Destination == op.A)
             return 1;
         if (IsPinned(op.Destination))
-            LoadWhole(op.Destination, IsPinned(op.A) ? Operand.Of(op.A) : LastVector, isAligned: true);
+            LoadWhole(op.Destination, VectorPlace(op.A), isAligned: true);
         else
-            StoreWhole(LastVector, op.A, isAligned: true);
+            StoreWhole(VectorPlace(op.Destination), UseVector(op.A), isAligned: true);
         return 1;
     }
 
@@ -142,7 +142,7 @@ internal sealed unsafe partial class BlockTranslator
             || move.A != op.Destination || at + 3 != _end || IsVectorTemporary(insert.B) || IsVectorTemporary(move.Destination))
             return 0;
         int host = StartVector(move.Destination, NoVector);
-        _asm.Emit(Movq, host, IsPinned(insert.B) ? Operand.Of(insert.B) : LastVector, prefix: 0xF3);
+        _asm.Emit(Movq, host, VectorPlace(insert.B), prefix: 0xF3);
         FinishVector(move.Destination, host);
         return 3;
     }
@@ -196,7 +196,7 @@ internal sealed unsafe partial class BlockTranslator
             return 0;
         int host = StartVector(op.Destination, op.A);
         if (!IsPinned(op.B))
-            _asm.Emit(op.C == 0 ? Movlps : Movhps, host, LastVector with { Displacement = Frame.LastVector + (8 * (int)op.Immediate) });
+            _asm.Emit(op.C == 0 ? Movlps : Movhps, host, Behind(VectorPlace(op.B), 8 * (int)op.Immediate));
         else if (op.C != 0 && op.Immediate != 0)
             return 0;
         else if (op.C == 0 && op.Immediate == 0)
@@ -206,6 +206,8 @@ internal sealed unsafe partial class BlockTranslator
         FinishVector(op.Destination, host);
         return 1;
     }
+
+    private static Operand Behind(in Operand place, int bytes) => place with { Displacement = place.Displacement + bytes };
 
     // ---- integer registers -------------------------------------------------------------------------------------------
 
@@ -242,7 +244,7 @@ internal sealed unsafe partial class BlockTranslator
         FlushDependents(op.Destination, at);
         HostRegister target = Target(op.Destination);
         if (!IsPinned(op.A))
-            _asm.Load(target, LastVector with { Displacement = Frame.LastVector + (op.C << op.Size) }, op.Size);
+            _asm.Load(target, Behind(VectorPlace(op.A), op.C << op.Size), op.Size);
         else if (op.C == 0 && op.Size >= 2)
             _asm.Emit(0x0F7E, op.A, Operand.Of(target), wide: op.Size == 3, prefix: 0x66);
         else

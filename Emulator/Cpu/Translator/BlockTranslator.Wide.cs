@@ -33,6 +33,8 @@ internal sealed unsafe partial class BlockTranslator
             case OpCode.ComplementCarry:
                 _asm.Byte(0xF5);
                 return 1;
+            case >= OpCode.MultiplyHigh and <= OpCode.TrailingZeros:
+                return EmitTotal(op, at);
             default:
                 return 0;
         }
@@ -105,7 +107,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitCount(in MicroOp op, int at)
     {
-        if (op.Size == 0 || MustKeepFlags(at))
+        if (op.Size == 0 || MustKeepFlags(at) || DestinationOf(at).IsMerge)
             return 0;
         Destination destination = DestinationOf(at);
         FlushDependents(destination.Register, at);
@@ -115,7 +117,7 @@ internal sealed unsafe partial class BlockTranslator
             return 0;
         HostRegister target = Target(destination.Register);
         _asm.Emit(0x0FB8, (int)target, from, wide: op.Size == 3, prefix: 0xF3);
-        Finish(destination.Register, target, at + destination.Used - 1);
+        FinishSized(destination, target, op.Size, at);
         return destination.Used;
     }
 
@@ -159,9 +161,10 @@ internal sealed unsafe partial class BlockTranslator
             return 2;
         }
         FlushDependents(op.Destination, at);
-        _asm.Emit(0x0F90 | op.C, 0, Operand.Of(RegisterMap.Work), bytes: true);
-        _asm.Load(RegisterMap.Work, Operand.Of(RegisterMap.Work), 0);
-        Finish(op.Destination, RegisterMap.Work, at);
+        HostRegister target = Target(op.Destination);
+        _asm.Emit(0x0F90 | op.C, 0, Operand.Of(target), bytes: true);
+        _asm.Load(target, Operand.Of(target), 0);
+        Finish(op.Destination, target, at);
         return 1;
     }
 

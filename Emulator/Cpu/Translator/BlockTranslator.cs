@@ -15,6 +15,7 @@ internal sealed unsafe partial class BlockTranslator
 {
     private readonly Assembler _asm = new();
     private readonly Gate _gate;
+    private readonly RegisterMap _map;
     private readonly LinkTable _links;
     private readonly List<CodeStart> _starts = [];
     private readonly List<PendingExit> _exits = [];
@@ -29,7 +30,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Where the present instruction's micro-ops end.</summary>
     private int _end;
 
-    public BlockTranslator(Gate gate, LinkTable links) => (_gate, _links) = (gate, links);
+    public BlockTranslator(Gate gate, LinkTable links) => (_gate, _map, _links) = (gate, gate.Map, links);
 
     /// <summary>A jump out of the block: the displacement of its instruction, its target, and whether registers are where the next block wants them.</summary>
     private readonly record struct PendingExit(int DisplacementAt, ulong Target, bool IsExchanged);
@@ -51,6 +52,7 @@ internal sealed unsafe partial class BlockTranslator
         _exits.Clear();
         FindLiveFlags();
         ForgetChecks();
+        (_boxed, _variant) = (0, domain.Mode.Variant);
         ChooseRegisters();
         _asm.Begin(place, runOffset);
         nint entry = _asm.RunAddress;
@@ -100,6 +102,9 @@ internal sealed unsafe partial class BlockTranslator
     private nint _head;
     private bool _isLastCopy;
 
+    /// <summary>Where the present instruction's host code begins.</summary>
+    private nint _instructionAt;
+
     /// <summary>True for a block that ends with a jump to its beginning.</summary>
     private bool IsLoop => _opCount > 0 && _ops[_opCount - 1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
 
@@ -114,17 +119,18 @@ internal sealed unsafe partial class BlockTranslator
             if (i == _pollAt)
                 EmitPoll();
             int start = _asm.Offset, exits = _exits.Count;
+            _instructionAt = _asm.RunAddress;
             _starts.Add(new CodeStart(start, i, _paidTo));
             _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
-            var stack = (_checks[RegisterMap.StackPointer], _stackTouched);
+            var stack = (_checks[_map.StackPointer], _stackTouched);
             // A fault at the check must find the jump not begun.
             if (_end > 0 && IsControl(_ops[_end - 1].Code))
                 SettleStackPointer();
             if (!TryEmit(instructions[i].Op))
             {
                 _asm.Offset = start;
-                (_checks[RegisterMap.StackPointer], _stackTouched) = stack;
+                (_checks[_map.StackPointer], _stackTouched) = stack;
                 _exits.RemoveRange(exits, _exits.Count - exits);
                 EndSegmentAt(i);
                 SettleStackPointer();
@@ -201,11 +207,11 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (_live.Length < _opCount)
             _live = new FlagMask[_ops.Length];
-        FlagMask now = FlagMask.All;
+        FlagMask now = _block.Flags;
         for (int i = _opCount - 1; i >= 0; i--)
         {
             _live[i] = now;
-            now = FlagUse.LiveBefore(_ops[i], now);
+            now = FlagUse.LiveBefore(_ops[i], now, _block.Flags);
         }
     }
 

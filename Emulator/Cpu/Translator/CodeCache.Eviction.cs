@@ -128,11 +128,11 @@ internal sealed unsafe partial class CodeCache
             translation.IsEvicted = true;
         }
         region.Translations.Clear();
-        foreach ((Memory.AddressSpace.FixedCode code, CodeDomain image) in _images)
+        foreach (((Memory.AddressSpace.FixedCode, ExecutionMode) key, CodeDomain image) in _images)
         {
             // Images that nobody maps any more go as their code does.
             if (image.Count == 0)
-                _images.Remove(code);
+                _images.Remove(key);
         }
         region.Generation = ++Generation;
     }

@@ -13,23 +13,29 @@ internal sealed unsafe partial class CodeCache
 {
     private readonly Lock _lock = new();
     private readonly CodeStore _store;
-    private readonly BlockTranslator _translator;
+    private readonly Gate?[] _gates = new Gate?[ExecutionMode.Architectures];
+    private readonly BlockTranslator?[] _translators = new BlockTranslator?[ExecutionMode.Architectures];
     private readonly LinkTable _links = new();
-    private readonly Dictionary<AddressSpace.FixedCode, CodeDomain> _images = [];
+    private readonly Dictionary<(AddressSpace.FixedCode, ExecutionMode), CodeDomain> _images = [];
 
     public CodeCache(int size)
     {
         // Half of a region holds the largest block at least.
         int regions = Math.Clamp(size / (4 * BlockTranslator.LargestBlock), 1, MostRegions);
-        _store = new CodeStore(size, Gate.Size, regions);
+        _store = new CodeStore(size, ExecutionMode.Architectures * Gate.Size, regions);
         _regions = new Region[regions];
         for (int i = 0; i < regions; i++)
             _regions[i] = new Region();
-        Gate = new Gate(_store);
-        _translator = new BlockTranslator(Gate, _links);
     }
 
-    public Gate Gate { get; }
+    /// <summary>The way into an architecture's code, made when the first such program runs.</summary>
+    public Gate GateOf(Architecture architecture)
+    {
+        lock (_lock)
+            return _gates[(int)architecture] ??= new Gate(_store, RegisterMap.Of(architecture));
+    }
+
+    private BlockTranslator TranslatorOf(Architecture architecture) => _translators[(int)architecture] ??= new BlockTranslator(_gates[(int)architecture]!, _links);
 
     public long Blocks { get; private set; }
 
@@ -37,12 +43,12 @@ internal sealed unsafe partial class CodeCache
 
     public long ChainedJumps { get; private set; }
 
-    public CodeDomain ImageOf(in AddressSpace.FixedCode code)
+    public CodeDomain ImageOf(in AddressSpace.FixedCode code, ExecutionMode mode)
     {
         lock (_lock)
         {
-            if (!_images.TryGetValue(code, out CodeDomain? image))
-                _images.Add(code, image = new CodeDomain(code));
+            if (!_images.TryGetValue((code, mode), out CodeDomain? image))
+                _images.Add((code, mode), image = new CodeDomain(code, mode));
             return image;
         }
     }
@@ -56,7 +62,7 @@ internal sealed unsafe partial class CodeCache
                 return found;
             if (!TryReserve(BlockTranslator.SizeLimit(block)))
                 return null;
-            Translation translation = _translator.Translate(domain, block, _store.Place, _store.RarePlace, _store.RunOffset, out int rareLength);
+            Translation translation = TranslatorOf(domain.Mode.Architecture).Translate(domain, block, _store.Place, _store.RarePlace, _store.RunOffset, out int rareLength);
             _store.Commit(translation.Length, rareLength);
             _regions[_store.Region].Translations.Add(translation);
             Blocks++;
@@ -76,7 +82,7 @@ internal sealed unsafe partial class CodeCache
             ref Link link = ref _links[number];
             if (link.Owner.Domain != to.Domain)
             {
-                Patch(link.Owner.Entry + link.LeaveAt, Gate.Lookup);
+                Patch(link.Owner.Entry + link.LeaveAt, _gates[(int)link.Owner.Domain.Mode.Architecture]!.Lookup);
                 return;
             }
             if (link.Linked == to)

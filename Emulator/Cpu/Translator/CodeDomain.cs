@@ -8,7 +8,7 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// Found without a lock: a reader that a change overtakes misses a translation at worst, and looks again under the code
 /// cache's lock, under which all changes are made.
 /// </summary>
-internal sealed class CodeDomain(AddressSpace.FixedCode code)
+internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode)
 {
     private const int FirstSize = 16;
 
@@ -17,6 +17,8 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code)
 
     /// <summary>The image; nothing for a space's own domain.</summary>
     public AddressSpace.FixedCode Code { get; } = code;
+
+    public ExecutionMode Mode { get; } = mode;
 
     public ulong Start => Code.Start;
 

@@ -12,11 +12,14 @@ internal static class Frame
     /// </summary>
     public const int Alignment = 4096;
 
-    /// <summary>Slots of guest registers without a host register.</summary>
-    public const int Registers = 0x00;
+    /// <summary>Slots of guest registers without a host register: the first few here, where they are reached by a short displacement.</summary>
+    private const int Registers = 0x00;
+    private const int NearRegisters = 4;
+    private const int FarRegisterCount = 28;
 
     /// <summary>Guest vector 15, whose host register is the scratch.</summary>
-    public const int LastVector = 0x20;
+    private const int FirstVector = 0x20;
+    private const int FarVectorCount = 16;
 
     /// <summary>RCX while a jump looks at it.</summary>
     public const int SavedCounter = 0x30;
@@ -43,5 +46,16 @@ internal static class Frame
     public const int CallerStack = Context + 16;
     public const int HostControl = Context + 24;
     public const int SavedData = Context + 32;
-    public const int Size = Context + 64;
+
+    /// <summary>Where the gate's code stores the guest's registers.</summary>
+    public const int LeaveAddress = Context + 40;
+    private const int FarRegisters = Context + 48;
+    private const int FarVectors = FarRegisters + (8 * FarRegisterCount);
+    public const int Size = FarVectors + (16 * FarVectorCount) + 16;
+
+    /// <summary>The offset of the slot of so manieth guest register without a host register.</summary>
+    public static int RegisterAt(int index) => index < NearRegisters ? Registers + (8 * index) : FarRegisters + (8 * (index - NearRegisters));
+
+    /// <summary>The same of vectors.</summary>
+    public static int VectorAt(int index) => index == 0 ? FirstVector : FarVectors + (16 * (index - 1));
 }

@@ -35,16 +35,17 @@ internal sealed unsafe partial class Gate
     private const int StatePc = 3072;
     private const int StateControl = 3104;
     private const int StateVectors = 2048;
-    private const int Rdi = 7;
 
     private readonly Assembler _asm = new();
 
     /// <summary>Bytes that its code takes at most.</summary>
-    public const int Size = 4096;
+    public const int Size = 8192;
 
-    public Gate(CodeStore store)
+    /// <summary>The gate of an architecture, in its own part of a store's head.</summary>
+    public Gate(CodeStore store, RegisterMap map)
     {
-        _asm.Begin(store.Head, store.RunOffset);
+        Map = map;
+        _asm.Begin(store.Head + ((int)map.Architecture * Size), store.RunOffset);
         EmitExit();
         Align();
         EmitMisses();
@@ -53,12 +54,16 @@ internal sealed unsafe partial class Gate
         Align();
         FaultExit = _asm.RunAddress;
         StorePc();
-        Leave(ExitKind.Fault);
+        // The store's other gates are left by it too.
+        _asm.Move(RegisterMap.Scratch, (long)ExitKind.Fault);
+        _asm.Jump(FrameAt(Frame.LeaveAddress));
         Align();
         Enter = (delegate* unmanaged<CpuState*, GateContext*, nint, long>)_asm.RunAddress;
         EmitEnter();
         CodeStore.RedirectFaults(FaultExit);
     }
+
+    public RegisterMap Map { get; }
 
     /// <summary>Enters a block; returns an <see cref="ExitKind"/> and its data.</summary>
     public delegate* unmanaged<CpuState*, GateContext*, nint, long> Enter { get; }
@@ -89,18 +94,48 @@ internal sealed unsafe partial class Gate
         System.Runtime.Intrinsics.X86.Bmi2.X64.IsSupported && System.Runtime.Intrinsics.X86.Sse42.IsSupported
         && (LibC.AuxiliaryValue(LibC.HardwareCapabilities2) & LibC.FsGsBase) != 0;
 
+    /// <summary>Where a constant for translated code is; below 2 GB too.</summary>
+    public static Operand Constant(HostConstant constant) =>
+        Operand.Memory(HostRegister.None, ProbeAddress + sizeof(int) - (int)GuestAddress.PageSize + (16 * (int)constant));
+
+    /// <summary>An access there always faults: how translated code leaves an instruction to the interpreter.</summary>
+    public static Operand Fault => Operand.Memory(HostRegister.None, ProbeAddress + (int)GuestAddress.PageSize);
+
+    private static bool WriteConstants(nint place)
+    {
+        ReadOnlySpan<ulong> values = HostConstants.Values;
+        for (int i = 0; i < values.Length; i++)
+            ((ulong*)place)[2 * i] = values[i];
+        return true;
+    }
+
     private static int ReserveProbe()
     {
         nuint hole = unchecked((nuint)((1ul << 32) + GuestAddress.PageSize));
         for (nint at = 0x1000_0000; at < 0x7000_0000; at += 0x0800_0000)
         {
             nint place = LibC.Map(at, hole, LibC.ProtectionNone, LibC.MapPrivate | LibC.MapAnonymous | LibC.MapNoReserve | LibC.MapFixedNoReplace, -1, 0);
-            if (place == at && LibC.Protect(place, (nuint)GuestAddress.PageSize, LibC.ProtectionRead) == 0)
+            if (place == at && LibC.Protect(place, (nuint)GuestAddress.PageSize, LibC.ProtectionRead | LibC.ProtectionWrite) == 0 && WriteConstants(place)
+                && LibC.Protect(place, (nuint)GuestAddress.PageSize, LibC.ProtectionRead) == 0)
                 return (int)(place + (nint)GuestAddress.PageSize - sizeof(int));
             if (place != LibC.Failed)
                 LibC.Unmap(place, hole);
         }
         throw new InvalidOperationException("no room for the probe below 2 GB");
+    }
+
+    /// <summary>The guest register in RDI, through which the state is reached.</summary>
+    private int InRdi
+    {
+        get
+        {
+            for (int i = 0; i < Map.Count; i++)
+            {
+                if (Map.Host(i) == HostRegister.Rdi)
+                    return i;
+            }
+            throw new InvalidOperationException("no guest register in RDI");
+        }
     }
 
     private static Operand FrameAt(int offset) => Operand.Memory(HostRegister.Rsp, offset);
@@ -142,6 +177,8 @@ internal sealed unsafe partial class Gate
         _asm.Store(FrameAt(Frame.State), HostRegister.Rdi, 3);
         _asm.Store(FrameAt(Frame.Context), HostRegister.Rsi, 3);
         _asm.Store(FrameAt(Frame.Target), HostRegister.Rdx, 3);
+        _asm.Move(HostRegister.Rax, Exit);
+        _asm.Store(FrameAt(Frame.LeaveAddress), HostRegister.Rax, 3);
         _asm.Emit(0x0FAE, 3, FrameAt(Frame.HostControl)); // STMXCSR
         LoadContext();
         if (System.Runtime.Intrinsics.X86.Avx.IsSupported)
@@ -152,11 +189,12 @@ internal sealed unsafe partial class Gate
             _asm.Byte(0x77);
         }
         _asm.Emit(0x0FAE, 2, StateAt(StateControl)); // LDMXCSR
-        for (int i = RegisterMap.PinnedVectors; i >= 0; i--)
+        for (int i = Map.Vectors - 1; i >= 0; i--)
         {
-            _asm.Emit(0x0F10, i, StateAt(StateVectors + (16 * i))); // MOVUPS
-            if (i == RegisterMap.PinnedVectors)
-                _asm.Emit(0x0F29, i, FrameAt(Frame.LastVector)); // MOVAPS
+            int host = Math.Min(i, RegisterMap.VectorScratch);
+            _asm.Emit(0x0F10, host, StateAt(StateVectors + (16 * i))); // MOVUPS
+            if (i >= RegisterMap.PinnedVectors)
+                _asm.Emit(0x0F29, host, RegisterMap.VectorSlot(i)); // MOVAPS
         }
         LoadRegisters();
         _asm.Jump(FrameAt(Frame.Target));
@@ -181,12 +219,12 @@ internal sealed unsafe partial class Gate
 
     private void LoadRegisters()
     {
-        for (int i = 0; i < RegisterMap.Count; i++)
+        for (int i = 0; i < Map.Count; i++)
         {
-            if (RegisterMap.Host(i) != HostRegister.None)
+            if (Map.Host(i) != HostRegister.None)
                 continue;
             _asm.Load(HostRegister.Rax, StateAt(8 * i), 3);
-            _asm.Store(RegisterMap.Slot(i), HostRegister.Rax, 3);
+            _asm.Store(Map.Slot(i), HostRegister.Rax, 3);
         }
         const int arithmetic = 0x8D5, always = 0x202;
         _asm.Load(HostRegister.Rax, StateAt(StateFlags), 3);
@@ -197,12 +235,12 @@ internal sealed unsafe partial class Gate
         _asm.AluImmediate(1, Operand.Of(HostRegister.Rax), always, 2);
         _asm.Push(HostRegister.Rax);
         _asm.Byte(0x9D); // POPFQ
-        for (int i = 0; i < RegisterMap.Count; i++)
+        for (int i = 0; i < Map.Count; i++)
         {
-            if (RegisterMap.Host(i) != HostRegister.None && i != Rdi)
-                _asm.Load(RegisterMap.Host(i), StateAt(8 * i), 3);
+            if (Map.Host(i) != HostRegister.None && Map.Host(i) != HostRegister.Rdi)
+                _asm.Load(Map.Host(i), StateAt(8 * i), 3);
         }
-        _asm.Load(HostRegister.Rdi, StateAt(8 * Rdi), 3);
+        _asm.Load(HostRegister.Rdi, StateAt(8 * InRdi), 3);
     }
 
     private void EmitExit()
@@ -212,22 +250,23 @@ internal sealed unsafe partial class Gate
         _asm.Emit(0x8F, 0, FrameAt(Frame.SavedFlags)); // POP
         _asm.Store(FrameAt(Frame.SavedData), HostRegister.Rdi, 3);
         _asm.Load(HostRegister.Rdi, FrameAt(Frame.State), 3);
-        for (int i = 0; i < RegisterMap.Count; i++)
+        for (int i = 0; i < Map.Count; i++)
         {
-            if (RegisterMap.Host(i) != HostRegister.None && i != Rdi)
-                _asm.Store(StateAt(8 * i), RegisterMap.Host(i), 3);
+            if (Map.Host(i) != HostRegister.None && Map.Host(i) != HostRegister.Rdi)
+                _asm.Store(StateAt(8 * i), Map.Host(i), 3);
         }
-        CopyOut(FrameAt(Frame.SavedData), 8 * Rdi);
-        for (int i = 0; i < RegisterMap.Count; i++)
+        CopyOut(FrameAt(Frame.SavedData), 8 * InRdi);
+        for (int i = 0; i < Map.Count; i++)
         {
-            if (RegisterMap.Host(i) == HostRegister.None)
-                CopyOut(RegisterMap.Slot(i), 8 * i);
+            if (Map.Host(i) == HostRegister.None)
+                CopyOut(Map.Slot(i), 8 * i);
         }
-        for (int i = 0; i <= RegisterMap.PinnedVectors; i++)
+        for (int i = 0; i < Map.Vectors; i++)
         {
-            if (i == RegisterMap.PinnedVectors)
-                _asm.Emit(0x0F28, i, FrameAt(Frame.LastVector));
-            _asm.Emit(0x0F11, i, StateAt(StateVectors + (16 * i)));
+            int host = Math.Min(i, RegisterMap.VectorScratch);
+            if (i >= RegisterMap.PinnedVectors)
+                _asm.Emit(0x0F28, host, RegisterMap.VectorSlot(i));
+            _asm.Emit(0x0F11, host, StateAt(StateVectors + (16 * i)));
         }
         _asm.Emit(0x0FAE, 3, StateAt(StateControl));
         _asm.Emit(0x0FAE, 2, FrameAt(Frame.HostControl));

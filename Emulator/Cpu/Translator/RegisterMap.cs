@@ -1,18 +1,11 @@
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
-/// Where an x86-64 guest's registers live while translated code runs. Twelve keep their host register, so that shifts by CL,
-/// multiplications and divisions need no shuffling; the stack pointer is in R12; four are in the frame. R13 and R15 are
-/// scratch. R14 holds the budget (bits 8 and up) and log2 of the window's size (its low byte).
+/// Where a guest's registers live while translated code runs: the host's own as far as they go, the frame for the rest. RSP holds
+/// the frame, R14 the budget (bits 8 and up) and log2 of the window's size (its low byte); R13 and R15 are scratch.
 /// </summary>
-internal static class RegisterMap
+internal sealed class RegisterMap
 {
-    public const int Count = 16;
-    public const byte StackPointer = 4;
-
-    /// <summary>From here on they are in the frame.</summary>
-    public const byte FirstInFrame = 12;
-
     /// <summary>Holds a temporary of the instruction, or an address.</summary>
     public const HostRegister Scratch = HostRegister.R15;
 
@@ -21,15 +14,74 @@ internal static class RegisterMap
     public const HostRegister Budget = HostRegister.R14;
     public const int BudgetShift = 8;
 
-    private static ReadOnlySpan<byte> Pinned => [0, 1, 2, 3, 12, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255];
-
-    /// <summary>The host register of a guest register, or None.</summary>
-    public static HostRegister Host(int guest) => (HostRegister)Pinned[guest];
-
-    /// <summary>The frame slot of a guest register without one.</summary>
-    public static Operand Slot(int guest) => Operand.Memory(HostRegister.Rsp, Frame.Registers + (8 * (guest - FirstInFrame)));
-
-    /// <summary>Guest vectors 0..14 keep their host register; 15 is in the frame.</summary>
+    /// <summary>Guest vectors 0..14 keep their host register; the others are in the frame.</summary>
     public const int PinnedVectors = 15;
     public const int VectorScratch = 15;
+
+    /// <summary>The most guest registers of any architecture.</summary>
+    public const int MostRegisters = 64;
+
+    private readonly HostRegister[] _hosts;
+    private readonly int[] _slots;
+
+    /// <param name="stackPointer">Always has a host register.</param>
+    /// <param name="exchangeable">Those that a block may put in the frame in exchange for others.</param>
+    /// <param name="vectors">Guest vectors.</param>
+    /// <param name="hosts">For each register its host register, or 255.</param>
+    private RegisterMap(Architecture architecture, byte stackPointer, int vectors, byte[] exchangeable, ReadOnlySpan<byte> hosts)
+    {
+        (Architecture, StackPointer, Vectors, Exchangeable) = (architecture, stackPointer, vectors, exchangeable);
+        _hosts = new HostRegister[hosts.Length];
+        _slots = new int[hosts.Length];
+        for (int i = 0, inFrame = 0; i < hosts.Length; i++)
+        {
+            _hosts[i] = (HostRegister)hosts[i];
+            _slots[i] = _hosts[i] == HostRegister.None ? Frame.RegisterAt(inFrame++) : 0;
+        }
+        HasAccumulator = Array.IndexOf(_hosts, HostRegister.Rax) < 0;
+    }
+
+    /// <summary>
+    /// x86-64: twelve keep their host register, so that shifts by CL, multiplications and divisions need no shuffling; the stack pointer
+    /// is in R12; four are in the frame. Those may not be exchanged that instructions use without naming them.
+    /// </summary>
+    private static readonly RegisterMap X64 = new(Architecture.X64, 4, 16, [3, 5, 6, 7, 8, 9, 10, 11],
+        [0, 1, 2, 3, 12, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255]);
+
+    /// <summary>
+    /// RISC-V: the stack pointer, a0..a7, s0 and s1, in RCX, RDX and so on. RAX is free for micro-ops. Behind the registers come the
+    /// reservation's address and value. x0 is in no micro-op.
+    /// </summary>
+    private static readonly RegisterMap RiscV64 = new(Architecture.RiscV64, 2, 32, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
+        [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 1, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
+
+    public static RegisterMap Of(Architecture architecture) => architecture switch
+    {
+        Architecture.X64 => X64,
+        Architecture.RiscV64 => RiscV64,
+        _ => throw new NotSupportedException($"no register map of {architecture}"),
+    };
+
+    public Architecture Architecture { get; }
+
+    public byte StackPointer { get; }
+
+    /// <summary>Registers, numbered from 0.</summary>
+    public int Count => _hosts.Length;
+
+    public int Vectors { get; }
+
+    public byte[] Exchangeable { get; }
+
+    /// <summary>RAX holds no guest register: a third scratch register, which is free between any two micro-ops.</summary>
+    public bool HasAccumulator { get; }
+
+    /// <summary>The host register of a guest register, or None.</summary>
+    public HostRegister Host(int guest) => _hosts[guest];
+
+    /// <summary>The frame slot of a guest register without one.</summary>
+    public Operand Slot(int guest) => Operand.Memory(HostRegister.Rsp, _slots[guest]);
+
+    /// <summary>The frame slot of a guest vector without a host register.</summary>
+    public static Operand VectorSlot(int guest) => Operand.Memory(HostRegister.Rsp, Frame.VectorAt(guest - PinnedVectors));
 }

@@ -2,36 +2,49 @@ using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
-/// <summary>The code of one address space: the shared images it maps, translations of its own for the rest, and its jump table.</summary>
+/// <summary>The code of one address space in one mode: the shared images it maps, translations of its own for the rest, and its jump table.</summary>
 internal sealed class SpaceCode : IDisposable
 {
     private readonly AddressSpace _memory;
     private readonly CodeCache _cache;
     private readonly List<CodeDomain> _images = [];
-    private readonly CodeDomain _own = new(default);
+    private readonly CodeDomain _own;
     private readonly Dictionary<ulong, List<Translation>> _byPage = [];
 
     /// <summary>Where turns began lately: behind system calls, mostly.</summary>
     private readonly Translation?[] _recent = new Translation?[64];
 
-    private SpaceCode(AddressSpace memory, CodeCache cache)
+    /// <summary>The same space's code for other modes.</summary>
+    private SpaceCode? _next;
+
+    private SpaceCode(AddressSpace memory, CodeCache cache, ExecutionMode mode)
     {
         _memory = memory;
         _cache = cache;
-        Jumps = new JumpTable(cache.Gate.EmptyEntry);
+        Mode = mode;
+        Gate = cache.GateOf(mode.Architecture);
+        _own = new CodeDomain(default, mode);
+        Jumps = new JumpTable(Gate.EmptyEntry);
         Generation = cache.Generation;
         memory.CodeInvalidated += Drop;
     }
+
+    public ExecutionMode Mode { get; }
+
+    /// <summary>The way into it.</summary>
+    public Gate Gate { get; }
 
     public JumpTable Jumps { get; }
 
     /// <summary>The cache's when this was looked through last: after an eviction some of it may be gone.</summary>
     public int Generation { get; private set; }
 
-    public static SpaceCode Of(AddressSpace memory, CodeCache cache)
+    public static SpaceCode Of(AddressSpace memory, CodeCache cache, ExecutionMode mode)
     {
         if (memory.EngineData is not SpaceCode code)
-            memory.EngineData = code = new SpaceCode(memory, cache);
+            memory.EngineData = code = new SpaceCode(memory, cache, mode);
+        while (code.Mode != mode)
+            code = code._next ??= new SpaceCode(memory, cache, mode);
         if (code.Generation != cache.Generation)
             code.ForgetEvicted();
         return code;
@@ -52,7 +65,7 @@ internal sealed class SpaceCode : IDisposable
         }
         if (!_memory.TryWatchFixedCode(pc, out AddressSpace.FixedCode code))
             return _own;
-        CodeDomain found = _cache.ImageOf(code);
+        CodeDomain found = _cache.ImageOf(code, Mode);
         _images.Add(found);
         return found;
     }
@@ -75,6 +88,7 @@ internal sealed class SpaceCode : IDisposable
     {
         _memory.CodeInvalidated -= Drop;
         Jumps.Dispose();
+        _next?.Dispose();
     }
 
     private void ForgetEvicted()
@@ -90,7 +104,7 @@ internal sealed class SpaceCode : IDisposable
                 _byPage.Remove(page);
         }
         for (int i = 0; i < _images.Count; i++)
-            _images[i] = _cache.ImageOf(_images[i].Code);
+            _images[i] = _cache.ImageOf(_images[i].Code, Mode);
     }
 
     private void Drop(GuestAddress address, ulong length)

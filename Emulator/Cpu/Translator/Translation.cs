@@ -18,7 +18,7 @@ internal enum ExitKind : byte
 }
 
 /// <summary>A block's host code. Small, since there are many: all that only a fault asks for is in the <see cref="FaultMap"/>.</summary>
-internal sealed class Translation(ulong pc, int guestLength, nint entry, int length, int translated, uint exchanges)
+internal sealed class Translation(ulong pc, int guestLength, nint entry, int length, int translated, ulong exchanges)
 {
     /// <summary>The guest address.</summary>
     public ulong Pc { get; } = pc;
@@ -54,6 +54,6 @@ internal sealed class Translation(ulong pc, int guestLength, nint entry, int len
     /// <summary>Its code is no more.</summary>
     public bool IsEvicted { get; set; }
 
-    /// <summary>The guest register in whose host register each of those in the frame is while the block runs; 0 for its own place. A byte each.</summary>
-    public uint Exchanges { get; } = exchanges;
+    /// <summary>Guest registers that have each other's places while the block runs: 16 bits a pair, of the frame's (high byte) and of the host's.</summary>
+    public ulong Exchanges { get; } = exchanges;
 }

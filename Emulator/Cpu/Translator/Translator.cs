@@ -1,5 +1,4 @@
 using Vivarium.Emulator.Cpu.Blocks;
-using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
@@ -57,7 +56,7 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>Whether the instruction at an address that was run has host code, and is not the interpreter's.</summary>
-    internal bool IsTranslated(AddressSpace memory, ulong pc) => SpaceCode.Of(memory, _cache).DomainOf(pc).Find(pc) is { Translated: > 0 };
+    internal bool IsTranslated(AddressSpace memory, ulong pc, ExecutionMode mode = default) => SpaceCode.Of(memory, _cache, mode).DomainOf(pc).Find(pc) is { Translated: > 0 };
 
     public EngineExit Run(GuestCpu cpu, AddressSpace memory, ref long budget)
     {
@@ -66,8 +65,8 @@ public sealed unsafe class Translator : IEngine
         bool hasEnded = false;
         while (turn.Left > 0 && !hasEnded)
         {
-            SpaceCode code = SpaceCode.Of(memory, _cache);
-            hasEnded = IsOrdinary(ref cpu.State, memory) && Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block
+            SpaceCode code = SpaceCode.Of(memory, _cache, cpu.Mode);
+            hasEnded = IsOrdinary(ref cpu.State, memory, code) && Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block
                 ? RunTranslated(cpu, memory, code, block, ref turn, out exit)
                 : StepOver(cpu, memory, ref turn, out exit);
         }
@@ -81,8 +80,9 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>Translated code takes it for granted that the stack pointer and the thread bases are in the window.</summary>
-    private static bool IsOrdinary(ref CpuState state, AddressSpace memory) =>
-        state.Registers[RegisterMap.StackPointer] <= memory.WindowSize && state.FsBase <= memory.WindowSize && state.GsBase <= memory.WindowSize;
+    private static bool IsOrdinary(ref CpuState state, AddressSpace memory, SpaceCode code) =>
+        code.Mode.Variant != ExecutionMode.Interpreted
+        && state.Registers[code.Gate.Map.StackPointer] <= memory.WindowSize && state.FsBase <= memory.WindowSize && state.GsBase <= memory.WindowSize;
 
     /// <summary>Runs from a block on; false to go on at the program counter.</summary>
     private bool RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation block, ref Turn turn, out EngineExit exit)
@@ -109,9 +109,12 @@ public sealed unsafe class Translator : IEngine
         switch (kind)
         {
             case ExitKind.SystemCall:
-                // SYSCALL leaves its return address and the flags (SDM Vol. 2).
-                state.Registers[Rcx] = state.Pc;
-                state.Registers[R11] = state.Flags;
+                if (cpu.Architecture == Architecture.X64)
+                {
+                    // SYSCALL leaves its return address and the flags (SDM Vol. 2).
+                    state.Registers[Rcx] = state.Pc;
+                    state.Registers[R11] = state.Flags;
+                }
                 exit = new EngineExit(ExitReason.SystemCall);
                 return true;
             case ExitKind.Interpret:
@@ -126,7 +129,7 @@ public sealed unsafe class Translator : IEngine
     {
         int link = turn.Generation == code.Generation ? turn.Link : NoLink;
         turn.Link = NoLink;
-        while (code.Generation == _cache.Generation && IsOrdinary(ref state, memory))
+        while (code.Generation == _cache.Generation && IsOrdinary(ref state, memory, code))
         {
             if (link != NoLink)
                 _cache.Join(link, block);
@@ -135,7 +138,7 @@ public sealed unsafe class Translator : IEngine
             long result;
             fixed (CpuState* registers = &state)
             fixed (GateContext* shared = &context)
-                result = _cache.Gate.Enter(registers, shared, block.Entry);
+                result = code.Gate.Enter(registers, shared, block.Entry);
             turn.Left -= given - (context.Budget >> RegisterMap.BudgetShift);
             var kind = (ExitKind)result;
             if (kind > ExitKind.Miss)
@@ -174,13 +177,12 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>Puts guest registers that stood for each other in a block into their own places.</summary>
-    private static void ExchangeBack(ref CpuState state, uint exchanges)
+    private static void ExchangeBack(ref CpuState state, ulong exchanges)
     {
-        for (int inFrame = RegisterMap.FirstInFrame; exchanges != 0; inFrame++, exchanges >>= 8)
+        for (; exchanges != 0; exchanges >>= 16)
         {
-            int inRegister = (byte)exchanges;
-            if (inRegister != 0)
-                (state.Registers[inFrame], state.Registers[inRegister]) = (state.Registers[inRegister], state.Registers[inFrame]);
+            int inRegister = (byte)exchanges, inFrame = (byte)(exchanges >> 8);
+            (state.Registers[inFrame], state.Registers[inRegister]) = (state.Registers[inRegister], state.Registers[inFrame]);
         }
     }
 
@@ -217,7 +219,7 @@ public sealed unsafe class Translator : IEngine
     {
         // A block of an image must not depend on what lies behind it.
         bool isOwn = code.IsOwn(domain);
-        if (X86BlockBuilder.Lower(memory, pc, isOwn ? ulong.MaxValue : domain.End) is not { } block)
+        if (BlockBuilder.Of(code.Mode).Lower(memory, pc, isOwn ? ulong.MaxValue : domain.End) is not { } block)
             return null;
         Translation? translation = _cache.Translate(domain, block);
         if (translation is null)

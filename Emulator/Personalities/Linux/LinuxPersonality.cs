@@ -4,39 +4,23 @@ using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Calls;
-using Vivarium.Emulator.Personalities.Linux.X64;
 
 namespace Vivarium.Emulator.Personalities.Linux;
 
-/// <summary>Linux on x86-64 (System V ABI, AMD64 supplement, A.2).</summary>
+/// <summary>Linux; what an architecture has of its own is in <see cref="LinuxArchitecture"/>.</summary>
 public sealed class LinuxPersonality : IPersonality
 {
-    private const ushort ElfMachineX64 = 62;
-
-    /// <summary>Length of <c>syscall</c>.</summary>
-    private const int CallInstruction = 2;
-
     public static LinuxPersonality Instance { get; } = new();
 
     public string Name => "linux";
 
-    public ushort ElfMachine => ElfMachineX64;
+    public ushort ElfMachine => LinuxArchitecture.Of(Architecture.X64).ElfMachine;
 
     public (ulong Soft, ulong Hard)[] DefaultLimits => ResourceCalls.DefaultLimits();
 
-    public void Decode(GuestThread thread)
-    {
-        ref CpuState state = ref thread.Cpu.State;
-        ReadOnlySpan<ulong> arguments =
-        [
-            state.Registers[X64Registers.Rdi], state.Registers[X64Registers.Rsi], state.Registers[X64Registers.Rdx],
-            state.Registers[X64Registers.R10], state.Registers[X64Registers.R8], state.Registers[X64Registers.R9],
-        ];
-        // The instruction itself saves these (SDM Vol. 2, SYSCALL).
-        state.Registers[X64Registers.Rcx] = state.Pc;
-        state.Registers[X64Registers.R11] = state.Flags;
-        thread.Call.Begin(unchecked((int)(uint)state.Registers[X64Registers.Rax]), arguments);
-    }
+    public bool Runs(ushort elfMachine) => LinuxArchitecture.OfMachine(elfMachine) is not null;
+
+    public void Decode(GuestThread thread) => LinuxArchitecture.Of(thread).Decode(thread);
 
     public CallResult Dispatch(CallContext call)
     {
@@ -51,26 +35,23 @@ public sealed class LinuxPersonality : IPersonality
 
     public void OnPreempted(GuestThread thread) => RestartableSequences.Interrupt(thread);
 
-    public void OnTimeChanged(GuestThread thread) => X64InitialStack.ReplaceVdso(thread);
+    public void OnTimeChanged(GuestThread thread) => InitialStack.ReplaceVdso(thread);
 
-    public void Encode(GuestThread thread, in CallResult result) =>
-        thread.Cpu.State.Registers[X64Registers.Rax] = unchecked((ulong)(result.Outcome == CallOutcome.Error ? -(long)result.Error : result.Value));
+    public void Encode(GuestThread thread, in CallResult result) => LinuxArchitecture.Of(thread).Return(
+        ref thread.Cpu.State, unchecked((ulong)(result.Outcome == CallOutcome.Error ? -(long)result.Error : result.Value)));
 
-    public void Rewind(GuestThread thread)
-    {
-        ref CpuState state = ref thread.Cpu.State;
-        state.Pc -= CallInstruction;
-        state.Registers[X64Registers.Rax] = (ulong)thread.Call.Number;
-    }
+    public void Rewind(GuestThread thread) => LinuxArchitecture.Of(thread).Rewind(thread);
 
     public string? CallName(int number) => LinuxTable.Name(number);
 
-    public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => X64Faults.ToSignal(thread, exit);
+    public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => LinuxArchitecture.Of(thread).FaultSignal(thread, exit);
 
-    public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => X64SignalFrame.Enter(thread, info, action);
+    public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => LinuxArchitecture.Of(thread).EnterHandler(thread, info, action);
 
     public Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>
-        X64InitialStack.Write(thread, memory, image, program, out layout);
+        InitialStack.Write(thread, memory, image, program, out layout);
+
+    public string ProcessorText(GuestThread thread) => LinuxArchitecture.Of(thread).ProcessorText;
 
     public void OnThreadExit(GuestThread thread) => ThreadCalls.Leave(thread);
 }

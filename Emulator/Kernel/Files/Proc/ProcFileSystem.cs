@@ -51,7 +51,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
 
     private void AddSystem(ProcDirectory root)
     {
-        root.AddText("cpuinfo", () => _system.ProcessorText)
+        root.Add("cpuinfo", new ProcText(this, static call => call is null ? [] : Encoding.ASCII.GetBytes(call.World.Personality.ProcessorText(call.Thread))))
             .AddText("meminfo", MemoryText)
             .AddText("uptime", UptimeText)
             .AddText("loadavg", LoadText)

@@ -182,9 +182,6 @@ public sealed record SystemInfo
 
     public int Processors { get; init; } = 1;
 
-    /// <summary>The whole text of /proc/cpuinfo, as the guest's CPU is described.</summary>
-    public string ProcessorText { get; init; } = "";
-
     public ulong TotalMemory { get; init; } = 1UL << 32;
 
     /// <summary>Bytes in use, asked when needed.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Personalities.Linux.Abi;
 
@@ -85,6 +86,19 @@ public struct SigActionRaw
     public ulong Flags;
     public ulong Restorer;
     public ulong Mask;
+
+    /// <summary>Some architectures' structure has no restorer.</summary>
+    public static bool TryRead(AddressSpace memory, GuestAddress at, bool hasRestorer, out SigActionRaw action)
+    {
+        if (hasRestorer)
+            return memory.TryRead(at, out action);
+        action = default;
+        return memory.TryRead(at, out action.Handler) && memory.TryRead(at + 8, out action.Flags) && memory.TryRead(at + 16, out action.Mask);
+    }
+
+    public readonly bool TryWrite(AddressSpace memory, GuestAddress at, bool hasRestorer) => hasRestorer
+        ? memory.TryWrite(at, this)
+        : memory.TryWrite(at, Handler) && memory.TryWrite(at + 8, Flags) && memory.TryWrite(at + 16, Mask);
 
     public readonly SignalAction Decode() => new()
     {

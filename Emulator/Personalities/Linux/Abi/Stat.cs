@@ -96,6 +96,45 @@ public struct Stat
     };
 }
 
+/// <summary>struct stat of architectures that have the common one (asm-generic/stat.h).</summary>
+[StructLayout(LayoutKind.Sequential)]
+public struct GenericStat
+{
+    public ulong Device;
+    public ulong Inode;
+    public uint Mode;
+    public uint Links;
+    public uint User;
+    public uint Group;
+    public ulong RawDevice;
+    private ulong _padding1;
+    public long Size;
+    public int BlockSize;
+    private int _padding2;
+    public long Blocks;
+    public FileTime AccessTime;
+    public FileTime ModifyTime;
+    public FileTime ChangeTime;
+    private long _unused;
+
+    public static GenericStat From(in FileStatus status) => new()
+    {
+        Device = status.Device,
+        Inode = status.Inode,
+        Mode = FileType.Encode(status.Kind) | status.Mode,
+        Links = (uint)status.Links,
+        User = status.User,
+        Group = status.Group,
+        RawDevice = status.RawDevice,
+        Size = status.Size,
+        BlockSize = (int)status.BlockSize,
+        Blocks = status.Blocks,
+        AccessTime = FileTime.From(status.AccessTime),
+        ModifyTime = FileTime.From(status.ModifyTime),
+        ChangeTime = FileTime.From(status.ChangeTime),
+    };
+}
+
 /// <summary>struct statx_timestamp.</summary>
 [StructLayout(LayoutKind.Sequential)]
 public struct StatxTime

@@ -23,7 +23,7 @@ public static class EpollCalls
     public static CallResult EpollCtl(CallContext call, int epfd, int operation, int fd, GuestAddress address)
     {
         EpollEvent wanted = default;
-        if (operation != OperationDelete && !call.Memory.TryRead(address, out wanted))
+        if (operation != OperationDelete && !EpollEvent.TryRead(call.Memory, address, LinuxArchitecture.Of(call.Thread), out wanted))
             return Errno.EFAULT;
         if (call.UsableFile(epfd, out OpenFile outer) != Errno.None || call.UsableFile(fd, out OpenFile file) != Errno.None)
             return Errno.EBADF;
@@ -83,9 +83,11 @@ public static class EpollCalls
             return Errno.EINVAL;
         Span<ReadyEvent> ready = stackalloc ReadyEvent[Math.Min(count, MostTaken)];
         int taken = set.Take(ready);
+        LinuxArchitecture architecture = LinuxArchitecture.Of(call.Thread);
         for (int i = 0; i < taken; i++)
         {
-            if (!call.Memory.TryWrite(events + (ulong)(i * 12), new EpollEvent { Events = (uint)ready[i].Ready, Data = ready[i].Data }))
+            var told = new EpollEvent { Events = (uint)ready[i].Ready, Data = ready[i].Data };
+            if (!told.TryWrite(call.Memory, events + ((ulong)i * EpollEvent.SizeFor(architecture)), architecture))
                 return i > 0 ? i : Errno.EFAULT;
         }
         return taken > 0 || call.DeadlinePassed ? taken : call.Wait(set.Source, RestartKind.Never);

@@ -186,9 +186,10 @@ public static class SemaphoreCalls
         Span<byte> status = stackalloc byte[104];
         status.Clear();
         IpcArguments.WriteOwner(status, set);
-        ReadOnlySpan<long> words = [set.OperationTime, 0, set.ChangeTime, 0, set.Count];
+        ReadOnlySpan<long> words = LinuxArchitecture.Of(call.Thread).HasWideSemaphoreTimes ? [set.OperationTime, 0, set.ChangeTime, 0, set.Count] : [set.OperationTime, set.ChangeTime, set.Count];
         MemoryMarshal.AsBytes(words).CopyTo(status[IpcArguments.OwnerSize..]);
-        return call.Memory.TryWrite(buffer, status);
+        int size = LinuxArchitecture.Of(call.Thread).HasWideSemaphoreTimes ? status.Length : status.Length - 16;
+        return call.Memory.TryWrite(buffer, status[..size]);
     }
 
     /// <summary>struct seminfo: semmap, semmni, semmns, semmnu, semmsl, semopm, semume, semusz, semvmx, semaem.</summary>

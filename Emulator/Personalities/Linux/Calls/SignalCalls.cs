@@ -3,7 +3,6 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
-using Vivarium.Emulator.Personalities.Linux.X64;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
@@ -18,14 +17,15 @@ public static class SignalCalls
         if (size != SetSize || !Signal.IsValid(signal))
             return Errno.EINVAL;
         SigActionRaw wanted = default;
-        if (!action.IsNull && !call.Memory.TryRead(action, out wanted))
+        bool hasRestorer = LinuxArchitecture.Of(call.Thread).HasRestorer;
+        if (!action.IsNull && !SigActionRaw.TryRead(call.Memory, action, hasRestorer, out wanted))
             return Errno.EFAULT;
         if (!action.IsNull && Signal.Unstoppable.Contains(signal))
             return Errno.EINVAL;
         SigActionRaw before = SigActionRaw.Encode(call.Process.Actions[signal]);
         if (!action.IsNull)
             call.World.SetAction(call.Process, signal, wanted.Decode());
-        return old.IsNull || call.Memory.TryWrite(old, before) ? CallResult.Ok() : Errno.EFAULT;
+        return old.IsNull || before.TryWrite(call.Memory, old, hasRestorer) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     public static CallResult RtSigprocmask(CallContext call, int how, GuestAddress set, GuestAddress old, ulong size)
@@ -54,7 +54,7 @@ public static class SignalCalls
 
     public static CallResult RtSigreturn(CallContext call)
     {
-        if (!X64SignalFrame.Leave(call.Thread))
+        if (!LinuxArchitecture.Of(call.Thread).LeaveHandler(call.Thread))
             call.World.ForceSignal(call.Thread, new SignalInfo(Signal.Segment, Code: 0x80) { IsFault = true });
         return CallResult.NoReturn;
     }
@@ -104,7 +104,7 @@ public static class SignalCalls
     public static CallResult Sigaltstack(CallContext call, GuestAddress stack, GuestAddress old)
     {
         ref CpuState state = ref call.Thread.Cpu.State;
-        ulong pointer = state.Registers[X64Registers.Rsp];
+        ulong pointer = LinuxArchitecture.Of(call.Thread).StackPointer(ref state);
         SigAltStack before = call.Thread.AlternateStackAsSeen(pointer);
         if (!stack.IsNull)
         {

@@ -29,7 +29,7 @@ public static class StatCalls
     }
 
     private static CallResult Store(CallContext call, GuestAddress address, in FileStatus status) =>
-        call.Memory.TryWrite(address, Abi.Stat.From(call.Inside(status))) ? CallResult.Ok() : Errno.EFAULT;
+        LinuxArchitecture.Of(call.Thread).WriteStat(call.Memory, address, call.Inside(status)) ? CallResult.Ok() : Errno.EFAULT;
 
     public static CallResult Statx(CallContext call, int dirfd, GuestAddress path, uint flags, uint mask, GuestAddress buffer)
     {

@@ -15,7 +15,7 @@ public static class SystemCalls
         UtsSpace uts = call.Thread.Namespaces.Uts;
         Span<byte> all = stackalloc byte[6 * NameLength];
         all.Clear();
-        string[] fields = [system.SystemName, uts.HostName, system.Release, system.Version, "x86_64", uts.DomainName];
+        string[] fields = [system.SystemName, uts.HostName, system.Release, system.Version, LinuxArchitecture.Of(call.Thread).MachineName, uts.DomainName];
         for (int i = 0; i < fields.Length; i++)
             Encoding.Latin1.GetBytes(fields[i].AsSpan(0, Math.Min(fields[i].Length, NameLength - 1)), all[(i * NameLength)..]);
         return call.Memory.TryWrite(name, all) ? 0 : Errno.EFAULT;

@@ -4,7 +4,6 @@ using Vivarium.Emulator.Kernel.Futexes;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Tracing;
 using Vivarium.Emulator.Memory;
-using Vivarium.Emulator.Personalities.Linux.X64;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
@@ -33,8 +32,11 @@ public static class ThreadCalls
 
     public static CallResult Vfork(CallContext call) => Make(call, new CloneArguments { Flags = Vm | Vfork_, ExitSignal = Signal.Child });
 
-    public static CallResult Clone(CallContext call, ulong flags, ulong stack, GuestAddress parentTid, GuestAddress childTid, ulong tls) =>
-        Make(call, new CloneArguments
+    public static CallResult Clone(CallContext call, ulong flags, ulong stack, GuestAddress parentTid, GuestAddress childTid, ulong tls)
+    {
+        if (LinuxArchitecture.Of(call.Thread).HasThreadPointerFirst)
+            (childTid, tls) = (new GuestAddress(tls), childTid.Value);
+        return Make(call, new CloneArguments
         {
             Flags = flags & ~SignalMask,
             ExitSignal = (int)(flags & SignalMask),
@@ -46,6 +48,7 @@ public static class ThreadCalls
             Tls = tls,
             IsOld = true,
         });
+    }
 
     public static CallResult Clone3(CallContext call, GuestAddress arguments, ulong size)
     {
@@ -143,11 +146,12 @@ public static class ThreadCalls
     private static void Complete(CallContext call, GuestThread thread, in CloneArguments arguments)
     {
         ref CpuState state = ref thread.Cpu.State;
-        state.Registers[X64Registers.Rax] = 0;
+        LinuxArchitecture architecture = LinuxArchitecture.Of(thread);
+        architecture.Return(ref state, 0);
         if (arguments.Stack != 0)
-            state.Registers[X64Registers.Rsp] = arguments.Stack;
+            architecture.StackPointer(ref state) = arguments.Stack;
         if ((arguments.Flags & SetTls) != 0)
-            state.FsBase = arguments.Tls;
+            architecture.ThreadPointer(ref state) = arguments.Tls;
         // As on Linux, an id that cannot be written is no error.
         if ((arguments.Flags & ParentSetTid) != 0)
             call.Memory.TryWrite(new GuestAddress(arguments.ParentTid), call.Pids.Inside(thread.Id));

@@ -15,7 +15,6 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
     public const int DataLength = 64;
 
     private const uint ActionMask = 0xFFFF0000, DataMask = 0xFFFF;
-    private const uint Architecture = 0xC000003E;
     private const int MostErrors = 4095;
 
     /// <summary>SECCOMP_MODE_STRICT.</summary>
@@ -134,7 +133,8 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
     private static void WriteData(CallContext call, Span<uint> data)
     {
         ulong pc = call.Thread.Cpu.State.Pc;
-        (data[0], data[1], data[2], data[3]) = ((uint)call.Number, Architecture, (uint)pc, (uint)(pc >> 32));
+        LinuxArchitecture architecture = LinuxArchitecture.Of(call.Thread);
+        (data[0], data[1], data[2], data[3]) = ((uint)architecture.NativeNumber(call.Number), architecture.AuditArchitecture, (uint)pc, (uint)(pc >> 32));
         for (int i = 0; i < 6; i++)
             (data[4 + (i * 2)], data[5 + (i * 2)]) = ((uint)call.Arguments[i], (uint)(call.Arguments[i] >> 32));
     }
@@ -146,10 +146,12 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
     {
         const int byFilter = 1;
         ref CpuState state = ref call.Thread.Cpu.State;
-        state.Registers[X64Registers.Rax] = (ulong)call.Number;
+        LinuxArchitecture architecture = LinuxArchitecture.Of(call.Thread);
+        if (call.Thread.Cpu.Architecture == Cpu.Architecture.X64)
+            state.Registers[X64Registers.Rax] = (ulong)call.Number;
         call.World.ForceSignal(call.Thread, new SignalInfo(Signal.BadCall, byFilter)
         {
-            Error = data, IsFault = true, Value = state.Pc, Detail = (uint)call.Number | (ulong)Architecture << 32,
+            Error = data, IsFault = true, Value = state.Pc, Detail = (uint)architecture.NativeNumber(call.Number) | (ulong)architecture.AuditArchitecture << 32,
         });
         return CallResult.NoReturn;
     }

@@ -14,7 +14,7 @@ public sealed unsafe class CodeTableTests
     public void ADomainFindsWhatWasAddedAndNotRemoved()
     {
         var random = new FuzzRandom(20261121);
-        var domain = new CodeDomain(default);
+        var domain = new CodeDomain(default, default);
         var expected = new Dictionary<ulong, Translation>();
         for (int i = 0; i < 60_000; i++)
         {
@@ -58,7 +58,7 @@ public sealed unsafe class CodeTableTests
             int length = starts[^1].Offset + 100;
             byte* mapEnd = FaultMap.Write(code + length, instructions, end, starts);
             Assert.True(mapEnd - (code + length) <= FaultMap.SizeLimit(instructions.Length, starts.Length));
-            Translation translation = MakeTranslation(new CodeDomain(default), pc, (nint)code, length);
+            Translation translation = MakeTranslation(new CodeDomain(default, default), pc, (nint)code, length);
             for (int offset = 0; offset < length; offset++)
                 Assert.Equal(Expected(instructions, end, starts, offset), FaultMap.Find(translation, (nint)code + offset));
         }
@@ -80,7 +80,7 @@ public sealed unsafe class CodeTableTests
     {
         var random = new FuzzRandom(20261121);
         var links = new LinkTable();
-        var domain = new CodeDomain(default);
+        var domain = new CodeDomain(default, default);
         Translation[] blocks = [.. Enumerable.Range(0, 20).Select(i => MakeTranslation(domain, (ulong)i))];
         int[] numbers = [.. Enumerable.Range(0, 3000).Select(_ => links.Take(1))];
         Assert.Equal(numbers.Length, numbers.Distinct().Count());

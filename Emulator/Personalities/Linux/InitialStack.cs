@@ -4,10 +4,10 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 
-namespace Vivarium.Emulator.Personalities.Linux.X64;
+namespace Vivarium.Emulator.Personalities.Linux;
 
-/// <summary>A new program's stack: arguments, environment, auxiliary vector (AMD64 supplement, 3.4.1; getauxval(3)).</summary>
-internal static class X64InitialStack
+/// <summary>A new program's stack: arguments, environment, auxiliary vector (System V ABI, "Process Initialization"; getauxval(3)).</summary>
+internal static class InitialStack
 {
     private const ulong Top = 0xFFFF_F000;
 
@@ -25,6 +25,7 @@ internal static class X64InitialStack
     public static Errno Write(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout)
     {
         layout = new ProgramLayout();
+        LinuxArchitecture architecture = LinuxArchitecture.OfMachine(image.Machine) ?? throw new InvalidOperationException("a program of no architecture");
         ulong strings = Measure(program);
         if (strings == ulong.MaxValue)
             return Errno.E2BIG;
@@ -41,17 +42,19 @@ internal static class X64InitialStack
         ulong[] arguments = writer.PushAll(program.Arguments);
         ulong argumentStart = writer.Position;
         writer.Align();
-        ulong platform = writer.Push("x86_64"u8);
+        ulong platform = architecture.Platform is { } name ? writer.Push(System.Text.Encoding.ASCII.GetBytes(name)) : 0;
         Span<byte> random = stackalloc byte[16];
         thread.Process.World.Random.Fill(random);
         ulong randomAt = writer.PushRaw(random);
         writer.Align();
-        ulong[] auxiliary = [33, MapVdso(thread, memory), .. Auxiliary(thread, image, program, path, platform, randomAt)]; // AT_SYSINFO_EHDR
+        ulong vdso = MapVdso(thread, memory, architecture);
+        ulong[] auxiliary = [33, vdso, .. Auxiliary(thread, image, program, path, platform, randomAt)]; // AT_SYSINFO_EHDR
         ulong stack = writer.PushTable(arguments, environment, auxiliary);
-        SetRegisters(thread, image.Start, stack);
+        architecture.Start(thread, image.Start, stack);
         layout = new ProgramLayout
         {
             StackStart = stack,
+            VdsoStart = vdso,
             CodeStart = image.Entry,
             CodeEnd = image.BreakStart,
             ArgumentStart = argumentStart,
@@ -64,19 +67,19 @@ internal static class X64InitialStack
     }
 
     /// <summary>Maps the vDSO with the clock page before it; 0, which is no vDSO, when there is no room.</summary>
-    private static ulong MapVdso(GuestThread thread, AddressSpace memory)
+    private static ulong MapVdso(GuestThread thread, AddressSpace memory, LinuxArchitecture architecture)
     {
-        ClockPage page = PageOf(thread);
+        ClockPage page = PageOf(thread, architecture);
         var request = new MapRequest(default, page.Length, Protection.Read | Protection.Execute, Object: page.Content, Name: VdsoName);
         return memory.Map(request, out GuestAddress place) == MapStatus.Ok ? place.Value + GuestAddress.PageSize : 0;
     }
 
-    private static ClockPage PageOf(GuestThread thread) => thread.Process.World.ClockPageOf(thread.Namespaces.Time, VdsoImage.Bytes);
+    private static ClockPage PageOf(GuestThread thread, LinuxArchitecture architecture) => thread.Process.World.ClockPageOf(thread.Namespaces.Time, architecture.Vdso);
 
     /// <summary>Maps the clocks of the thread's space where those of another were (vdso_join_timens).</summary>
     internal static void ReplaceVdso(GuestThread thread)
     {
-        ClockPage page = PageOf(thread);
+        ClockPage page = PageOf(thread, LinuxArchitecture.Of(thread));
         AddressSpace memory = thread.Process.Memory;
         foreach (AreaInfo area in memory.Areas())
         {
@@ -103,14 +106,12 @@ internal static class X64InitialStack
     private static ulong[] Auxiliary(GuestThread thread, ElfImage image, ProgramStart program, ulong path, ulong platform, ulong random)
     {
         const ulong ClockTicks = 100;
-
-        // CPUID leaf 1's EDX: what AT_HWCAP is on x86.
-        const ulong Capabilities = 0x0788_8131;
+        LinuxArchitecture architecture = LinuxArchitecture.OfMachine(image.Machine)!;
         Credentials who = thread.Credentials;
         return
         [
-            51, MinimumSignalStack, // AT_MINSIGSTKSZ
-            16, Capabilities, // AT_HWCAP
+            51, architecture.MinimumSignalStack, // AT_MINSIGSTKSZ
+            16, architecture.Capabilities, // AT_HWCAP
             6, GuestAddress.PageSize, // AT_PAGESZ
             17, ClockTicks, // AT_CLKTCK
             3, image.HeadersAddress, // AT_PHDR
@@ -125,22 +126,11 @@ internal static class X64InitialStack
             14, who.EffectiveGroup, // AT_EGID
             23, program.IsSecure ? 1UL : 0, // AT_SECURE
             25, random, // AT_RANDOM
-            26, 0, // AT_HWCAP2
+            26, architecture.Capabilities2, // AT_HWCAP2
             31, path, // AT_EXECFN
             15, platform, // AT_PLATFORM
             0, 0, // AT_NULL
         ];
-    }
-
-    /// <summary>What a signal frame takes at most, with room for the handler (AT_MINSIGSTKSZ, sysconf's _SC_MINSIGSTKSZ).</summary>
-    private const ulong MinimumSignalStack = 2048;
-
-    private static void SetRegisters(GuestThread thread, ulong start, ulong stack)
-    {
-        thread.Cpu.Reset();
-        ref CpuState state = ref thread.Cpu.State;
-        state.Pc = start;
-        state.Registers[X64Registers.Rsp] = stack;
     }
 
     private static byte[] ToBytes(ulong[] words)

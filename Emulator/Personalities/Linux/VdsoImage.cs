@@ -2,42 +2,40 @@ using System.Buffers.Binary;
 using System.Text;
 using Vivarium.Emulator.Memory;
 
-namespace Vivarium.Emulator.Personalities.Linux.X64;
+namespace Vivarium.Emulator.Personalities.Linux;
 
 /// <summary>
-/// Builds the vDSO: an ELF shared object of one page, with symbols of version LINUX_2.6, that the kernel maps into each program and tells of in
+/// Builds the vDSO: an ELF shared object of one page, with versioned symbols, that the kernel maps into each program and tells of in
 /// AT_SYSINFO_EHDR (vdso(7); System V ABI, chapters 4 and 5; LSB Core, "Symbol Versioning").
 /// </summary>
 internal static class VdsoImage
 {
     private const string Name = "linux-vdso.so.1";
-    private const string Version = "LINUX_2.6";
     private const int HeaderSize = 64;
     private const int ProgramHeaderSize = 56;
     private const int SymbolSize = 24;
     private const int Page = (int)GuestAddress.PageSize;
 
-    private static readonly Lazy<byte[]> Built = new(Build);
+    /// <summary>Where the first function is.</summary>
+    public const int TextStart = Page / 2;
 
-    /// <summary>One page. The clock page lies right before it.</summary>
-    public static ReadOnlyMemory<byte> Bytes => Built.Value;
-
-    private static byte[] Build()
+    /// <summary>One page, before which lies the clock page.</summary>
+    /// <param name="machine">EM_ of the architecture.</param>
+    /// <param name="version">The version of its symbols.</param>
+    /// <param name="hasPlainNames">Each function also has its name without the prefix that C libraries look for.</param>
+    public static byte[] Build(ushort machine, string version, bool hasPlainNames, params (string Name, byte[] Code)[] functions)
     {
         byte[] image = new byte[Page];
         var strings = new List<byte> { 0 };
         var symbols = new List<(int Name, int Address, int Length)>();
-        int text = Page / 2;
-        AddFunction(image, ref text, "clock_gettime", VdsoFunctions.ClockGettime, strings, symbols);
-        AddFunction(image, ref text, "gettimeofday", VdsoFunctions.Gettimeofday, strings, symbols);
-        AddFunction(image, ref text, "time", VdsoFunctions.Time, strings, symbols);
-        AddFunction(image, ref text, "getcpu", VdsoFunctions.Getcpu, strings, symbols);
-        AddFunction(image, ref text, "getrandom", VdsoFunctions.Getrandom, strings, symbols);
-        int nameAt = AddString(strings, Name), versionAt = AddString(strings, Version);
+        int text = TextStart;
+        foreach ((string name, byte[] code) in functions)
+            AddFunction(image, ref text, name, code, strings, symbols, hasPlainNames);
+        int nameAt = AddString(strings, Name), versionAt = AddString(strings, version);
         var writer = new Writer(image, HeaderSize + (2 * ProgramHeaderSize));
         int symbolsAt = WriteSymbols(writer, symbols);
         int hashAt = WriteHash(writer, symbols.Count + 1);
-        int versionsAt = WriteVersions(writer, symbols.Count, nameAt, versionAt, out int definitionsAt);
+        int versionsAt = WriteVersions(writer, symbols.Count, nameAt, version, versionAt, out int definitionsAt);
         int stringsAt = writer.Position;
         writer.Bytes([.. strings]);
         writer.Align(8);
@@ -48,18 +46,18 @@ internal static class VdsoImage
         {
             writer.Word(word);
         }
-        WriteHeaders(image, dynamicAt, writer.Position - dynamicAt, text);
+        WriteHeaders(image, machine, dynamicAt, writer.Position - dynamicAt, text);
         return image;
     }
 
-    /// <summary>Under its own name and with the prefix that C libraries look for.</summary>
-    private static void AddFunction(byte[] image, ref int text, string name, ReadOnlySpan<byte> code, List<byte> strings, List<(int, int, int)> symbols)
+    private static void AddFunction(byte[] image, ref int text, string name, byte[] code, List<byte> strings, List<(int, int, int)> symbols, bool hasPlainName)
     {
         Span<byte> place = image.AsSpan(text, code.Length);
         code.CopyTo(place);
-        if (place.IndexOf(VdsoFunctions.Slot) is >= 0 and int slot)
+        if (place.IndexOf(X64.VdsoFunctions.Slot) is >= 0 and int slot)
             BinaryPrimitives.WriteInt32LittleEndian(place[slot..], -Page - (text + slot + sizeof(int)));
-        symbols.Add((AddString(strings, name), text, code.Length));
+        if (hasPlainName)
+            symbols.Add((AddString(strings, name), text, code.Length));
         symbols.Add((AddString(strings, "__vdso_" + name), text, code.Length));
         text = (text + code.Length + 15) & ~15;
     }
@@ -102,7 +100,7 @@ internal static class VdsoImage
         return at;
     }
 
-    private static int WriteVersions(Writer writer, int symbols, int name, int version, out int definitions)
+    private static int WriteVersions(Writer writer, int symbols, int name, string versionText, int version, out int definitions)
     {
         int at = writer.Position;
         writer.Quarter(0);
@@ -111,7 +109,7 @@ internal static class VdsoImage
         writer.Align(8);
         definitions = writer.Position;
         WriteDefinition(writer, flags: 1, index: 1, Name, name, next: 28);
-        WriteDefinition(writer, flags: 0, index: 2, Version, version, next: 0);
+        WriteDefinition(writer, flags: 0, index: 2, versionText, version, next: 0);
         return at;
     }
 
@@ -142,12 +140,12 @@ internal static class VdsoImage
         return hash;
     }
 
-    private static void WriteHeaders(byte[] image, int dynamic, int dynamicLength, int end)
+    private static void WriteHeaders(byte[] image, ushort machine, int dynamic, int dynamicLength, int end)
     {
         var writer = new Writer(image, 0);
         writer.Bytes([0x7F, (byte)'E', (byte)'L', (byte)'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
         writer.Quarter(3); // ET_DYN
-        writer.Quarter(62); // EM_X86_64
+        writer.Quarter(machine);
         writer.Half(1);
         writer.Word(0);
         writer.Word(HeaderSize);

@@ -1,7 +1,7 @@
 using Iced.Intel;
 using Vivarium.Emulator.Memory;
 
-namespace Vivarium.Emulator.Cpu.X86;
+namespace Vivarium.Emulator.Cpu.Blocks;
 
 /// <summary>Guest code as the decoder reads it: given bytes, or those of an address space, copied in small pieces as they are needed.</summary>
 internal sealed class CodeBuffer : CodeReader
@@ -33,6 +33,13 @@ internal sealed class CodeBuffer : CodeReader
 
     /// <summary>Lets go of the address space, so that it does not outlive its process here.</summary>
     public void End() => _memory = null;
+
+    /// <summary>The next 16 bits, little endian, or -1.</summary>
+    public int ReadHalf()
+    {
+        int low = ReadByte(), high = ReadByte();
+        return low < 0 || high < 0 ? -1 : low | (high << 8);
+    }
 
     public override int ReadByte() => _at < _filled || Fill() ? _bytes[_at++] : -1;
 

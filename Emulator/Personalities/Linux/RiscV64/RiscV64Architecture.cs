@@ -1,0 +1,106 @@
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.RiscV;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Memory;
+
+namespace Vivarium.Emulator.Personalities.Linux.RiscV64;
+
+/// <summary>Linux on RISC-V (RISC-V ABIs Specification; Documentation/arch/riscv): the number in a7, arguments from a0 on, the result in a0.</summary>
+internal sealed class RiscV64Architecture : LinuxArchitecture
+{
+    private const int CallInstruction = 4;
+    private const ushort Machine = 243;
+
+    private readonly Lazy<byte[]> _vdso = new(static () => VdsoImage.Build(Machine, "LINUX_4.15", hasPlainNames: false, ("rt_sigreturn", [.. SignalReturn])));
+
+    public override Architecture Architecture => Architecture.RiscV64;
+
+    public override ushort ElfMachine => Machine;
+
+    public override string MachineName => "riscv64";
+
+    /// <summary>The kernel gives none.</summary>
+    public override string? Platform => null;
+
+    public override uint AuditArchitecture => 0xC00000F3;
+
+    /// <summary>A bit for each letter of IMAFDC.</summary>
+    public override ulong Capabilities => 1 << ('I' - 'A') | 1 << ('M' - 'A') | 1 << 0 | 1 << ('F' - 'A') | 1 << ('D' - 'A') | 1 << ('C' - 'A');
+
+    public override ulong MinimumSignalStack => 2048;
+
+    public override string ProcessorText =>
+        "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc_zicsr_zifencei_zba_zbb_zbs\nmmu\t\t: sv48\nuarch\t\t: vivarium\n\n";
+
+    /// <summary>li a7, 139; ecall.</summary>
+    private static ReadOnlySpan<byte> SignalReturn => [0x93, 0x08, 0xB0, 0x08, 0x73, 0x00, 0x00, 0x00];
+
+    public override ReadOnlyMemory<byte> Vdso => _vdso.Value;
+
+    /// <summary>The kernel's struct sigaction ends with the mask: handlers return through the vDSO.</summary>
+    public override bool HasRestorer => false;
+
+    public override void Decode(GuestThread thread)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        Span<ulong> arguments = stackalloc ulong[6];
+        for (int i = 0; i < arguments.Length; i++)
+            arguments[i] = state.Registers[RiscVState.A0 + i];
+        thread.Call.Begin(LinuxTable.FromRiscV64(unchecked((int)(uint)state.Registers[RiscVState.A7])), arguments);
+    }
+
+    public override int NativeNumber(int number)
+    {
+        const int most = 512;
+        for (int native = 0; native < most; native++)
+        {
+            if (LinuxTable.FromRiscV64(native) == number)
+                return native;
+        }
+        return -1;
+    }
+
+    public override void Return(ref CpuState state, ulong value) => state.Registers[RiscVState.A0] = value;
+
+    public override void Rewind(GuestThread thread)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        state.Pc -= CallInstruction;
+        state.Registers[RiscVState.A0] = thread.Call.Arguments[0];
+    }
+
+    public override ref ulong StackPointer(ref CpuState state) => ref state.Registers[RiscVState.StackPointer];
+
+    public override ref ulong ThreadPointer(ref CpuState state) => ref state.Registers[RiscVState.ThreadPointer];
+
+    public override bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => RiscV64SignalFrame.Enter(thread, info, action);
+
+    public override bool LeaveHandler(GuestThread thread) => RiscV64SignalFrame.Leave(thread);
+
+    public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit)
+    {
+        ulong pc = thread.Cpu.State.Pc;
+        const int illegalOpcode = 1, breakpoint = 1, badAlignment = 1;
+        return exit.Reason switch
+        {
+            ExitReason.MemoryFault => OfMemory(exit.Fault),
+            ExitReason.Breakpoint => Fault(Signal.Trap, breakpoint, pc),
+            ExitReason.Misaligned => Fault(Signal.Bus, badAlignment, pc),
+            _ => Fault(Signal.Illegal, illegalOpcode, pc),
+        };
+    }
+
+    private static SignalInfo OfMemory(in MemoryFault fault)
+    {
+        const int notMapped = 1, noAccess = 2, beyondEnd = 2;
+        return fault.Kind switch
+        {
+            FaultKind.BeyondEnd => Fault(Signal.Bus, beyondEnd, fault.Address.Value),
+            FaultKind.Protection => Fault(Signal.Segment, noAccess, fault.Address.Value),
+            _ => Fault(Signal.Segment, notMapped, fault.Address.Value),
+        };
+    }
+
+    private static SignalInfo Fault(int signal, int code, ulong address) => new(signal, code) { IsFault = true, Value = address };
+}
