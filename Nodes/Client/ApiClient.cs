@@ -121,13 +121,37 @@ internal sealed class ApiClient : IDisposable
         return await response.Content.ReadFromJsonAsync(ApiJson.Default.ImageAnswer).ConfigureAwait(false);
     }
 
-    public Task<ImageAnswer> PushImage(Stream archive, string? name) => Send(
-        new HttpRequestMessage(HttpMethod.Post, "images" + (name is null ? "" : "?name=" + Part(name)))
+    /// <summary>
+    /// Pushes an image in its one form, a piece at a time from where an earlier push broke off, and again while the node cannot be
+    /// reached.
+    /// </summary>
+    /// <param name="progress">Told how many bytes are there.</param>
+    public async Task<ImageAnswer> PushImage(string hash, Stream archive, string? name, Action<double> progress)
+    {
+        byte[] piece = new byte[Actors.Storage.IImageStore.LargestPiece];
+        int failures = 0;
+        while (true)
         {
-            Content = new StreamContent(archive) { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } },
-        },
-        ApiJson.Default.ImageAnswer,
-        default);
+            try
+            {
+                long offset = (await Get($"images/{hash}/content", ApiJson.Default.ContentAnswer).ConfigureAwait(false)).Bytes;
+                for (; offset < archive.Length; failures = 0)
+                {
+                    progress(offset);
+                    archive.Position = offset;
+                    int count = await archive.ReadAtLeastAsync(piece, piece.Length, throwOnEndOfStream: false).ConfigureAwait(false);
+                    using var content = new ByteArrayContent(piece, 0, count) { Headers = { ContentType = new MediaTypeHeaderValue("application/octet-stream") } };
+                    var request = new HttpRequestMessage(HttpMethod.Put, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"images/{hash}/content?offset={offset}")) { Content = content };
+                    offset = (await Send(request, ApiJson.Default.ContentAnswer, default).ConfigureAwait(false)).Bytes;
+                }
+                return await Send(new HttpRequestMessage(HttpMethod.Post, $"images/{hash}/complete" + (name is null ? "" : "?name=" + Part(name))), ApiJson.Default.ImageAnswer, default).ConfigureAwait(false);
+            }
+            catch (ClientException failure) when (failure.IsRetryable && ++failures < Attempts)
+            {
+                await Task.Delay(FirstPause * (1 << failures)).ConfigureAwait(false);
+            }
+        }
+    }
 
     public Task<ImageAnswer> NameImage(string hash, string name) =>
         Send(new HttpRequestMessage(HttpMethod.Put, $"images/{Part(hash)}/name?name={Part(name)}"), ApiJson.Default.ImageAnswer, default);

@@ -10,13 +10,14 @@ internal static class ImageCommand
 {
     private const string Help =
         """
-        usage: viv image push [--name NAME] PATH    PATH: a directory, a tar archive (also with gzip), an OCI layout,
+        usage: viv image push [--name NAME] PATH    PATH: a directory, a tar archive (also with gzip, zstd,
+                                                    bzip2 or xz where that is installed), an OCI layout,
                                                     or what docker save writes
                viv image ls
                viv image rm NAME|HASH...
 
         An image is the tree that a guest has as its /. It is kept once however often it is pushed, and nodes fetch it when a job
-        needs it.
+        needs it. A push that broke off goes on where it was when it is called again.
 
         """;
 
@@ -38,7 +39,7 @@ internal static class ImageCommand
     /// <summary>Pushes an image unless the node has it.</summary>
     public static async Task<ImageAnswer> Push(ApiClient api, string path, string? name)
     {
-        using var files = new ArchiveStore(new ImageLimits(ulong.MaxValue / 4));
+        using var files = new ArchiveStore(new ImageLimits(ulong.MaxValue / 4), hasPrograms: true);
         BuiltImage built;
         try
         {
@@ -53,7 +54,7 @@ internal static class ImageCommand
         if (await api.FindImage(built.Hash).ConfigureAwait(false) is { } there)
             return name is null || there.Name == name ? there : await api.NameImage(built.Hash, name).ConfigureAwait(false);
         return await ClientOutput.WithProgress($"pushing {ClientOutput.Size(built.Length)}", built.Length, progress =>
-            api.PushImage(new ProgressStream(built.Archive, progress), name)).ConfigureAwait(false);
+            api.PushImage(built.Hash, built.Archive, name, progress)).ConfigureAwait(false);
     }
 
     private static int Push(ReadOnlySpan<string> arguments)
@@ -99,42 +100,4 @@ internal static class ImageCommand
                 await api.RemoveImage(reference).ConfigureAwait(false);
             return 0;
         });
-
-    /// <summary>Tells how much was read.</summary>
-    private sealed class ProgressStream(Stream inner, Action<double> progress) : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => inner.Length;
-
-        public override long Position { get => inner.Position; set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int offset, int count)
-        {
-            int read = inner.Read(buffer, offset, count);
-            progress(inner.Position);
-            return read;
-        }
-
-        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            int read = await inner.ReadAsync(buffer, cancellationToken).ConfigureAwait(false);
-            progress(inner.Position);
-            return read;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-    }
 }

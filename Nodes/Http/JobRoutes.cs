@@ -16,6 +16,7 @@ internal static class JobRoutes
     private const int LongestKey = 200;
     private const int DefaultPage = 100;
     private const int LongestWait = 600;
+    private const int AtOnce = 4096;
     private static readonly (int, string) NoJob = (404, "There is no such job.");
     private static readonly (int, string) NotRunning = (409, "The job is not running, which this needs.");
 
@@ -79,13 +80,24 @@ internal static class JobRoutes
             ids[i] = key is null ? new JobId(Guid.CreateVersion7()) : IdOf(call.Caller, key, i);
         bool isNew = key is null || !await WasSubmitted(call, ids, IdOf(call.Caller, key, count), spec).ConfigureAwait(false);
         if (isNew)
+            await SubmitAll(call.Node, ids, spec).ConfigureAwait(false);
+        await call.Answer(new SubmitAnswer { Jobs = [.. ids.Select(static id => id.ToString())], IsNew = isNew }, ApiJson.Default.SubmitAnswer, 202).ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Submits jobs some thousands at a time, so that memory does not grow with them, and the first one last: where it is, all are, and a
+    /// submission that broke off can be told from one that is complete.
+    /// </summary>
+    private static async Task SubmitAll(NodeServices node, JobId[] ids, JobSpec spec)
+    {
+        for (int start = 1; start < ids.Length; start += AtOnce)
         {
-            Task[] submissions = new Task[count];
-            for (int i = 0; i < count; i++)
-                submissions[i] = call.Node.Submit(ids[i], spec);
+            var submissions = new Task[Math.Min(AtOnce, ids.Length - start)];
+            for (int i = 0; i < submissions.Length; i++)
+                submissions[i] = node.Submit(ids[start + i], spec);
             await Task.WhenAll(submissions).ConfigureAwait(false);
         }
-        await call.Answer(new SubmitAnswer { Jobs = [.. ids.Select(static id => id.ToString())], IsNew = isNew }, ApiJson.Default.SubmitAnswer, 202).ConfigureAwait(false);
+        await node.Submit(ids[0], spec).ConfigureAwait(false);
     }
 
     /// <summary>The name of the image becomes its hash, so that the job means the same whenever it runs.</summary>

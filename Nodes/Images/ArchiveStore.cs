@@ -4,7 +4,8 @@ using System.IO.Compression;
 namespace Vivarium.Nodes.Images;
 
 /// <summary>Temporary files for unpacked archives, deleted when disposed. Watches how much they hold.</summary>
-internal sealed class ArchiveStore(ImageLimits limits) : IDisposable
+/// <param name="hasPrograms">This machine's programs may decompress what the run-time cannot: see <see cref="HostDecompressor"/>.</param>
+internal sealed class ArchiveStore(ImageLimits limits, bool hasPrograms = false) : IDisposable
 {
     private readonly List<Stream> _open = [];
     private ulong _bytes;
@@ -37,11 +38,11 @@ internal sealed class ArchiveStore(ImageLimits limits) : IDisposable
         magic = magic[..count];
         if (magic.StartsWith((ReadOnlySpan<byte>)[0x1F, 0x8B]))
             return Decompress(archive);
-        if (magic.StartsWith((ReadOnlySpan<byte>)[0x28, 0xB5, 0x2F, 0xFD]))
-            throw new ImageException("compression with zstd is not known here: use gzip or none");
-        if (magic.StartsWith("BZh"u8) || magic.StartsWith((ReadOnlySpan<byte>)[0xFD, (byte)'7', (byte)'z']))
-            throw new ImageException("compression with bzip2 or xz is not known here: use gzip or none");
-        return archive;
+        if (HostDecompressor.ProgramFor(magic) is not { } program)
+            return archive;
+        return hasPrograms
+            ? Decompress(archive, program)
+            : throw new ImageException($"a node takes no archives that are compressed with {program}: push it with viv image push, or use gzip or none");
     }
 
     public void Dispose()
@@ -58,13 +59,7 @@ internal sealed class ArchiveStore(ImageLimits limits) : IDisposable
         {
             using var decompressed = new GZipStream(archive, CompressionMode.Decompress, leaveOpen: true);
             for (int count; (count = decompressed.Read(buffer)) > 0;)
-            {
-                _bytes += (ulong)count;
-                // Headers come on top of the files' bytes.
-                if (_bytes > limits.Bytes + (limits.Bytes / 4) + (1 << 20))
-                    throw new ImageException($"the archive unpacks to more than {limits.Bytes} bytes") { IsTooLarge = true };
-                plain.Write(buffer, 0, count);
-            }
+                Put(plain, buffer.AsSpan(0, count));
         }
         catch (InvalidDataException damage)
         {
@@ -72,6 +67,23 @@ internal sealed class ArchiveStore(ImageLimits limits) : IDisposable
         }
         plain.Position = 0;
         return plain;
+    }
+
+    private FileStream Decompress(Stream archive, string program)
+    {
+        FileStream plain = NewFile();
+        HostDecompressor.Run(program, archive, bytes => Put(plain, bytes));
+        plain.Position = 0;
+        return plain;
+    }
+
+    private void Put(FileStream plain, ReadOnlySpan<byte> bytes)
+    {
+        _bytes += (ulong)bytes.Length;
+        // Headers come on top of the files' bytes.
+        if (_bytes > limits.Bytes + (limits.Bytes / 4) + (1 << 20))
+            throw new ImageException($"the archive unpacks to more than {limits.Bytes} bytes") { IsTooLarge = true };
+        plain.Write(bytes);
     }
 }
 

@@ -32,6 +32,42 @@ internal sealed class ImageCatalog(IJobStore store, ulong largest, IClock clock)
         }
     }
 
+    /// <summary>Makes an image known whose pieces were written one by one, if they are what its hash says and in the one form.</summary>
+    /// <exception cref="ImageException">They are not. Then they are removed.</exception>
+    public async Task<ImageRecord> Complete(string hash, string? name, CancellationToken cancelled)
+    {
+        if (await store.FindImage(hash).ConfigureAwait(false) is { } there)
+            return name is null || name == there.Tag ? there : (await Rename(hash, name).ConfigureAwait(false))!;
+        await _pushes.WaitAsync(cancelled).ConfigureAwait(false);
+        try
+        {
+            using var files = new ArchiveStore(new ImageLimits(largest));
+            FileStream pieces = files.NewFile();
+            for (ReadOnlyMemory<byte> piece; !(piece = await store.ReadBlob(hash, pieces.Position).ConfigureAwait(false)).IsEmpty;)
+                await pieces.WriteAsync(piece, cancelled).ConfigureAwait(false);
+            long length = pieces.Position;
+            pieces.Position = 0;
+            try
+            {
+                BuiltImage built = await Task.Run(() => ImageBuilder.FromArchive(pieces, files, new ImageLimits(largest)), cancelled).ConfigureAwait(false);
+                // An image's form is made from its tree, and from nothing else: the same hash is the same bytes.
+                if (built.Hash != hash || built.Length != length)
+                    throw new ImageException($"the pieces are not the image {hash[..12]}, or not in its one form");
+            }
+            catch (ImageException)
+            {
+                await store.RemoveImage(hash).ConfigureAwait(false);
+                throw;
+            }
+            var image = new ImageRecord(hash, name, Format, length, clock.Realtime);
+            return await store.PutImage(image).ConfigureAwait(false) ? image : throw new StoreUnavailableException("the image was not written completely; push it again");
+        }
+        finally
+        {
+            _pushes.Release();
+        }
+    }
+
     /// <summary>Gives an image that is there another name; null when it is not there.</summary>
     public async Task<ImageRecord?> Rename(string hash, string? name)
     {

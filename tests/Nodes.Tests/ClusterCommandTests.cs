@@ -100,6 +100,30 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
     }
 
     [Fact]
+    public void A_suite_is_the_clusters_with_its_files_and_images()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("viv-suite-");
+        DirectoryInfo root = folder.CreateSubdirectory("root");
+        File.Copy("/bin/busybox", Path.Combine(root.FullName, "busybox"));
+        File.WriteAllText(Path.Combine(folder.FullName, "words"), "text");
+        string suite = Path.Combine(folder.FullName, "suite.yaml");
+        File.WriteAllText(suite, $$"""
+            matrix: { images: ["{{root.FullName}}"], engines: [translator, interpreter] }
+            cases:
+              - { name: good, program: /busybox, arguments: [cat, /w], files: [{ path: /w, from: words }], expect: { output: text } }
+              - { name: bad, program: /busybox, arguments: ["false"] }
+            """);
+        Outcome outcome = Viv.Run("test", "--node", _node.Address, "--json", "--junit", Path.Combine(folder.FullName, "junit.xml"), suite);
+        Assert.Equal(1, outcome.ExitCode);
+        JsonElement result = JsonDocument.Parse(outcome.Output).RootElement;
+        Assert.Equal((2, 2, "suite"), (result.GetProperty("passed").GetInt32(), result.GetProperty("failed").GetInt32(), result.GetProperty("suite").GetString()));
+        Assert.Equal(["exit code 1, expected 0"], result.GetProperty("runs")[2].GetProperty("problems").EnumerateArray().Select(problem => problem.GetString()));
+        Assert.Contains("failures=\"2\"", File.ReadAllText(Path.Combine(folder.FullName, "junit.xml")));
+        Assert.False(File.Exists(suite + ".state"));
+        folder.Delete(recursive: true);
+    }
+
+    [Fact]
     public void Sigterm_drains_and_the_node_ends_by_itself()
     {
         using var node = new Node();

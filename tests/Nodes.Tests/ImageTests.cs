@@ -39,6 +39,30 @@ public sealed class ImageTests : IDisposable
         Assert.Equal((name, file.ModificationTime, 3_000_000, 4_000_000, file.Mode), (read.Name, read.ModificationTime, read.Uid, read.Gid, read.Mode));
     }
 
+    [Theory]
+    [InlineData("zstd")]
+    [InlineData("bzip2")]
+    [InlineData("xz")]
+    public async Task Programs_of_this_machine_decompress_what_its_owner_pushes_and_nothing_of_others(string program)
+    {
+        byte[] plain = Tar([File("a", "text"), File("b", new string('x', 100_000))]).ToArray();
+        var compressed = new MemoryStream();
+        using (var compressor = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(program, ["-c"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!)
+        {
+            Task reading = compressor.StandardOutput.BaseStream.CopyToAsync(compressed);
+            compressor.StandardInput.BaseStream.Write(plain);
+            compressor.StandardInput.Close();
+            await reading;
+        }
+        byte[] bytes = compressed.ToArray();
+        using var files = new ArchiveStore(new ImageLimits(1 << 20), hasPrograms: true);
+        Assert.Equal(Build(new MemoryStream(plain)).Hash, ImageBuilder.FromArchive(new MemoryStream(bytes), files, new ImageLimits(1 << 20)).Hash);
+        Assert.Contains("compressed with " + program, Assert.Throws<ImageException>(() => Build(new MemoryStream(bytes))).Message);
+        Assert.Contains("damaged", Assert.Throws<ImageException>(() => ImageBuilder.FromArchive(new MemoryStream(bytes[..^20]), files, new ImageLimits(1 << 20))).Message);
+        using var small = new ArchiveStore(new ImageLimits(10), hasPrograms: true);
+        Assert.ThrowsAny<ImageException>(() => ImageBuilder.FromArchive(new MemoryStream(bytes), small, new ImageLimits(10)));
+    }
+
     public static TheoryData<string, string> Tricks => new()
     {
         { "climbs", "../evil" }, { "climbs", "a/../../evil" }, { "climbs", "/../evil" }, { "not UTF-8", "a\uFFFD" }, { "part longer", new string('x', 300) },

@@ -27,6 +27,7 @@ namespace Vivarium.Nodes.Http.Contract;
 [JsonSerializable(typeof(StatsAnswer))]
 [JsonSerializable(typeof(ImageList))]
 [JsonSerializable(typeof(ImageAnswer))]
+[JsonSerializable(typeof(ContentAnswer))]
 [JsonSerializable(typeof(JobState))]
 [JsonSerializable(typeof(SuiteRequest))]
 [JsonSerializable(typeof(SuiteDetail))]

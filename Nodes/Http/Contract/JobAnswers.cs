@@ -173,6 +173,12 @@ internal sealed record ImageAnswer
     public IReadOnlyList<string>? Notes { get; init; }
 }
 
+/// <summary>How much there is of an image that is pushed in pieces.</summary>
+internal sealed record ContentAnswer
+{
+    public required long Bytes { get; init; }
+}
+
 internal sealed record ImageList
 {
     public required IReadOnlyList<ImageAnswer> Images { get; init; }
