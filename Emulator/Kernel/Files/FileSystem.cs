@@ -29,6 +29,12 @@ public abstract class FileSystem
     /// <summary>Its own options as /proc/mounts tells them, separated by commas.</summary>
     public virtual string Options => "";
 
+    /// <summary>It was mounted to keep quotas, of users or of groups.</summary>
+    public virtual bool KeepsQuotas => false;
+
+    /// <summary>The quotas of users or of groups; null when it keeps none.</summary>
+    public virtual QuotaBook? Quotas(bool ofGroups) => null;
+
     public abstract Inode Root { get; }
 
     /// <summary>The kind of <see cref="Root"/>, told without making it.</summary>

@@ -53,6 +53,7 @@ public sealed partial class World
             NewTerminals = device => new PseudoTerminalFileSystem(this, Clock, device),
             RootPath = _spec.RootPath,
             Binds = _spec.Binds,
+            MayExceedQuotas = () => Current?.Credentials is not { } credentials || credentials.Has(Capability.Resource),
         }.Build(out string? problem);
         if (tree is not null)
             Vfs = tree;

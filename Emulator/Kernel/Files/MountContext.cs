@@ -68,10 +68,13 @@ public sealed class MountContext(World world, FileSystemType type, Mount? picked
     }
 
     /// <summary>Changes the file system that was picked.</summary>
-    public Errno Reconfigure()
+    public Errno Reconfigure(CallContext call)
     {
         if (picked is null)
             return Errno.EBUSY;
+        Errno error = type.Change?.Invoke(picked.FileSystem, call, _options) ?? Errno.None;
+        if (error != Errno.None)
+            return error;
         picked.FileSystem.ForbidsChanges = _forbidsChanges;
         return Errno.None;
     }

@@ -12,7 +12,11 @@ public readonly record struct FileSystemRequest(CallContext Call, string Source,
 public delegate Errno FileSystemMaker(in FileSystemRequest request, out FileSystem? made);
 
 /// <summary>A type of file system that mount(2) can make; <paramref name="Accepts"/> knows its options by key and value.</summary>
-public sealed record FileSystemType(string Name, FileSystemMaker Make, Func<string, string?, bool> Accepts);
+public sealed record FileSystemType(string Name, FileSystemMaker Make, Func<string, string?, bool> Accepts)
+{
+    /// <summary>Takes new options for a file system that is mounted already; null when they change nothing.</summary>
+    public Func<FileSystem, CallContext, IReadOnlyList<(string Key, string? Value)>, Errno>? Change { get; init; }
+}
 
 /// <summary>
 /// The tree of a world: its mounts, and the operations on names with the checks and the order of errors that the manual pages of

@@ -38,6 +38,9 @@ public sealed record WorldTree
     /// <summary>Makes an instance of devpts with a device number; null for a tree without terminals.</summary>
     public Func<ulong, PseudoTerminalFileSystem>? NewTerminals { get; init; }
 
+    /// <summary>True when whoever runs now is bound by no quota.</summary>
+    public Func<bool> MayExceedQuotas { get; init; } = static () => true;
+
     /// <summary>A directory of the host, or an archive (.tar, .tar.gz, .tgz). It lies read-only under an in-memory layer.</summary>
     public string RootPath { get; init; } = "/";
 
@@ -53,7 +56,7 @@ public sealed record WorldTree
         MemoryFileSystem root = new(Clock, lower.Status.Device, NewContent, lower) { Accountant = Accountant };
         Vfs vfs = new(root, "overlay");
         vfs.UnnamedFiles = NewTemporary(vfs);
-        vfs.FileSystemTypes["tmpfs"] = new FileSystemType("tmpfs", (in FileSystemRequest request, out FileSystem? made) => TemporaryOptions.Make(NewTemporary(vfs), request, out made), TemporaryOptions.IsKnown);
+        vfs.FileSystemTypes["tmpfs"] = new FileSystemType("tmpfs", (in FileSystemRequest request, out FileSystem? made) => TemporaryOptions.Make(NewTemporary(vfs), MayExceedQuotas, request, out made), TemporaryOptions.IsKnown) { Change = TemporaryOptions.Change };
         Register(vfs, "ramfs", _ => NewTemporary(vfs));
         Register(vfs, "proc", call => NewProc(vfs, Processes.In(call.Thread.Namespaces.Processes)));
         vfs.FileSystemTypes["overlay"] = new FileSystemType("overlay", (in FileSystemRequest request, out FileSystem? made) => OverlayOptions.Make(vfs, Clock, request, out made), OverlayOptions.IsKnown);

@@ -133,7 +133,7 @@ public sealed partial class DatagramSocket
         if (!Queue.HasMemory)
             return;
         Queue.Add(bytes, from, Ancillary.None with { Packet = info });
-        Source.Pulse(Readiness.In);
+        Source.Pulse(Arrival);
     }
 
     /// <summary>True when a connected socket takes datagrams of this sender.</summary>

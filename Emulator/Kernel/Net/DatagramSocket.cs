@@ -114,7 +114,7 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         if (target.Refuses(this))
             return IoResult.WouldBlock;
         target.Queue.Add(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
-        target.Source.Pulse(Readiness.In);
+        target.Source.Pulse(Arrival);
         return bytes.Length;
     }
 

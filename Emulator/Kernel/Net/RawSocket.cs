@@ -44,7 +44,7 @@ public abstract class PacketQueueSocket : Socket
         if (!Queue.HasMemory)
             return;
         Queue.Add(bytes, from, Ancillary.None with { Packet = info });
-        Source.Pulse(Readiness.In);
+        Source.Pulse(Arrival);
     }
 
     public override Received Receive(Span<byte> destination, bool peek)

@@ -18,6 +18,9 @@ public readonly record struct Received(int Count, int Whole, SocketAddress? From
 /// </summary>
 public abstract class Socket : OpenFile
 {
+    /// <summary>What is said when something arrived: whoever watches for urgent data alone is told, too (sock_def_readable in net/core/sock.c).</summary>
+    private protected const Readiness Arrival = Readiness.In | Readiness.Priority;
+
     private readonly Inode _inode;
 
     protected Socket(Network network, SocketFamily family, SocketKind kind, int protocol, OpenFlags flags)

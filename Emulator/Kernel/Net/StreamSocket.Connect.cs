@@ -241,7 +241,7 @@ public sealed partial class StreamSocket
     internal void Admit(StreamSocket server)
     {
         _waiting.Enqueue(server);
-        Source.Pulse(Readiness.In);
+        Source.Pulse(Arrival);
     }
 
     internal bool TakesMore => IsListening && !IsFull;

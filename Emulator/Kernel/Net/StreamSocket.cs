@@ -75,7 +75,7 @@ public sealed partial class StreamSocket : Socket
         if (count == 0)
             return IoResult.WouldBlock;
         _peer.Queue.Add(bytes[..count], null, WithSender(call, Ancillary.None));
-        _peer.Source.Pulse(Readiness.In);
+        _peer.Source.Pulse(Arrival);
         return count;
     }
 
@@ -91,7 +91,7 @@ public sealed partial class StreamSocket : Socket
         }
         if (done == 0)
             return _peer!.Queue.HasMemory ? IoResult.WouldBlock : Errno.ENOBUFS;
-        _peer!.Source.Pulse(Readiness.In);
+        _peer!.Source.Pulse(Arrival);
         return done;
     }
 
@@ -104,7 +104,7 @@ public sealed partial class StreamSocket : Socket
         if (!SendBuffer.HasRoom)
             return IoResult.WouldBlock;
         _peer.Queue.Add(bytes, null, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
-        _peer.Source.Pulse(Readiness.In);
+        _peer.Source.Pulse(Arrival);
         return bytes.Length;
     }
 

@@ -51,6 +51,11 @@ public sealed class MemoryDirectory : MemoryNode
         inode = null;
         if (!Owner.TryReserveName())
             return Errno.ENOSPC;
+        if (Owner.Space?.TryAddInode(spec.User, spec.Group) is { } full and not Errno.None)
+        {
+            Owner.ReleaseName();
+            return full;
+        }
         MemoryNode node = Owner.NewNode(spec, _status.Device);
         inode = node;
         Insert(name, node);
@@ -61,8 +66,11 @@ public sealed class MemoryDirectory : MemoryNode
 
     public override Errno MakeUnnamed(in NodeSpec spec, out Inode? inode)
     {
+        inode = null;
+        if (Owner.Space?.TryAddInode(spec.User, spec.Group) is { } full and not Errno.None)
+            return full;
         MemoryNode node = Owner.NewNode(spec, _status.Device);
-        node.AddLink(-1);
+        node.BeUnnamed();
         node.IsLinkable = !spec.IsNeverNamed;
         if (spec.Seals is { } seals && node is MemoryFile file)
             file.Start(seals);
@@ -79,6 +87,12 @@ public sealed class MemoryDirectory : MemoryNode
             return Errno.ENOENT;
         if (!Owner.TryReserveName())
             return Errno.ENOSPC;
+        // A file's first name came with its inode.
+        if (node.Links != 0 && Owner.Space?.TryAddName() == false)
+        {
+            Owner.ReleaseName();
+            return Errno.ENOSPC;
+        }
         node.AddLink(1);
         Insert(name, node);
         return Errno.None;
@@ -87,7 +101,7 @@ public sealed class MemoryDirectory : MemoryNode
     public override Errno Unlink(ReadOnlySpan<byte> name, Inode victim)
     {
         Drop(name);
-        ((MemoryNode)victim).AddLink(-1);
+        ((MemoryNode)victim).LoseName();
         return Errno.None;
     }
 
@@ -121,8 +135,10 @@ public sealed class MemoryDirectory : MemoryNode
         to.Insert(newName, node);
         if (exchange)
             Insert(name, (MemoryNode)replaced!);
+        else if (replaced is MemoryDirectory emptied)
+            emptied.AddLink(-(int)emptied.Links);
         else if (replaced is not null)
-            ((MemoryNode)replaced).AddLink(replaced.Kind == FileKind.Directory ? -(int)((MemoryNode)replaced).Links : -1);
+            ((MemoryNode)replaced).LoseName();
         int arriving = moved.Kind == FileKind.Directory ? 1 : 0;
         int leaving = replaced is { Kind: FileKind.Directory } ? 1 : 0;
         _status.Links = (uint)(_status.Links - arriving + (exchange ? leaving : 0));

@@ -51,6 +51,8 @@ public sealed partial class MemoryFile
             : keepSize ? Errno.None : MayResize(Math.Max(offset + length, Status.Size));
         if (error == Errno.None)
             error = TakeOver(keep: long.MaxValue);
+        if (error == Errno.None && change == RangeChange.Reserve)
+            error = Fill(offset, offset + length);
         if (error == Errno.None)
             error = ChangeRange(offset, length, change, keepSize);
         if (error == Errno.None)
@@ -66,6 +68,7 @@ public sealed partial class MemoryFile
                 return Move(offset, length, change == RangeChange.Insert);
             case RangeChange.PunchHole or RangeChange.Zero:
                 _content!.Punch(offset, length);
+                DropPages(offset, offset + length);
                 break;
         }
         bool grows = change != RangeChange.PunchHole && !keepSize && offset + length > _content!.Length;

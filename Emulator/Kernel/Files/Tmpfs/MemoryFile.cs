@@ -28,7 +28,7 @@ public sealed partial class MemoryFile : MemoryNode
             {
                 // A mapping may have grown nothing, but a write through the object's other owners may have.
                 _status.Size = _content.Length;
-                _status.Blocks = (_content.Kept + 4095) / 4096 * 8;
+                _status.Blocks = (long)Math.Max((ulong)(_content.Kept + 4095) / 4096, Pages) * 8;
             }
             return _status;
         }
@@ -46,6 +46,8 @@ public sealed partial class MemoryFile : MemoryNode
     public override IoResult WriteAt(long offset, ReadOnlySpan<byte> source)
     {
         Errno error = MayWrite(offset, ref source);
+        if (error == Errno.None)
+            error = MakeRoom(offset, ref source);
         if (error == Errno.None)
             error = TakeOver(keep: long.MaxValue);
         if (error != Errno.None)
@@ -65,6 +67,7 @@ public sealed partial class MemoryFile : MemoryNode
             return error;
         if (!_content!.SetLength(size))
             return Errno.ENOSPC;
+        DropPages(size, long.MaxValue);
         Modified();
         return Errno.None;
     }
@@ -96,6 +99,8 @@ public sealed partial class MemoryFile : MemoryNode
             return Lower!.MapContent(false, out content);
         Errno error = TakeOver(keep: long.MaxValue);
         content = _content;
+        if (forWriting)
+            Owner.Space?.Watch(this);
         return error;
     }
 
@@ -151,9 +156,10 @@ public sealed partial class MemoryFile : MemoryNode
     /// <summary>Frees the bytes of a file that has no name and no opener left; mappings hold the object themselves.</summary>
     private protected override void OnUnlinked()
     {
-        if (_opens != 0 || _content is null)
+        if (_opens != 0)
             return;
-        _content.Release();
+        base.OnUnlinked();
+        _content?.Release();
         _content = null;
     }
 }

@@ -42,9 +42,9 @@ public sealed class MemoryFileSystem : FileSystem
     public override string TypeName => _lower is null ? "tmpfs" : "overlay";
 
     /// <summary>What it was mounted with.</summary>
-    public string GivenOptions { get; set; } = "";
+    public Func<string>? GivenOptions { get; set; }
 
-    public override string Options => GivenOptions;
+    public override string Options => GivenOptions?.Invoke() ?? "";
 
     public override Inode Root { get; }
 
@@ -56,13 +56,22 @@ public sealed class MemoryFileSystem : FileSystem
     /// <summary>Charged for names as well, so that a guest cannot fill the host's memory with empty files; null = not counted.</summary>
     public MemoryAccountant? Accountant { get; init; }
 
-    /// <summary>Size as statfs tells it, bytes.</summary>
+    /// <summary>Size as statfs tells it where nothing limits it, bytes.</summary>
     public ulong Capacity { get; init; } = 8UL << 30;
+
+    /// <summary>What a tmpfs may hold; null where the world's memory alone is the limit.</summary>
+    public TemporarySpace? Space { get; internal set; }
+
+    public override QuotaBook? Quotas(bool ofGroups) => ofGroups ? Space?.Groups : Space?.Users;
+
+    public override bool KeepsQuotas => Space is { } space && (space.Users ?? space.Groups) is not null;
 
     public override FileSystemStatus Status
     {
         get
         {
+            if (Space is { } space)
+                return Limited(space);
             // What can be written is what the world has left, whatever the host's disk under a lower tree has.
             ulong blocks = (Accountant is { } accountant ? Math.Min(Capacity, accountant.Limit - accountant.Used) : Capacity) / 4096;
             return new FileSystemStatus
@@ -78,6 +87,25 @@ public sealed class MemoryFileSystem : FileSystem
                 NameLength = 255,
             };
         }
+    }
+
+    /// <summary>As shmem_statfs tells it: nothing of what is not limited.</summary>
+    private FileSystemStatus Limited(TemporarySpace space)
+    {
+        ulong left = Accountant is { } accountant ? (accountant.Limit - accountant.Used) / 4096 : ulong.MaxValue;
+        ulong free = space.MaxPages == 0 ? 0 : Math.Min(space.FreePages, left);
+        return new FileSystemStatus
+        {
+            Magic = TmpfsMagic,
+            BlockSize = 4096,
+            Blocks = space.MaxPages,
+            FreeBlocks = free,
+            AvailableBlocks = free,
+            Files = space.MaxInodes,
+            FreeFiles = space.MaxInodes - Math.Min(space.MaxInodes, space.UsedInodes),
+            Id = Device,
+            NameLength = 255,
+        };
     }
 
     public override void Release() => _lower?.FileSystem?.Release();

@@ -43,6 +43,9 @@ public abstract class MemoryNode : Inode
             if (error != Errno.None)
                 return error;
         }
+        uint user = change.User ?? _status.User, group = change.Group ?? _status.Group;
+        if (Owner.Space?.TryGive((_status.User, _status.Group), (user, group), Pages) == false)
+            return Errno.EDQUOT;
         _status.Mode = change.Mode ?? _status.Mode;
         _status.User = change.User ?? _status.User;
         _status.Group = change.Group ?? _status.Group;
@@ -75,9 +78,31 @@ public abstract class MemoryNode : Inode
             OnUnlinked();
     }
 
+    /// <summary>One of its names is gone; all but the last counted as inodes.</summary>
+    internal void LoseName()
+    {
+        if (Links > 1)
+            Owner.Space?.RemoveName();
+        AddLink(-1);
+    }
+
+    /// <summary>It begins without a name.</summary>
+    internal void BeUnnamed() => _status.Links = 0;
+
+    /// <summary>It has no name, and nobody has it open: what it took of the file system is free.</summary>
     private protected virtual void OnUnlinked()
     {
+        if (Owner.Space is not { } space || _isGone)
+            return;
+        _isGone = true;
+        space.RemovePages(_status.User, _status.Group, Pages);
+        space.RemoveInode(_status.User, _status.Group);
     }
+
+    private bool _isGone;
+
+    /// <summary>Pages of content that count against limits.</summary>
+    private protected virtual ulong Pages => 0;
 
     private AccessList? _accessList;
     private AccessList? _defaultAccessList;

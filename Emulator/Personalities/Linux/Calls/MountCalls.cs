@@ -132,8 +132,14 @@ public static class MountCalls
         if ((flags & Bind) == 0)
         {
             FileSystem fileSystem = point.Mount.FileSystem;
-            if (call.World.Vfs.FileSystemTypes.TryGetValue(fileSystem.TypeName, out FileSystemType? type) && !MountOptions.Split(options).All(option => type.Accepts(option.Key, option.Value)))
-                return Errno.EINVAL;
+            IReadOnlyList<(string Key, string? Value)> given = MountOptions.Split(options);
+            if (call.World.Vfs.FileSystemTypes.TryGetValue(fileSystem.TypeName, out FileSystemType? type))
+            {
+                if (!given.All(option => type.Accepts(option.Key, option.Value)))
+                    return Errno.EINVAL;
+                if (type.Change?.Invoke(fileSystem, call, given) is { } refused and not Errno.None)
+                    return refused;
+            }
             fileSystem.ForbidsChanges = freezes;
         }
         // Times of access stay as they were, unless something is said of them.

@@ -69,7 +69,7 @@ public static class MountContextCalls
             SetDescriptor => call.File(auxiliary) is not { Path: { } path } ? Errno.EBADF : context.Set(word, Encoding.Latin1.GetString(path.PathFrom(call.Process.FileContext.Root, out _))),
             SetBinary => Errno.EINVAL,
             Create or CreateExclusive => context.Make(call),
-            _ => context.Reconfigure(),
+            _ => context.Reconfigure(call),
         };
     }
 
