@@ -289,11 +289,14 @@ internal sealed class EmulatorRun : IJobRun
         ? new JobResult { End = JobEnd.Exited, Code = status.Value }
         : new JobResult { End = JobEnd.Killed, Code = status.Value, Message = ExplainSignal(status.Value) };
 
-    /// <summary>A guest killed for an instruction that is not there deserves to be told which.</summary>
-    private string? ExplainSignal(int signal) => signal == Signal.Illegal && _world.InvalidInstruction is { } instruction
-        ? "unsupported instruction: " + (instruction.Architecture == Architecture.X64
-            ? X86Disassembly.Describe(instruction.Address, instruction.Bytes) : Convert.ToHexStringLower(instruction.Bytes.AsSpan(0, Math.Min(4, instruction.Bytes.Length))))
-        : null;
+    /// <summary>A guest killed for an instruction that is not there deserves to be told which, and one killed for want of memory that.</summary>
+    private string? ExplainSignal(int signal) => signal switch
+    {
+        Signal.Illegal when _world.InvalidInstruction is { } instruction => "unsupported instruction: " + (instruction.Architecture == Architecture.X64
+            ? X86Disassembly.Describe(instruction.Address, instruction.Bytes) : Convert.ToHexStringLower(instruction.Bytes.AsSpan(0, Math.Min(4, instruction.Bytes.Length)))),
+        Signal.Kill when _world.KilledForMemory > 0 => "out of memory: it touched more than its world may have",
+        _ => null,
+    };
 
     /// <summary>What a user's terminal or session does to the foreground job.</summary>
     private void Send(TerminalSignal number)

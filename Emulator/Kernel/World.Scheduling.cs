@@ -1,6 +1,7 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Tracing;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
 
@@ -237,6 +238,9 @@ public sealed partial class World
                 Calls?.Enter(thread.Call);
                 Observer?.OnEnter(thread);
                 break;
+            case ExitReason.MemoryFault when exit.Fault.Kind == FaultKind.NoMemory:
+                KillForMemory(process);
+                break;
             default:
                 if (exit.Reason == ExitReason.InvalidInstruction)
                     NoteInvalidInstruction(thread);
@@ -245,6 +249,17 @@ public sealed partial class World
         }
         if (process.HasProcessorTimers)
             process.FireProcessorTimers();
+    }
+
+    /// <summary>Processes that were killed because there was no memory for a page that they had been promised.</summary>
+    public int KilledForMemory { get; private set; }
+
+    /// <summary>As Linux' OOM killer does within a limit: the one that asks is the victim.</summary>
+    private void KillForMemory(Process process)
+    {
+        KilledForMemory++;
+        Log.Add($"Memory cgroup out of memory: Killed process {process.Id} ({process.MainThread.Name})");
+        KillBy(process, Signal.Kill);
     }
 
     /// <summary>The last instruction that the engine did not know: its address and bytes. For whoever reports a SIGILL.</summary>

@@ -129,9 +129,8 @@ public sealed unsafe partial class AddressSpace : IDisposable
         Protection needed = access == MemoryAccess.Write ? Protection.Write : Protection.Read | Protection.Write | Protection.Execute;
         if ((area.Protection & needed) == 0)
             return FaultKind.Protection;
-        // Without memory for it the access fails, as mmap(2) says of MAP_NORESERVE.
         if (area.Untouched)
-            return TryTouch(area, address) ? FaultKind.Retry : FaultKind.NotMapped;
+            return TryTouch(area, address) ? FaultKind.Retry : FaultKind.NoMemory;
         if (access == MemoryAccess.Write && ReleaseWatch(address, 1))
             return FaultKind.Retry;
         return FaultKind.BeyondEnd;

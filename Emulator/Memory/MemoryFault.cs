@@ -29,6 +29,9 @@ public enum FaultKind : byte
     /// <summary>A file mapping beyond the end of its file (SIGBUS, BUS_ADRERR).</summary>
     BeyondEnd,
 
+    /// <summary>The page is promised but the world has no memory left for it: where Linux' last resort is to kill somebody.</summary>
+    NoMemory,
+
     /// <summary>A non-canonical address (SIGSEGV, SI_KERNEL, address 0 on x86-64).</summary>
     NonCanonical,
 

@@ -18,6 +18,7 @@ public sealed class BombTests
     [InlineData("mappings", "mmap: ENOMEM after many\n")]
     [InlineData("reservations", "mmap: ENOMEM after some\n")]
     [InlineData("tables", "mmap: ENOMEM after few\n")]
+    [InlineData("promises", "killed 9\n")]
     [InlineData("pipes", "pipe: ENFILE after some\n")]
     [InlineData("sockets", "socketpair: ENFILE after many\n")]
     [InlineData("watches", "inotify_add_watch: ENOSPC after many\ninotify_init: EMFILE after some\n")]

@@ -291,11 +291,27 @@ static void tables(void)
     tell("pages", count);
 }
 
+static void promises(void)
+{
+    // A child touches more of what it was promised than there is: it is killed, as by Linux' OOM killer, and its parent goes on.
+    pid_t child = fork();
+    if (child == 0) {
+        char *all = mmap(NULL, 1UL << 33, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        for (long at = 0; all != MAP_FAILED && at < 1L << 33; at += 4096)
+            all[at] = 1;
+        _exit(1);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    printf("killed %d\n", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } kinds[] = {
         { "forks", forks }, { "threads", threads }, { "descriptors", descriptors }, { "files", files }, { "memory", memory }, { "mappings", mappings },
         { "reservations", reservations }, { "pipes", pipes }, { "sockets", sockets }, { "watches", watches }, { "deep", deep }, { "queues", queues }, { "tables", tables },
+        { "promises", promises },
     };
     // What else lies in the folder is not its business.
     char folder[] = "/tmp/bombs-XXXXXX";

@@ -94,6 +94,7 @@ public sealed record WorldTree
             devicesMount.Root.Find("pts"u8, out point);
             vfs.MountAt(new PathEntry(devicesMount, point), terminals, "devpts");
         };
+        NameHost(root.Root);
         foreach ((string source, string target, bool writable) in Binds)
         {
             HostFileSystem? bind = HostFileSystem.Open(Clock, source, !writable, out Errno error);
@@ -102,6 +103,40 @@ public sealed record WorldTree
                 return null;
         }
         return vfs;
+    }
+
+    /// <summary>
+    /// The world's own name leads to itself, as container run-times see to: a line behind those that the tree has in /etc/hosts
+    /// (hosts(5); 127.0.1.1 as Debian does it). A tree without /etc stays without.
+    /// </summary>
+    private void NameHost(Inode root)
+    {
+        const int mostText = 1 << 16;
+        const uint mode = 0x1A4;
+        if (root.Lookup("etc"u8, out Inode? directory) != Errno.None || directory!.Kind != FileKind.Directory)
+            return;
+        string text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+        Errno error = directory.Lookup("hosts"u8, out Inode? hosts);
+        if (error == Errno.ENOENT)
+            error = directory.Make("hosts"u8, new NodeSpec(FileKind.Regular, mode, 0, 0), out hosts);
+        else if (error == Errno.None && hosts!.Kind == FileKind.Regular && hosts.Status.Size < mostText)
+            error = ReadText(hosts, out text);
+        if (error != Errno.None || hosts!.Kind != FileKind.Regular || text.Split(default(char[]), StringSplitOptions.RemoveEmptyEntries).Contains(System.HostName))
+            return;
+        hosts.WriteAt(0, Encoding.Latin1.GetBytes($"{text}{(text.Length == 0 || text[^1] == '\n' ? "" : "\n")}127.0.1.1\t{System.HostName}\n"));
+    }
+
+    private static Errno ReadText(Inode file, out string text)
+    {
+        text = "";
+        Errno error = file.AcquireContent(forWriting: false);
+        if (error != Errno.None)
+            return error;
+        byte[] bytes = new byte[file.Status.Size];
+        IoResult read = file.ReadAt(0, bytes);
+        file.ReleaseContent();
+        text = Encoding.Latin1.GetString(bytes.AsSpan(0, (int)Math.Max(0, read.Count)));
+        return read.Error;
     }
 
     private MemoryObject NewContent() => new AnonymousObject(Accountant);

@@ -23,7 +23,7 @@ internal sealed class CallMachine : IDisposable
         _world.Vfs = new WorldTree
         {
             Clock = _world.Clock, Accountant = _world.Accountant, Random = static bytes => bytes.Fill(7), Processes = new WorldProcesses(_world),
-            System = new SystemInfo(), RootPath = root,
+            System = new SystemInfo(), RootPath = root, MayExceedQuotas = static () => false,
         }.Build(out string? problem)!;
         Assert.Null(problem);
         FileContext context = new(_world.Vfs.Root, _world.Vfs.Root);
