@@ -58,8 +58,9 @@ internal sealed class NativeTracer(Action<byte[]>? listing)
     private void End(int process, int status)
     {
         // A call that its thread did not survive, as exit_group.
-        if (_inCall.Remove(process, out int call) && call >= 0)
+        if (_inCall.TryGetValue(process, out int call) && call >= 0)
             Note(process, call, "?", failed: false);
+        _inCall.Remove(process);
         if (process != _first)
             return;
         (_firstStatus, _isOver) = (status, true);

@@ -19,7 +19,7 @@ internal sealed partial class CallComparison(ApiClient api, string run)
     internal static readonly HashSet<string> OwnResults =
     [
         "mmap", "brk", "mremap", "shmat", "getpid", "gettid", "getppid", "getpgid", "getpgrp", "getsid", "setsid", "set_tid_address",
-        "clone", "clone3", "fork", "vfork", "wait4", "waitid", "time", "times",
+        "clone", "clone3", "fork", "vfork", "wait4", "waitid", "time", "times", "rt_sigreturn",
     ];
 
     /// <summary>What differs: outcome first, then calls; null for nothing.</summary>

@@ -136,6 +136,7 @@ internal sealed class RunCalls
         long result = record.Outcome switch
         {
             CallOutcome.Value when !hasOwnResult => record.Result,
+            CallOutcome.NoReturn when hasOwnResult => 0,
             // A program that became another was told of that by nothing but its start; listings say 0.
             CallOutcome.NoReturn when !record.EndsThread && name == words["execve"] => 0,
             CallOutcome.Value => 0,

@@ -154,5 +154,5 @@ api.watch(askForToken, (isReached) => {
 theme();
 document.getElementById("help").addEventListener("click", showHelp);
 addEventListener("keydown", onKey, true);
-addEventListener("hashchange", () => show().then(() => main.focus({ preventScroll: true })));
+addEventListener("hashchange", () => show().then(() => main.contains(document.activeElement) || main.focus({ preventScroll: true })));
 show();

@@ -104,7 +104,10 @@ export function time(nanoseconds) {
 }
 
 /** A place in a job's time, counted from its program's first instruction. */
-export const at = (nanoseconds) => (nanoseconds < 0 ? time(nanoseconds) : `+${time(nanoseconds)}`);
+export function at(nanoseconds) {
+  const [whole, rest] = [Math.floor(Math.abs(nanoseconds) / 1e9), Math.abs(nanoseconds) % 1e9];
+  return `${nanoseconds < 0 ? "\u2212" : "+"}${count(whole)}.${String(rest).padStart(9, "0")} s`;
+}
 
 /** Seconds as people say them. */
 export function span(seconds) {

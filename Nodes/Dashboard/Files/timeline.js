@@ -30,7 +30,7 @@ class TimelineView {
     this.run = padded(0, Math.max(first.ended, 1));
     const given = ["from", "to"].map((name) => Number(query.get(name) ?? NaN));
     this.view = call ? padded(call.start - 2 * Math.max(500, call.duration), call.start + 3 * Math.max(500, call.duration)) : given.every(Number.isFinite) && given[1] > given[0] ? given : this.run;
-    if (call) this.selected = { process: call.process, thread: call.thread, index: call.index };
+    if (call) this.mark(call.process, call.thread, call.index, call.index);
     this.build(first);
     this.take(first);
     this.listen();
@@ -174,14 +174,15 @@ class TimelineView {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
+    history.replaceState(null, "", `#/jobs/${this.job.id}/timeline${params({ from: this.view[0], to: this.view[1] })}`);
     this.stop.signal.addEventListener("abort", () => this.loading.abort(), { once: true, signal });
     const [from, to] = this.view;
     const margin = Math.ceil((to - from) / 4);
     const width = Math.max(200, this.lanes.clientWidth);
     const data = await get(`jobs/${this.job.id}/trace/timeline${params({ from: from - margin, to: to + margin, width: Math.round(width * 1.5) })}`, signal);
     this.take(data);
-    history.replaceState(null, "", `#/jobs/${this.job.id}/timeline${params({ from, to })}`);
-    if (this.shown !== this.selected?.index) this.showDetail();
+    this.keepSelection();
+    if (this.shown !== this.shownNow()) this.showDetail();
     const { calls } = await get(`jobs/${this.job.id}/trace/calls${params({ from, to, slowest: true, limit: 8 })}`, signal);
     if (this.opened) return;
     fill(this.list, h("h2", null, "Slowest calls in view"), calls.length ? slowest(this.job, calls) : h("div", { class: "empty" }, "No call was under way in this time."));
@@ -199,10 +200,41 @@ class TimelineView {
     return found ? { row, bar: found } : null;
   }
 
+  /** Selects calls by their places among all: they stay selected however they are folded. */
+  mark(process, thread, first, last) {
+    [this.opened, this.waker] = [false, null];
+    this.selected = { process, thread, index: first, last };
+  }
+
+  /** Of a selected run that was opened, what is in the middle of the view stays selected. */
+  keepSelection() {
+    if (!this.selected) return;
+    const { process, thread, index, last } = this.selected;
+    const own = this.current()?.bar;
+    if (own) {
+      if (own[bar.count] === 1 && index !== last) this.mark(process, thread, index, index);
+      return;
+    }
+    const middle = (this.view[0] + this.view[1]) / 2;
+    const distance = (one) => Math.max(0, one[bar.start] - middle, middle - one[bar.end]);
+    const parts = this.rows.find((row) => row.process === process && row.thread === thread)?.bars.filter((one) => one[bar.first] >= index && one[bar.last] <= last) ?? [];
+    if (parts.length === 0) return;
+    const next = parts.reduce((best, one) => (distance(one) < distance(best) ? one : best));
+    this.mark(process, thread, next[bar.first], next[bar.last]);
+    this.draw();
+  }
+
+  /** What the details must be of. */
+  shownNow() {
+    const one = this.current()?.bar;
+    if (!one) return "";
+    const { index, last } = this.selected;
+    return index === last ? String(index) : `${one[bar.first]}-${one[bar.last]}`;
+  }
+
   select(row, chosen) {
-    this.opened = false;
-    this.waker = null;
-    this.selected = chosen ? { process: this.rows[row].process, thread: this.rows[row].thread, index: chosen[bar.first] } : null;
+    if (chosen) this.mark(this.rows[row].process, this.rows[row].thread, chosen[bar.first], chosen[bar.last]);
+    else [this.opened, this.waker, this.selected] = [false, null, null];
     if (chosen) {
       const [from, to] = this.view;
       if (chosen[bar.end] < from || chosen[bar.start] > to) {
@@ -226,7 +258,7 @@ class TimelineView {
   /** The selection, as text: what screen readers are told, and what cannot be seen in a bar. */
   async showDetail() {
     const current = this.current();
-    this.shown = this.selected?.index;
+    this.shown = this.shownNow();
     if (!current) {
       fill(this.detail, h("p", { class: "muted" }, "Select a call or a run of calls: click it, or use the arrow keys. The wheel, + and \u2212 zoom; a closer look opens runs into single calls."));
       return;
@@ -234,29 +266,29 @@ class TimelineView {
     const { bar: one, row } = current;
     const who = this.rows[row].about?.name ?? "process";
     const where = `${who} (${this.rows[row].process}${this.rows[row].thread === this.rows[row].process ? "" : `, thread ${this.rows[row].thread}`}), at ${at(one[bar.start])}`;
-    if (one[bar.count] > 1) {
+    const { index, last } = this.selected;
+    if (index !== last) {
       fill(this.detail, h("p", { class: "call" }, this.name(one)), facts([
         ["Where", where], ["Lasts", time(one[bar.end] - one[bar.start])], ["In calls", time(one[bar.time])], ["Waiting", one[bar.blocked] ? time(one[bar.blocked]) : "none"],
         ["Longest", time(one[bar.longest])], ["Failed", one[bar.errors] ? count(one[bar.errors]) : "none"]]),
       h("div", { class: "tools" }, h("button", { type: "button", onclick: () => this.openBar() }, "Look closer"), h("button", { type: "button", onclick: () => this.listCalls(one, this.rows[row]) }, "List its calls")));
       return;
     }
-    const index = one[bar.first];
-    fill(this.detail, h("p", { class: "call" }, this.name(one)), facts([["Where", where], ["Took", time(one[bar.time])], ["Waited", one[bar.blocked] ? time(one[bar.blocked]) : "not at all"]]));
+    const isAlone = one[bar.count] === 1;
+    if (isAlone) fill(this.detail, h("p", { class: "call" }, this.name(one)), facts([["Where", where], ["Took", time(one[bar.time])], ["Waited", one[bar.blocked] ? time(one[bar.blocked]) : "not at all"]]));
     const call = await get(`jobs/${this.job.id}/trace/calls/${index}`, this.stop.signal).catch(() => null);
-    if (!call || this.selected?.index !== index) return;
+    if (!call || this.shown !== String(index)) return;
     this.waker = call.wokenBy ?? null;
     fill(this.detail, h("p", { class: "call" }, call.text), facts([
-      ["Where", where], ["Took", time(call.duration)],
+      ["Where", isAlone ? where : `${who} (${call.process}), at ${at(call.start)}, in a bar of ${many(one[bar.count], "call")}`], ["Took", time(call.duration)],
       ["Waited", call.blocked ? [`${time(call.blocked)} for ${call.waitedFor}`, call.wokenBy ? [", until ", h("button", { type: "button", onclick: () => this.goTo(call.wokenBy) }, `${call.wokenBy.name} of process ${call.wokenBy.process}`)] : null] : "not at all"],
-      ["Error", call.error ?? "none"], ["File", call.file ?? "none"]]));
+      call.error ? ["Error", call.error] : null, call.file ? ["File", call.file] : null].filter(Boolean)));
     this.draw();
   }
 
   goTo(call) {
     const row = this.rows.findIndex((row) => row.process === call.process && row.thread === call.thread);
-    this.selected = { process: call.process, thread: call.thread, index: call.index };
-    this.waker = null;
+    this.mark(call.process, call.thread, call.index, call.index);
     const [from, to] = this.view;
     if (call.start < from || call.start > to) this.look([call.start - (to - from) / 2, call.start + (to - from) / 2]);
     if (row >= 0) this.scroller.scrollTop = Math.max(0, row * rowHeight - 60);
