@@ -83,6 +83,7 @@ internal sealed class AbiParser(string path)
             "u16" => (2, false),
             "u32" => (4, false),
             "u64" => (8, false),
+            "i16" => (2, true),
             "i32" => (4, true),
             _ => (0, false),
         };
@@ -146,6 +147,8 @@ internal sealed class AbiParser(string path)
             _call.Partial = line.Substring("partial ".Length);
         else if (_call is not null && line.StartsWith("refused ", StringComparison.Ordinal))
             _call.Refused = line.Substring("refused ".Length);
+        else if (_call is not null && line.StartsWith("same ", StringComparison.Ordinal))
+            _call.Same = line.Substring("same ".Length);
         else
             Error($"belongs to nothing: {line}");
     }

@@ -17,9 +17,20 @@ internal sealed class NumberWriter(AbiModel model)
         foreach (AbiCall call in calls)
             source.Line($"    {call.Number} => {Naming.Literal(call.Name)},");
         source.Line("    _ => null,").Line("};").Line();
+        WriteArgumentCounts(source, calls);
         WriteArchitecture(source, "Arm64", call => call.Arm64);
         WriteArchitecture(source, "RiscV64", call => call.RiscV64);
         return source.Close().ToString();
+    }
+
+    /// <summary>Most systems pass what goes past six arguments elsewhere.</summary>
+    private static void WriteArgumentCounts(SourceWriter source, List<AbiCall> calls)
+    {
+        source.Line("/// <summary>How many arguments a call has; 6 for those with fewer.</summary>");
+        source.Line("public static int ArgumentCount(int number) => number switch").Line("{");
+        foreach (AbiCall call in calls.Where(call => call.Arguments.Count > 6))
+            source.Line($"    {call.Number} => {call.Arguments.Count},");
+        source.Line("    _ => 6,").Line("};").Line();
     }
 
     /// <summary>From an architecture's own number to the table's.</summary>

@@ -44,6 +44,8 @@ public sealed class LinuxPersonality : IPersonality
 
     public string? CallName(int number) => LinuxTable.Name(number);
 
+    public int EncodeWaitStatus(WaitStatus status) => ProcessCalls.EncodeStatus(status);
+
     public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => LinuxArchitecture.Of(thread).FaultSignal(thread, exit);
 
     public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => LinuxArchitecture.Of(thread).EnterHandler(thread, info, action);
