@@ -27,6 +27,11 @@ public static class ProgramLoader
         Errno error = FollowScripts(thread, ref file, ref program, out OpenFile? opened, out MemoryObject? content, out detail);
         if (error != Errno.None)
             return error;
+        if (!thread.Process.World.TryRunSystem(ElfBrand.Of(content!), out detail))
+        {
+            opened!.Release();
+            return Errno.ENOEXEC;
+        }
         error = Prepare(thread, opened!, content!, out AddressSpace? memory, out ElfImage? image, out detail);
         // Its mappings keep it from here on.
         opened!.Release();
