@@ -206,7 +206,7 @@ internal sealed class EmulatorRun : IJobRun
         Instructions = _world.Instructions,
         PeakMemory = _world.Accountant.Peak,
         Processes = _world.ProcessesCreated,
-        Calls = _recorder?.Usage(_world.Personality) ?? [],
+        Calls = _recorder?.Usage() ?? [],
         Translator = Translated(_engine.Statistics - _engineBefore),
     };
 

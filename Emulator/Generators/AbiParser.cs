@@ -53,8 +53,12 @@ internal sealed class AbiParser(string path)
         string[] words = line.Split(' ');
         switch (words[0])
         {
-            case "abi" when words.Length == 2:
+            case "abi" when words.Length is 2 or 3:
                 _model.Name = words[1];
+                ulong start = 0;
+                if (words.Length == 3 && !TryValue(words[2], out start))
+                    Error($"not a number: {words[2]}");
+                _model.Base = (int)start;
                 break;
             case "enum" or "flags" when words.Length == 3:
                 ParseSet(words);
@@ -110,7 +114,7 @@ internal sealed class AbiParser(string path)
             return;
         }
         _call = new AbiCall(_line, match.Groups[1].Value, Number(match.Groups[2]), Number(match.Groups[3]), Number(match.Groups[4]),
-            match.Groups[5].Value, match.Groups[7].Value);
+            match.Groups[5].Value, match.Groups[7].Value) { Base = _model.Base };
         foreach (string item in Items(match.Groups[6].Value))
         {
             Match argument = ArgumentForm.Match(item);

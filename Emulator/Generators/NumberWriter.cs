@@ -9,6 +9,8 @@ internal sealed class NumberWriter(AbiModel model)
         var source = new SourceWriter();
         source.Line("using System;").Line().Line($"namespace {AbiGenerator.Namespace(model)};").Line();
         source.Open($"partial class {Naming.ToPascal(model.Name)}Table");
+        if (model.Base != 0)
+            source.Line("/// <summary>What is added to the system's own numbers.</summary>").Line($"public const int Base = {model.Base};").Line();
         source.Line("/// <summary>The numbers of all calls, in rising order.</summary>");
         source.Line("public static ReadOnlySpan<short> Numbers =>");
         source.Line($"    [{string.Join(", ", calls.Select(call => call.Number))}];").Line();

@@ -34,9 +34,6 @@ public interface IPersonality
     /// <summary>Turns the program counter back so that the call instruction runs again.</summary>
     void Rewind(GuestThread thread);
 
-    /// <summary>The name of a call number, or null for an unknown one.</summary>
-    string? CallName(int number);
-
     /// <summary>The signal that an engine's exit raises in its thread.</summary>
     SignalInfo FaultSignal(GuestThread thread, in EngineExit exit);
 

@@ -130,6 +130,7 @@ public sealed partial class Process
             Group = Group,
             Session = Session,
             Terminal = Terminal,
+            Personality = Personality,
             Executable = Executable,
             Layout = Layout,
             Limits = [.. Limits],

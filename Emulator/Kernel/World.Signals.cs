@@ -197,12 +197,12 @@ public sealed partial class World
             bool restarts = restart == RestartKind.IfHandlerAllows && action.Restarts;
             FinishCall(thread, restarts ? CallResult.NoReturn : CallResult.Fail(Errno.EINTR));
             if (restarts)
-                Personality.Rewind(thread);
+                thread.Process.Personality.Rewind(thread);
         }
         SignalSet masked = action.Mask | (action.KeepsUnblocked ? default : SignalSet.Of(info.Signal));
         if (action.ResetsOnDelivery)
             thread.Process.Actions[info.Signal] = default;
-        if (!Personality.EnterHandler(thread, info, action))
+        if (!thread.Process.Personality.EnterHandler(thread, info, action))
         {
             // The frame cannot be written: SIGSEGV, and when that is the one being delivered, its default.
             if (info.Signal == Signal.Segment)

@@ -19,7 +19,6 @@ public sealed partial class World : IDisposable
     public World(WorldSpec spec)
     {
         _spec = spec;
-        Personality = spec.Personality;
         _clock = spec.IsVirtualTime ? WorldClock.Virtual() : WorldClock.Real(spec.HostClock);
         _schedule = new WorldRandom(spec.Seed);
         Random = new WorldRandom(spec.Seed ^ 0x5DEECE66D);
@@ -80,28 +79,11 @@ public sealed partial class World : IDisposable
     /// <summary>Where calls are recorded; null = nowhere.</summary>
     internal Records.CallRing? Calls => _spec.Calls;
 
-    /// <summary>The system whose programs run here: that of the first one.</summary>
-    public IPersonality Personality { get; private set; }
+    /// <summary>The system of programs that bear no mark.</summary>
+    public IPersonality Personality => _spec.Personality;
 
-    /// <summary>A program of a system is to run: the first one decides, later ones must be of the same. False: it cannot, <paramref name="detail"/> says why.</summary>
-    internal bool TryRunSystem(string system, out string detail)
-    {
-        detail = "";
-        if (Personality.Name == system)
-            return true;
-        if (First is { HasExecuted: true })
-        {
-            detail = $"a program for {system} in a world of {Personality.Name}";
-            return false;
-        }
-        if (_spec.Systems(system) is not { } personality)
-        {
-            detail = $"a program for {system}, which is not supported";
-            return false;
-        }
-        Personality = personality;
-        return true;
-    }
+    /// <summary>The system whose programs bear a mark; null when there is none such here.</summary>
+    internal IPersonality? FindSystem(string name) => Personality.Name == name ? Personality : _spec.Systems(name);
 
     /// <summary>Runs an action on the worker before its next quantum and wakes the world. The one thread-safe entry.</summary>
     public void Post(Action action)

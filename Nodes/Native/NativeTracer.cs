@@ -116,7 +116,7 @@ internal sealed class NativeTracer(Action<byte[]>? listing)
 
     private void Note(int process, int number, string result, bool failed)
     {
-        string name = LinuxPersonality.Instance.CallName(number) ?? $"syscall_{number}";
+        string name = CallRecorder.NameOf(number);
         lock (_lock)
         {
             (ulong count, ulong errors) = _calls.GetValueOrDefault(name);

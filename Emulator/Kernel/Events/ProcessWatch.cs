@@ -57,7 +57,7 @@ internal sealed class ProcessWatch : QueueWatch
             return;
         }
         _notes |= EventNotes.Exit;
-        _data = _process.World.Personality.EncodeWaitStatus(status);
+        _data = Queue.Process.Personality.EncodeWaitStatus(status);
         Activate();
     }
 

@@ -167,7 +167,7 @@ internal sealed class ReadinessWatch : QueueWatch, ISourceListener
         if (_file.Inode.Kind == FileKind.Regular)
             return (EventFlags.None, 0, Filter == EventFilter.Read ? _file.Inode.Status.Size - _file.Position : 0);
         Readiness ready = _file.Poll();
-        uint error = Ends(ready) && _file is Net.Socket socket ? (uint)Queue.Process.World.Personality.ErrorNumber(socket.PendingError) : 0;
+        uint error = Ends(ready) && _file is Net.Socket socket ? (uint)Queue.Process.Personality.ErrorNumber(socket.PendingError) : 0;
         return (Ends(ready) ? EventFlags.EndOfFile : EventFlags.None, error, Count());
     }
 
@@ -352,7 +352,7 @@ internal sealed class SignalWatch : QueueWatch
     public static Errno Create(KernelQueue queue, in QueueEvent change, out QueueWatch? watch)
     {
         watch = null;
-        int signal = change.Ident > 128 ? 0 : queue.Process.World.Personality.NeutralSignal((int)change.Ident);
+        int signal = change.Ident > 128 ? 0 : queue.Process.Personality.NeutralSignal((int)change.Ident);
         if (signal == 0)
             return Errno.EINVAL;
         watch = new SignalWatch(queue, change, signal);

@@ -64,7 +64,7 @@ internal static class KeventCall
                 continue;
             }
             // The report is the change itself, with what came of it.
-            layout.Write(call, change with { Flags = EventFlags.Error, Data = error == Errno.None ? 0 : call.World.Personality.ErrorNumber(error) }, bytes);
+            layout.Write(call, change with { Flags = EventFlags.Error, Data = error == Errno.None ? 0 : call.Process.Personality.ErrorNumber(error) }, bytes);
             if (!call.Memory.TryWrite(events + (ulong)(told++ * layout.Size), bytes))
                 return Errno.EFAULT;
         }

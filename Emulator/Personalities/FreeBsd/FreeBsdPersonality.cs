@@ -23,6 +23,8 @@ public sealed class FreeBsdPersonality : IPersonality
     /// <summary>__FreeBSD_version of what is emulated (uname(3), kern.osreldate).</summary>
     public const uint Release = 1302001;
 
+    private const uint MostCalls = 1024;
+
     public static FreeBsdPersonality Instance { get; } = new();
 
     internal static BsdNumbers Numbers { get; } = new(FreeBsdSets.Errno, FreeBsdSets.Signo, FirstRealTimeSignal, LastSignal);
@@ -46,6 +48,7 @@ public sealed class FreeBsdPersonality : IPersonality
         int skipped = number is 0 or 198 ? 1 : 0;
         if (skipped != 0)
             number = unchecked((int)(uint)arguments[0]);
+        number = (uint)number < MostCalls ? FreeBsdTable.Base + number : -1;
         BsdX64Call.ReadStack(thread, arguments[6..], FreeBsdTable.ArgumentCount(number) + skipped - 6);
         thread.Call.Begin(number, arguments.Slice(skipped, 8));
     }
@@ -55,8 +58,6 @@ public sealed class FreeBsdPersonality : IPersonality
     public void Encode(GuestThread thread, in CallResult result) => BsdX64Call.Leave(thread, result, Numbers);
 
     public void Rewind(GuestThread thread) => thread.Cpu.State.Pc -= CallInstruction;
-
-    public string? CallName(int number) => FreeBsdTable.Name(number);
 
     public int ErrorNumber(Errno error) => Numbers.ErrorNumber(error);
 

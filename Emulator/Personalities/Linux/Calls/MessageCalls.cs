@@ -279,7 +279,7 @@ public static class MessageCalls
         {
             Span<byte> name = stackalloc byte[128];
             nameLength = SocketNames.Encode(socket.Family, received.From, name);
-            call.World.Personality.WriteAddressHead(name[..nameLength]);
+            call.Process.Personality.WriteAddressHead(name[..nameLength]);
             if (!call.Memory.TryWrite(new GuestAddress(header.Name), name[..Math.Min(nameLength, Math.Max(0, header.NameLength))]))
                 return Errno.EFAULT;
         }
