@@ -1,8 +1,9 @@
 using System.Globalization;
 using System.Text;
 using Vivarium.Emulator.Kernel;
-using Vivarium.Emulator.Personalities.Linux;
+
 using Vivarium.Messages;
+using Vivarium.Telemetry;
 
 namespace Vivarium.Nodes.Native;
 

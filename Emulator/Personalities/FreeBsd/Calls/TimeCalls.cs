@@ -28,7 +28,7 @@ public static class TimeCalls
         ToLinux(clock) is { } linux ? LinuxTime.ClockGetres(call, linux, time) : Errno.EINVAL;
 
     public static CallResult ClockSettime(CallContext call, int clock, GuestAddress time) =>
-        ToLinux(clock) is { } linux ? LinuxTime.ClockSettime(call, linux, time) : Errno.EINVAL;
+        ToLinux(clock) is { } linux ? Linux.Calls.ClockCalls.ClockSettime(call, linux, time) : Errno.EINVAL;
 
     /// <summary>clock_nanosleep(2) returns its error, and sets none.</summary>
     public static CallResult ClockNanosleep(CallContext call, int clock, int flags, GuestAddress request, GuestAddress remaining)
