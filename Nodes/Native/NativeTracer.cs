@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Vivarium.Emulator.Kernel;
-
 using Vivarium.Messages;
 using Vivarium.Telemetry;
 
