@@ -1,22 +1,19 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Records;
 using Vivarium.Messages;
+using Vivarium.Telemetry.Records;
 
 namespace Vivarium.Telemetry;
 
 /// <summary>Exact counts and times of a job's calls by number. Memory is bounded by the number of different calls.</summary>
 public sealed class CallLedger
 {
-    private const int Common = 512;
-
-    private readonly CallTotals?[] _common = new CallTotals?[Common];
-    private readonly Dictionary<int, CallTotals> _others = [];
-    private readonly List<CallTotals> _all = [];
+    private readonly CallNumbers<CallTotals> _calls = new();
 
     public ulong Count { get; private set; }
 
     /// <summary>In the order in which calls were first made.</summary>
-    public IReadOnlyList<CallTotals> All => _all;
+    public IReadOnlyList<CallTotals> All => _calls.All;
 
     /// <summary>Counts finished calls.</summary>
     public void Add(ReadOnlySpan<CallRecord> records)
@@ -47,8 +44,8 @@ public sealed class CallLedger
     /// <summary>The ledger in order of name; <paramref name="nameOf"/> is null for a number nobody knows. Calls that do not return are not in it, as in strace's.</summary>
     public IReadOnlyList<CallUsage> ToUsage(Func<int, string?> nameOf)
     {
-        List<CallUsage> usage = new(_all.Count);
-        foreach (CallTotals entry in _all)
+        List<CallUsage> usage = new(All.Count);
+        foreach (CallTotals entry in All)
         {
             if (entry.Count == entry.Endless)
                 continue;
@@ -66,24 +63,7 @@ public sealed class CallLedger
         return usage;
     }
 
-    private CallTotals Of(int number)
-    {
-        CallTotals? totals;
-        if ((uint)number < Common)
-        {
-            if (_common[number] is { } known)
-                return known;
-            _common[number] = totals = new CallTotals(number);
-        }
-        else
-        {
-            if (_others.TryGetValue(number, out totals))
-                return totals;
-            _others.Add(number, totals = new CallTotals(number));
-        }
-        _all.Add(totals);
-        return totals;
-    }
+    private CallTotals Of(int number) => _calls.Find(number) ?? _calls.Add(number, new CallTotals(number));
 }
 
 /// <summary>All of a job's calls of one number.</summary>

@@ -1,6 +1,5 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Records;
-using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
 using Vivarium.Telemetry.Folding;
@@ -26,7 +25,7 @@ public sealed class CallRecorder : ICallSink
     /// <param name="ticks">See <see cref="CallRing"/>; null in worlds with a time of their own.</param>
     public CallRecorder(TraceLevel level, Func<long>? ticks = null)
     {
-        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.All : Captures.Names, ticks);
+        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.NamesAndData : Captures.NamesOnly, ticks);
         if (level == TraceLevel.Off)
             return;
         Folder = new CallFolder();
@@ -85,14 +84,14 @@ public sealed class CallRecorder : ICallSink
     }
 
     /// <summary>The calls by name.</summary>
-    public IReadOnlyList<CallUsage> Usage()
+    public IReadOnlyList<CallUsage> Usage(IPersonality personality)
     {
         Ring.Flush();
-        return Ledger.ToUsage(CallTables.Name);
+        return Ledger.ToUsage(personality.CallName);
     }
 
     /// <summary>A call's name as listings have it.</summary>
-    public static string NameOf(int number) => CallTables.Name(number) ?? $"syscall_{number}";
+    public static string NameOf(int number) => LinuxTable.Name(number) ?? $"syscall_{number}";
 
     private void Begin(Process process)
     {

@@ -1,5 +1,4 @@
 using Vivarium.Emulator.Kernel.Records;
-using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
 
@@ -8,11 +7,15 @@ namespace Vivarium.Telemetry;
 /// <summary>What records keep of each call's memory, from the table of calls.</summary>
 public static class Captures
 {
+    internal static CaptureTable NamesOnly { get; } = new(Names);
+
+    internal static CaptureTable NamesAndData { get; } = new(All);
+
     /// <summary>Files' names only.</summary>
-    public static CallCapture Names(int number) => CallTables.Describe(number) is { } shape ? Of(shape, withData: false) : CallCapture.None;
+    public static CallCapture Names(int number) => LinuxTable.Describe(number) is { } shape ? Of(shape, withData: false) : CallCapture.None;
 
     /// <summary>Also the first bytes of buffers.</summary>
-    public static CallCapture All(int number) => CallTables.Describe(number) is { } shape ? Of(shape, withData: true) : CallCapture.None;
+    public static CallCapture All(int number) => LinuxTable.Describe(number) is { } shape ? Of(shape, withData: true) : CallCapture.None;
 
     private static CallCapture Of(CallShape shape, bool withData)
     {

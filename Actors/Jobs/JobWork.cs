@@ -80,7 +80,7 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
         IJobRun run = _run ?? Start();
         RunState state = run.Run(quantum);
         if (state.IsDone)
-            return End(run.Result with { Usage = Usage });
+            return End(Timed(run.Result));
         if (_deadline is not { } deadline)
             return state;
         if (services.Clock.Monotonic >= deadline)
@@ -88,9 +88,11 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
         return state.WakeAt is { } wakeAt && wakeAt <= deadline ? state : RunState.Idle(deadline);
     }
 
-    private JobUsage Usage => _run is null
-        ? new JobUsage()
-        : _run.Result.Usage with { Elapsed = new TimeSpan((services.Clock.Monotonic - _startedAt) / 100) };
+    private JobUsage Usage => _run is null ? new JobUsage() : Timed(_run.Result).Usage;
+
+    /// <summary>A run's result, with how long it took.</summary>
+    private JobResult Timed(JobResult result) =>
+        result with { Usage = result.Usage with { Elapsed = new TimeSpan((services.Clock.Monotonic - _startedAt) / 100) } };
 
     private IJobRun Start()
     {

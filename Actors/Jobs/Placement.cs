@@ -35,7 +35,9 @@ public sealed class Placement : IPlacement
     private void See()
     {
         // Waiting jobs are looked at when the nodes or what they own changed, and when the last look failed.
-        string nodes = string.Join(',', _keeper.Alive.Select(static node => $"{node.Description.Name}/{node.Incarnation}/{node.Shards}"));
+        string nodes = "";
+        foreach (NodeRecord node in _keeper.Alive)
+            nodes += $"{node.Description.Name}/{node.Incarnation}/{node.Shards},";
         if (nodes == _nodes || Interlocked.Exchange(ref _isTelling, 1) != 0)
             return;
         TellWaiting(nodes);

@@ -67,7 +67,7 @@ public sealed class LeaseKeeper
         get
         {
             lock (_lock)
-                return [.. _membership.Alive];
+                return _membership.Alive;
         }
     }
 
@@ -257,7 +257,7 @@ public sealed class LeaseKeeper
     /// <summary>Takes a view in and decides what to take, and what to give back that is not even held.</summary>
     private (List<ShardLease> Wanted, List<ShardLease> Unheld) See(ClusterView view)
     {
-        HashSet<ShardLease> mine = [.. _region.Leases];
+        IReadOnlyList<ShardLease> mine = _region.Leases;
         List<ShardLease> wanted = [], unheld = [];
         int excess;
         lock (_lock)
@@ -267,14 +267,14 @@ public sealed class LeaseKeeper
             int owned = 0;
             foreach (ShardLease shard in view.Shards)
             {
-                if (mine.Contains(shard))
+                if (IndexOf(mine, shard.Shard) is >= 0 and var index && mine[index].Epoch == shard.Epoch && mine[index].Owner == shard.Owner)
                     owned++;
             }
             foreach (ShardLease shard in view.Shards)
             {
                 // Under this name and not held: an earlier process's, one whose lease ran out and that nobody took, or one whose answer
                 // was lost. Others think it in use: what is too many here must be given back.
-                bool isLeft = shard.Owner == _node.Name && !mine.Any(lease => lease.Shard == shard.Shard);
+                bool isLeft = shard.Owner == _node.Name && IndexOf(mine, shard.Shard) < 0;
                 if (owned + wanted.Count < share && (isLeft || _membership.IsFree(shard)))
                     wanted.Add(shard);
                 else if (isLeft)
@@ -284,12 +284,26 @@ public sealed class LeaseKeeper
         }
         foreach (ShardLease lease in mine)
         {
-            if (!view.Shards.Contains(lease) && view.Shards.Any(shard => shard.Shard == lease.Shard && shard.Epoch > lease.Epoch))
+            if (IndexOf(view.Shards, lease.Shard) is >= 0 and var index && view.Shards[index].Epoch > lease.Epoch)
                 _region.Lose(lease);
         }
         Give(excess);
         Observed?.Invoke();
         return (wanted, unheld);
+    }
+
+    /// <summary>A shard's place in a list; -1 when it is not there. Without a comparer and without LINQ: every start comes through here.</summary>
+    private static int IndexOf(IReadOnlyList<ShardLease> leases, int shard)
+    {
+        // Views are in order of shards, mostly all of them.
+        if (shard < leases.Count && leases[shard].Shard == shard)
+            return shard;
+        for (int i = 0; i < leases.Count; i++)
+        {
+            if (leases[i].Shard == shard)
+                return i;
+        }
+        return -1;
     }
 
     private int Share(int shards)
@@ -310,7 +324,7 @@ public sealed class LeaseKeeper
         int closing = 0;
         if (IsDraining)
             return;
-        foreach (ShardLease lease in _region.ByLoad())
+        foreach (ShardLease lease in excess > 0 ? _region.ByLoad() : _region.Leases)
         {
             bool isGift = closing < Math.Min(excess, LargestGift);
             closing += isGift ? 1 : 0;

@@ -51,10 +51,30 @@ internal sealed class Membership(string self, LeaseSettings lease, IClock clock)
         node.Description.Name == self
         || (!node.HasLeft && clock.Monotonic - _seen[node.Description.Name].Since <= lease.Duration);
 
-    public IEnumerable<NodeRecord> Alive => View.Nodes.Where(IsAlive);
+    public List<NodeRecord> Alive
+    {
+        get
+        {
+            var alive = new List<NodeRecord>(View.Nodes.Count);
+            foreach (NodeRecord node in View.Nodes)
+            {
+                if (IsAlive(node))
+                    alive.Add(node);
+            }
+            return alive;
+        }
+    }
 
     /// <summary>True when nobody who is alive owns the shard.</summary>
-    public bool IsFree(ShardLease shard) =>
-        shard.Owner.Length == 0
-        || !View.Nodes.Any(node => node.Description.Name == shard.Owner && IsAlive(node));
+    public bool IsFree(ShardLease shard)
+    {
+        if (shard.Owner.Length == 0)
+            return true;
+        foreach (NodeRecord node in View.Nodes)
+        {
+            if (node.Description.Name == shard.Owner && IsAlive(node))
+                return false;
+        }
+        return true;
+    }
 }

@@ -12,21 +12,30 @@ internal static class ShardBalance
     /// <param name="nodes">Names and weights, weights above zero.</param>
     public static int Share(string node, IReadOnlyList<(string Name, int Weight)> nodes, int shards)
     {
-        long total = nodes.Sum(static other => (long)other.Weight);
-        if (total == 0 || nodes.All(other => other.Name != node))
-            return 0;
-        int left = shards - nodes.Sum(other => Floor(other.Weight, total, shards));
-        int rank = 0;
-        foreach ((string name, int weight) in nodes
-            .OrderByDescending(other => ((long)other.Weight * shards) % total)
-            .ThenBy(static other => other.Name, StringComparer.Ordinal))
+        long total = 0;
+        int own = -1;
+        for (int i = 0; i < nodes.Count; i++)
         {
-            if (name == node)
-                return Floor(weight, total, shards) + (rank < left ? 1 : 0);
-            rank++;
+            total += nodes[i].Weight;
+            if (nodes[i].Name == node)
+                own = nodes[i].Weight;
         }
-        return 0;
+        if (total == 0 || own < 0)
+            return 0;
+        // Those before this node take what is left before it does.
+        int left = shards, rank = 0;
+        for (int i = 0; i < nodes.Count; i++)
+        {
+            (string name, int weight) = nodes[i];
+            left -= Floor(weight, total, shards);
+            long more = Remainder(weight, total, shards) - Remainder(own, total, shards);
+            if (more > 0 || (more == 0 && string.CompareOrdinal(name, node) < 0))
+                rank++;
+        }
+        return Floor(own, total, shards) + (rank < left ? 1 : 0);
     }
+
+    private static long Remainder(int weight, long total, int shards) => (long)weight * shards % total;
 
     private static int Floor(int weight, long total, int shards) => (int)(weight * (long)shards / total);
 }

@@ -84,7 +84,12 @@ public sealed class ShardRegion : IEntityHost
         get
         {
             lock (_lock)
-                return [.. _shards.Values.Select(static shard => shard.Lease)];
+            {
+                var leases = new List<ShardLease>(_shards.Count);
+                foreach (Shard shard in _shards.Values)
+                    leases.Add(shard.Lease);
+                return leases;
+            }
         }
     }
 

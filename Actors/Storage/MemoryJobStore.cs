@@ -56,12 +56,16 @@ public sealed partial class MemoryJobStore : IJobStore
     {
         lock (_lock)
         {
-            NodeRecord[] nodes =
-            [
-                .. _nodes.Values.OrderBy(static node => node.Description.Name, StringComparer.Ordinal)
-                    .Select(node => node with { Shards = _shards.Count(shard => shard.Owner == node.Description.Name) }),
-            ];
-            return new ValueTask<ClusterView>(new ClusterView(nodes, [.. _shards]));
+            var nodes = new List<NodeRecord>(_nodes.Count);
+            foreach (NodeRecord node in _nodes.Values)
+            {
+                int owned = 0;
+                foreach (ref readonly ShardLease shard in _shards.AsSpan())
+                    owned += shard.Owner == node.Description.Name ? 1 : 0;
+                nodes.Add(node with { Shards = owned });
+            }
+            nodes.Sort(static (one, two) => string.CompareOrdinal(one.Description.Name, two.Description.Name));
+            return new ValueTask<ClusterView>(new ClusterView(nodes, (ShardLease[])_shards.Clone()));
         }
     }
 
@@ -154,9 +158,27 @@ public sealed partial class MemoryJobStore : IJobStore
     {
         lock (_lock)
         {
-            IEnumerable<long> queued = shards.SelectMany(shard => _queues[shard] is { } queue ? queue.Take(limit) : []);
-            JobRecord[] jobs = [.. queued.Order().Take(limit).Select(sequence => _bySequence[(int)sequence]!.Record)];
+            var sequences = new List<long>();
+            foreach (int shard in shards)
+                AddFirst(sequences, shard, limit);
+            if (shards.Count > 1)
+                sequences.Sort();
+            var jobs = new JobRecord[Math.Min(limit, sequences.Count)];
+            for (int i = 0; i < jobs.Length; i++)
+                jobs[i] = _bySequence[(int)sequences[i]]!.Record;
             return new ValueTask<IReadOnlyList<JobRecord>>(jobs);
+        }
+    }
+
+    private void AddFirst(List<long> sequences, int shard, int limit)
+    {
+        if (_queues[shard] is not { } queue)
+            return;
+        foreach (long sequence in queue)
+        {
+            if (limit-- == 0)
+                return;
+            sequences.Add(sequence);
         }
     }
 
@@ -164,11 +186,12 @@ public sealed partial class MemoryJobStore : IJobStore
     {
         lock (_lock)
         {
-            JobRecord[] jobs =
-            [
-                .. _bySequence.Skip((int)afterSequence + 1).OfType<Entry>().Select(static job => job.Record)
-                    .Where(job => job.Shard == shard && job.Lifecycle.State == state).Take(limit),
-            ];
+            List<JobRecord> jobs = [];
+            for (int i = (int)afterSequence + 1; i < _bySequence.Count && jobs.Count < limit; i++)
+            {
+                if (_bySequence[i]?.Record is { } job && job.Shard == shard && job.Lifecycle.State == state)
+                    jobs.Add(job);
+            }
             return new ValueTask<IReadOnlyList<JobRecord>>(jobs);
         }
     }

@@ -99,7 +99,9 @@ public sealed class MountSpace(World world, UserSpace? owner) : Namespace(world,
 /// <summary>Which of a world's several views a thread has.</summary>
 public sealed record Namespaces
 {
-    public required Network Network { get; init; }
+    public required NetworkSpace NetworkSpace { get; init; }
+
+    public Network Network => NetworkSpace.Network;
 
     public required UtsSpace Uts { get; init; }
 
@@ -130,14 +132,15 @@ public sealed record Namespaces
         return false;
     }
 
-    internal static Namespaces MakeFirst(World world)
+    /// <param name="setUp">Makes the first network what the world's is to be.</param>
+    internal static Namespaces MakeFirst(World world, Action<Network> setUp)
     {
         var users = new UserSpace(world, null, 0, 0);
         var clocks = new TimeSpace(world, users) { IsFrozen = true };
         return new Namespaces
         {
             Users = users,
-            Network = new Network(world, users),
+            NetworkSpace = new NetworkSpace(world, users, setUp),
             Uts = new UtsSpace(world, users, world.System.HostName, "(none)"),
             Mounts = new MountSpace(world, users),
             Ipc = new Ipc.IpcSpace(world, users),

@@ -200,10 +200,10 @@ public sealed partial class Process
         (thread.Call.State as IAbandonable)?.Abandon();
         thread.Pending.Clear();
         thread.Keys?.Leave();
-        Personality.OnThreadExit(thread);
+        World.Personality.OnThreadExit(thread);
         thread.Filter = null;
         thread.State = ThreadState.Dead;
-        thread.Namespaces.Network.OnLeft();
+        thread.Namespaces.NetworkSpace.OnLeft();
         thread.Namespaces.Ipc.OnLeft();
         KeepTimes(thread);
         if (wasReady)

@@ -16,8 +16,15 @@ public sealed partial class World
 
     private Namespaces MakeNamespaces()
     {
-        Namespaces first = Namespaces.MakeFirst(this);
-        Network network = first.Network;
+        Namespaces first = Namespaces.MakeFirst(this, SetUpFirst);
+        // Others may send to the links at once.
+        if (_spec.Links.Count > 0)
+            _ = first.Network;
+        return first;
+    }
+
+    private void SetUpFirst(Network network)
+    {
         network.SetUp(network.Loopback, isUp: true);
         network.Outside = _spec.Outside;
         foreach (WorldLink link in _spec.Links)
@@ -27,7 +34,6 @@ public sealed partial class World
             network.AddAddress(device, (link.Address ?? link.Port.DefaultAddress) with { Label = device.Name });
             network.SetUp(device, isUp: true);
         }
-        return first;
     }
 
     /// <summary>Packets on their way into the world's networks.</summary>

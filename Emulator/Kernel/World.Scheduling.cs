@@ -227,13 +227,13 @@ public sealed partial class World
         switch (exit.Reason)
         {
             case ExitReason.Budget:
-                thread.Process.Personality.OnPreempted(thread);
+                Personality.OnPreempted(thread);
                 break;
             case ExitReason.SystemCall:
                 budget -= CallCost;
                 _clock.Advance(CallCost);
                 thread.SystemTime += CallCost;
-                thread.Process.Personality.Decode(thread);
+                Personality.Decode(thread);
                 thread.InCall = true;
                 Calls?.Enter(thread.Call);
                 Observer?.OnEnter(thread);
@@ -244,7 +244,7 @@ public sealed partial class World
             default:
                 if (exit.Reason == ExitReason.InvalidInstruction)
                     NoteInvalidInstruction(thread);
-                ForceSignal(thread, thread.Process.Personality.FaultSignal(thread, exit));
+                ForceSignal(thread, Personality.FaultSignal(thread, exit));
                 break;
         }
         if (process.HasProcessorTimers)
@@ -282,12 +282,12 @@ public sealed partial class World
         if (call.ParkedAt != 0)
             Calls?.Unpark(call);
         IsInHandler = true;
-        CallResult result = thread.Process.Personality.Dispatch(call);
+        CallResult result = Personality.Dispatch(call);
         if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)
         {
             call.Sources.Clear();
             call.Interrupted = true;
-            result = thread.Process.Personality.Dispatch(call);
+            result = Personality.Dispatch(call);
             call.Interrupted = false;
         }
         IsInHandler = false;
@@ -322,7 +322,7 @@ public sealed partial class World
     private void FinishCall(GuestThread thread, in CallResult result)
     {
         if (result.Outcome != CallOutcome.NoReturn)
-            thread.Process.Personality.Encode(thread, result);
+            Personality.Encode(thread, result);
         Calls?.Leave(thread.Call, result);
         Observer?.OnExit(thread, result);
         thread.InCall = false;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Vivarium.Nodes.Hosting;
 
 namespace Vivarium.Nodes.Benchmarks;
 
@@ -34,7 +35,7 @@ internal sealed class BenchmarkSuite
             _vivarium = [_vivarium[0], "run", "--"];
     }
 
-    public static IReadOnlyList<string> Names { get; } = ["start", "idle", "cpu", "micro", "programs", "translate", Trace];
+    public static IReadOnlyList<string> Names { get; } = ["start", "cluster", "idle", "cpu", "micro", "programs", "translate", Trace];
 
     /// <summary>Builds what is missing or older than its source; null when that is not possible, and why.</summary>
     public static BenchmarkSuite? Prepare(out string? error)
@@ -74,6 +75,8 @@ internal sealed class BenchmarkSuite
             return Idle(scale);
         if (name == "programs")
             return RunPrograms(scale);
+        if (name == "cluster")
+            return RunCluster(scale).GetAwaiter().GetResult();
         string[] command = [Path.Combine(_folder, name), scale.ToString(CultureInfo.InvariantCulture)];
         List<BenchmarkRow> rows = Compare(command, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
         if (name == "cpu")
@@ -132,6 +135,31 @@ internal sealed class BenchmarkSuite
         foreach (string program in _hasMusl ? (string[])["hello", "hello-musl"] : ["hello"])
             result.AddRange(Warm(program, Math.Max(100, (int)(1000 * scale))));
         return result;
+    }
+
+    /// <summary>Jobs of a static program through a node's API: many at a time, and one by one. Native is the program's start alone.</summary>
+    private async Task<IReadOnlyList<BenchmarkRow>> RunCluster(double scale)
+    {
+        List<BenchmarkRow> rows = [];
+        string program = Path.Combine(_folder, "hello");
+        double? native = Measure([Path.Combine(_folder, "spawn"), "200", program]) is [var start, ..] ? start.Value : null;
+        List<(string Name, string Store)> stores = [("SQLite", "sqlite")];
+        if (NodeSettings.Load(AppContext.BaseDirectory, out _) is { } settings && settings.Store.StartsWith("postgres", StringComparison.Ordinal))
+            stores.Add(("PostgreSQL", settings.Store));
+        foreach ((string name, string store) in stores)
+        {
+            await using ClusterNode node = await ClusterNode.Start(store, _folder, program).ConfigureAwait(false);
+            int count = Math.Max(200, (int)(5000 * scale));
+            TimeSpan before = Environment.CpuUsage.TotalTime;
+            double many = await node.RunMany(count).ConfigureAwait(false);
+            double spent = (Environment.CpuUsage.TotalTime - before).TotalMilliseconds / count;
+            double[] alone = await node.RunOneByOne(Math.Max(20, (int)(500 * scale))).ConfigureAwait(false);
+            Array.Sort(alone);
+            rows.Add(new BenchmarkRow($"a job of many, {name}", "ms", native, many, null));
+            rows.Add(new BenchmarkRow($"a job of many, {name}: processor time", "ms", native, spent, null));
+            rows.Add(new BenchmarkRow($"submission to result, {name}", "ms", native, alone[alone.Length / 2], null));
+        }
+        return rows;
     }
 
     /// <summary>Memory of a sleeping process beyond the first of its program.</summary>

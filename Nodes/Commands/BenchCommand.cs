@@ -16,7 +16,7 @@ internal static class BenchCommand
 
         Builds the programs in bench/ with gcc and runs each natively, in Vivarium and under qemu-x86_64 (where it is
         installed), one after the other. Figures are medians; ratios are to native; the bar is what Vivarium is to reach. All of
-        it takes some minutes. NAME picks suites: start, idle, cpu, micro, programs, translate, trace (what watching costs, in
+        it takes some minutes. NAME picks suites: start, cluster, idle, cpu, micro, programs, translate, trace (what watching costs, in
         processor time: Vivarium's levels, strace -f and perf trace).
 
           --quick    A fiftieth of the work: does it run? Such figures are not for comparing.

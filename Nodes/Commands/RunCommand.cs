@@ -22,9 +22,9 @@ internal static class RunCommand
             return Failure.Usage(error, "run");
         if (used == arguments.Length)
             return Failure.Usage("no program given", "run");
+        PrepareEngine(options);
         if (NodeSettings.Load(AppContext.BaseDirectory, out error, onlyRuns: true) is not { } settings)
             return Failure.Report(error!);
-        // One job can use one worker.
         if (!TryOpenListing(options, out Stream? listing, out error))
             return Failure.Report(error!);
         if (options.TraceFile is { } file && TraceFiles.Check(file, options.TraceLevel) is { } problem)
@@ -41,6 +41,13 @@ internal static class RunCommand
                 Publish(trace, options);
             return code;
         }
+    }
+
+    /// <summary>On another core, where there is one, while this thread comes to where it needs it.</summary>
+    private static void PrepareEngine(RunOptions options)
+    {
+        if (Environment.ProcessorCount > 1 && options.Engine == EngineKind.Translator)
+            new Thread(static () => EnginePreparation.Run(), LocalNode.WorkerStack) { IsBackground = true, Name = "preparation" }.Start();
     }
 
     /// <summary>The trace to its file and to the collector. The job is over: what fails here is told, and changes no exit code.</summary>

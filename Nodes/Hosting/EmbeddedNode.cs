@@ -22,18 +22,21 @@ internal sealed class EmbeddedNode : IAsyncDisposable
     public ApiClient Client { get; }
 
     /// <param name="allowsNative">Programs may also run on this machine itself: who started this may run them anyway.</param>
+    /// <param name="store">As cluster.store; "sqlite" is in the node's own folder.</param>
+    /// <param name="parent">Where that folder is; null = where temporary files are.</param>
     /// <exception cref="ClientException">It cannot be started.</exception>
-    public static async Task<EmbeddedNode> Start(bool allowsNative = false)
+    public static async Task<EmbeddedNode> Start(bool allowsNative = false, string store = "memory", string? parent = null)
     {
         if (NodeSettings.Load(AppContext.BaseDirectory, out string? error) is not { } settings)
             throw new ClientException(error!);
-        string folder = Directory.CreateTempSubdirectory("viv-node-").FullName;
+        string folder = parent is null ? Directory.CreateTempSubdirectory("viv-node-").FullName : Path.Combine(parent, $"viv-node-{Environment.ProcessId}");
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         // Others on this machine must not use it: who started it may do more than they.
         string token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24)), tokens = Path.Combine(folder, "tokens");
         await File.WriteAllTextAsync(tokens, $"admin {token}\n").ConfigureAwait(false);
         File.SetUnixFileMode(tokens, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         foreach ((string name, string value) in ((string, string)[])
-            [("node.data", folder), ("cluster.store", "memory"), ("api.listen", "127.0.0.1:0"), ("api.token-file", tokens), ("api.rate", "1000000"),
+            [("node.data", folder), ("cluster.store", store), ("api.listen", "127.0.0.1:0"), ("api.token-file", tokens), ("api.rate", "1000000"),
              ("api.certificate", ""), ("api.key", ""), ("peer.listen", ""), ("jobs.host-files", "write"), ("jobs.network", "host"), ("node.native", allowsNative ? "true" : "false")])
         {
             settings.Set(name, value);

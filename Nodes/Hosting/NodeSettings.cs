@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Vivarium.Messages;
 using Vivarium.Nodes.Commands;
 
@@ -125,7 +124,14 @@ internal sealed partial record NodeSettings
     ];
 
     /// <summary>The environment variable that sets a setting: VIVARIUM_NODE_NAME for node.name.</summary>
-    public static string VariableOf(string name) => "VIVARIUM_" + name.Replace('.', '_').Replace('-', '_').ToUpperInvariant();
+    public static string VariableOf(string name)
+    {
+        // By hand: letters by the rules of a culture would be loaded for it at every start.
+        char[] letters = ("VIVARIUM_" + name).ToCharArray();
+        for (int i = 0; i < letters.Length; i++)
+            letters[i] = letters[i] is '.' or '-' ? '_' : char.IsAsciiLetterLower(letters[i]) ? (char)(letters[i] - 'a' + 'A') : letters[i];
+        return new string(letters);
+    }
 
     /// <summary>The option that sets a setting: --node-name for node.name.</summary>
     public static string OptionOf(string name) => "--" + name.Replace('.', '-');
@@ -182,44 +188,15 @@ internal sealed partial record NodeSettings
     public static NodeSettings? Parse(ReadOnlySpan<byte> text, string file, out string? error, bool onlyRuns = false)
     {
         var settings = new NodeSettings { _onlyRuns = onlyRuns };
-        var reader = new Utf8JsonReader(text, new JsonReaderOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
-        string section = "", name = "";
+        var reader = new SettingsReader(text);
         error = null;
-        try
-        {
-            while (error is null && reader.Read())
-            {
-                if (reader.TokenType == JsonTokenType.PropertyName && reader.CurrentDepth == 1)
-                    section = name = reader.GetString()!;
-                else if (reader.TokenType == JsonTokenType.PropertyName)
-                    name = section + "." + reader.GetString();
-                else if (ValueOf(ref reader) is { } value)
-                    error = settings.Set(name, value);
-                else if (reader.TokenType == JsonTokenType.StartArray || reader.CurrentDepth > 1 && reader.TokenType == JsonTokenType.StartObject)
-                    error = $"{name} has no parts";
-            }
-            if (error is not null)
-                error = $"{file}:{LineOf(text, (int)reader.TokenStartIndex)}: {error}";
-        }
-        catch (JsonException wrong)
-        {
-            error = $"{file}:{wrong.LineNumber + 1}: {wrong.Message}";
-        }
+        while (error is null && reader.Read(out string name, out string value))
+            error = settings.Set(name, value);
+        error ??= reader.Error;
+        if (error is not null)
+            error = $"{file}:{reader.Line}: {error}";
         return error is null ? settings : null;
     }
-
-    /// <summary>A number, text or truth as written; null for what is none.</summary>
-    private static string? ValueOf(ref Utf8JsonReader reader) => reader.TokenType switch
-    {
-        JsonTokenType.String => reader.GetString(),
-        JsonTokenType.Number => System.Text.Encoding.ASCII.GetString(reader.ValueSpan),
-        JsonTokenType.True => "true",
-        JsonTokenType.False => "false",
-        JsonTokenType.Null => "null",
-        _ => null,
-    };
-
-    private static int LineOf(ReadOnlySpan<byte> text, int position) => 1 + text[..position].Count((byte)'\n');
 
     private string? TakeEnvironment()
     {

@@ -9,29 +9,34 @@ using Vivarium.Telemetry.Traces.Formats;
 namespace Vivarium.Nodes.Tracing;
 
 /// <summary>
-/// The traces of a node's jobs: each becomes a file in its folder, the oldest files make room, and spans go to the collector. All of that on a
-/// task of its own; a worker only hands over, and what comes too fast is counted and dropped.
+/// The traces of a node's jobs: they are kept on the disk, the oldest make room, and spans go to the collector. All of that on a task of its
+/// own; a worker only hands over, and what comes too fast is counted and dropped.
 /// </summary>
 internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
 {
     private const int MostWaiting = 256;
-    private const string Extension = ".trace";
 
-    private readonly string _folder;
-    private readonly long _room;
+    private readonly TracePacks? _packs;
     private readonly SpanSender? _sender;
     private readonly Channel<TraceRecording> _queue;
     private readonly Task _loop;
     private readonly CallMetrics _metrics = new();
+
     private long _dropped;
 
-    /// <param name="folder">Where the files are; made when it is missing.</param>
-    /// <param name="room">Bytes of files that are kept.</param>
+    /// <param name="folder">Where traces are kept; made when it is missing. None are kept where that is not possible.</param>
+    /// <param name="room">Bytes of them that are kept.</param>
     /// <param name="collector">Where spans go; null = nowhere.</param>
     public NodeTraces(string folder, long room, OtlpSettings? collector)
     {
-        _folder = folder;
-        _room = room;
+        try
+        {
+            _packs = new TracePacks(folder, room);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            // Traces are not what a node is for: all are counted as dropped.
+        }
         _sender = collector is null ? null : new SpanSender(collector);
         _queue = Channel.CreateBounded<TraceRecording>(
             new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true },
@@ -66,42 +71,37 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         Prometheus.Gauge(text, "vivarium_gc_heap_bytes", "The node's managed memory.", GC.GetTotalMemory(false));
     }
 
-    public async Task<TraceAnswer> Find(string job, CancellationToken stop)
+    public Task<TraceAnswer> Find(string job, CancellationToken stop) => Task.FromResult(Find(job));
+
+    private TraceAnswer Find(string job)
     {
         if (!Guid.TryParseExact(job, "N", out Guid id))
             return new TraceAnswer(null, $"{job} is no job's identifier");
         try
         {
-            return new TraceAnswer(await File.ReadAllBytesAsync(PathOf(id.ToString("N")), stop).ConfigureAwait(false), null);
+            return _packs?.Read(id) is { } trace
+                ? new TraceAnswer(trace, null)
+                : new TraceAnswer(null, "this node has no trace of the job: it has not ended yet, ran elsewhere, ran with tracing off, or its trace had to make room");
         }
-        catch (Exception missing) when (missing is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return new TraceAnswer(null, "this node has no trace of the job: it has not ended yet, ran elsewhere, ran with tracing off, or its trace had to make room");
-        }
-        catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
+        catch (IOException unreadable)
         {
             return new TraceAnswer(null, $"the trace cannot be read: {unreadable.Message}");
         }
     }
 
-    /// <summary>When a job's trace was written, so that who read it before knows whether it is another; null when there is none.</summary>
-    public DateTime? WrittenAt(JobId job)
-    {
-        var file = new FileInfo(PathOf(job.ToString()));
-        return file.Exists ? file.LastWriteTimeUtc : null;
-    }
+    /// <summary>When a job's trace was written, Unix nanoseconds, so that who read it before knows whether it is another; null when there is none.</summary>
+    public long? WrittenAt(JobId job) => _packs?.WrittenAt(job.Value);
 
     /// <summary>Removes traces of jobs that ended longer ago than this.</summary>
     public void RemoveOlder(TimeSpan age)
     {
         try
         {
-            foreach (FileInfo file in new DirectoryInfo(_folder).EnumerateFiles("*" + Extension).Where(file => DateTime.UtcNow - file.LastWriteTimeUtc > age))
-                file.Delete();
+            _packs?.RemoveOlder(Hosting.HostClock.Instance.Realtime - (age.Ticks * 100));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            // There are none, or the next time will do.
+            // The next time will do.
         }
     }
 
@@ -109,50 +109,34 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     {
         _queue.Writer.TryComplete();
         await _loop.ConfigureAwait(false);
+        _packs?.Dispose();
         if (_sender is null)
             return;
         await _sender.Drain(TimeSpan.FromSeconds(2)).ConfigureAwait(false);
         await _sender.DisposeAsync().ConfigureAwait(false);
     }
 
-    private string PathOf(string job) => Path.Combine(_folder, job + Extension);
-
     private async Task Run()
     {
         await foreach (TraceRecording recording in _queue.Reader.ReadAllAsync().ConfigureAwait(false))
         {
-            try
-            {
-                Directory.CreateDirectory(_folder);
-                await Keep(recording).ConfigureAwait(false);
-                MakeRoom();
-            }
-            catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-            {
+            if (!TryKeep(recording))
                 Interlocked.Increment(ref _dropped);
-            }
             _metrics.Add(recording.Recorder);
             _sender?.Offer(recording);
         }
     }
 
-    /// <summary>Under another name first: a reader finds a whole file or none.</summary>
-    private async Task Keep(TraceRecording recording)
+    private bool TryKeep(TraceRecording recording)
     {
-        string path = PathOf(recording.Id.ToString()), draft = path + ".new";
-        await File.WriteAllBytesAsync(draft, TraceFile.Write(recording.Document)).ConfigureAwait(false);
-        File.Move(draft, path, overwrite: true);
-    }
-
-    private void MakeRoom()
-    {
-        FileInfo[] files = [.. new DirectoryInfo(_folder).EnumerateFiles("*" + Extension).OrderByDescending(static file => file.LastWriteTimeUtc)];
-        long size = 0;
-        foreach (FileInfo file in files)
+        try
         {
-            size += file.Length;
-            if (size > _room && file != files[0])
-                file.Delete();
+            _packs?.Append(recording.Id.Value, TraceFile.Write(recording.Document), Hosting.HostClock.Instance.Realtime);
+            return _packs is not null;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return false;
         }
     }
 }

@@ -22,7 +22,7 @@ internal sealed class TraceLibrary(NodeTraces traces)
     /// <summary>A job's trace; null when there is none here, with the reason as a sentence.</summary>
     public async Task<(TraceIndex? Trace, string? Missing)> Open(JobId job)
     {
-        DateTime? written = traces.WrittenAt(job);
+        long? written = traces.WrittenAt(job);
         Task<(TraceIndex?, string?)> reading;
         lock (_lock)
         {
@@ -67,5 +67,5 @@ internal sealed class TraceLibrary(NodeTraces traces)
         }
     }
 
-    private sealed record Entry(JobId Job, DateTime? Written, Task<(TraceIndex? Trace, string? Missing)> Reading);
+    private sealed record Entry(JobId Job, long? Written, Task<(TraceIndex? Trace, string? Missing)> Reading);
 }

@@ -40,7 +40,7 @@ public sealed class SingleCall(in CallRecord record, long index, CallRun run)
 /// <summary>The calls that matter most in one way, at most so many; those that must go are handed back.</summary>
 internal sealed class TopCalls(int room, SingleReasons reason)
 {
-    private readonly PriorityQueue<SingleCall, (long Weight, long Index)> _calls = new();
+    private readonly PriorityQueue<SingleCall, Rank> _calls = new(Rank.Order);
 
     /// <summary>What a call must weigh more than to get in.</summary>
     public long Floor { get; private set; }
@@ -49,15 +49,26 @@ internal sealed class TopCalls(int room, SingleReasons reason)
     public SingleCall? Add(SingleCall call, long weight)
     {
         // Of equals the earlier stays.
-        _calls.Enqueue(call, (weight, -call.Index));
+        _calls.Enqueue(call, new Rank(weight, call.Index));
         if (_calls.Count <= room)
             return null;
         SingleCall least = _calls.Dequeue();
-        _calls.TryPeek(out _, out (long Weight, long) next);
+        _calls.TryPeek(out _, out Rank next);
         Floor = next.Weight;
         least.Reasons &= ~reason;
         return least;
     }
 
     public void SetFloor(long weight) => Floor = Math.Max(Floor, weight);
+
+    /// <summary>Less weight goes first, of equals the later. With a comparer of its own, which needs no code made at start.</summary>
+    private readonly record struct Rank(long Weight, long Index)
+    {
+        public static IComparer<Rank> Order { get; } = new ByWeight();
+
+        private sealed class ByWeight : IComparer<Rank>
+        {
+            public int Compare(Rank one, Rank two) => one.Weight != two.Weight ? one.Weight.CompareTo(two.Weight) : two.Index.CompareTo(one.Index);
+        }
+    }
 }

@@ -55,26 +55,9 @@ internal sealed class PriorCall
 /// <summary>The last call of each number; equal in writer and reader.</summary>
 internal sealed class PriorCalls
 {
-    private const int Common = 512;
+    private readonly CallNumbers<PriorCall> _calls = new();
 
-    private readonly PriorCall?[] _common = new PriorCall?[Common];
-    private readonly Dictionary<int, PriorCall> _others = [];
+    public PriorCall this[int number] => _calls.Find(number) ?? _calls.Add(number, new PriorCall());
 
-    public PriorCall this[int number]
-    {
-        get
-        {
-            if ((uint)number < Common)
-                return _common[number] ??= new PriorCall();
-            if (!_others.TryGetValue(number, out PriorCall? prior))
-                _others.Add(number, prior = new PriorCall());
-            return prior;
-        }
-    }
-
-    public void Clear()
-    {
-        Array.Clear(_common);
-        _others.Clear();
-    }
+    public void Clear() => _calls.Clear();
 }

@@ -18,7 +18,7 @@ internal sealed class SegmentEncoder
     private readonly PriorCalls _prior = new();
     private readonly Dictionary<byte[], int> _numbers = new(ByteComparer.Instance);
     private List<byte[]> _names = [];
-    private byte[] _bytes = new byte[8192];
+    private byte[] _bytes = new byte[1024];
     private int _length;
     private int _number;
     private int _thread;

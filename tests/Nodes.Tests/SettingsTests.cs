@@ -33,12 +33,31 @@ public sealed class SettingsTests
     [InlineData("{\n \"node\": {\n  \"name\": \"no name\" } }", "file:3: node.name cannot be no name: 1 to 63 letters")]
     [InlineData("{\n \"api\": {\n\n  \"listen\": \"here\" } }", "file:4: api.listen cannot be here: ADDRESS:PORT")]
     [InlineData("{\n \"api\": 1 }", "file:2: there is no setting api")]
+    [InlineData("", "file:1: the text ends too soon")]
+    [InlineData("[]", "file:1: '{' was expected")]
+    [InlineData("{ } 1", "file:1: there is more behind the end")]
+    [InlineData("{\n \"node\": { \"name\": \"a\" \"data\": \"b\" } }", "file:2: ',' or '}' was expected")]
+    [InlineData("{ \"node\": { \"name\": yes } }", "file:1: a value was expected")]
+    [InlineData("{ \"node\": { \"name\": [ ] } }", "file:1: node.name has no parts")]
+    [InlineData("{ \"node\": { \"name\": \"a\n\" } }", "file:1: a text does not end")]
+    [InlineData("{ \"node\": { \"name\": \"\\x\" } }", "file:1: there is no such escape")]
+    [InlineData("{ \"node\": { \"name\": \"\\ud800\" } }", "file:1: half of a pair")]
     [InlineData("{\n \"api\": { \"listen\": { } } }", "file:2: api.listen has no parts")]
     [InlineData("{\n \"node\": {\n  \"native\": null } }", "file:3: node.native cannot be null: true or false")]
     public void A_wrong_setting_is_named(string text, string message)
     {
         Assert.Null(NodeSettings.Parse(Encoding.UTF8.GetBytes(text), "file", out string? error));
         Assert.Contains(message, error);
+    }
+
+    [Fact]
+    public void Comments_escapes_and_a_last_comma()
+    {
+        byte[] text = "{ // first\n \"node\": { /* \"quantum\": 1 */ \"data\": \"\\u00e9\\ud83d\\ude00\\n\\/\u00df\", \"workers\": 2, }, }\n// last"u8.ToArray();
+        NodeSettings? settings = NodeSettings.Parse(text, "file", out string? error);
+        Assert.Null(error);
+        Assert.Equal("\u00e9\U0001F600\n/\u00df", settings!.Data);
+        Assert.Equal(2, settings.Workers);
     }
 
     [Fact]

@@ -67,13 +67,17 @@ public sealed partial class Process
     public FileContext FileContext { get; set; } = null!;
 
     /// <summary>Queues of asynchronous requests, by the address that names them; they go with the address space.</summary>
-    public SortedDictionary<ulong, AsyncContext> AsyncContexts { get; } = [];
+    public SortedDictionary<ulong, AsyncContext> AsyncContexts => _asyncContexts ??= [];
+
+    private SortedDictionary<ulong, AsyncContext>? _asyncContexts;
 
     internal void DropAsyncContexts()
     {
-        foreach (AsyncContext context in AsyncContexts.Values)
+        if (_asyncContexts is not { } contexts)
+            return;
+        foreach (AsyncContext context in contexts.Values)
             context.Drop();
-        AsyncContexts.Clear();
+        contexts.Clear();
     }
 
     /// <summary>Gives the process descriptors of its own when it shares them with another.</summary>

@@ -9,11 +9,30 @@ namespace Vivarium.Emulator.Kernel.Net;
 public readonly record struct NetworkChange(object What, NetDevice? Device, bool IsGone);
 
 /// <summary>A network as a name space.</summary>
-public sealed class NetworkSpace(World world, UserSpace? owner, Network network) : Namespace(world, "net", owner)
+public sealed class NetworkSpace : Namespace
 {
-    public Network Network { get; } = network;
+    private readonly World _world;
+    private readonly Action<Network>? _setUp;
+    private Network? _network;
 
-    internal override void OnLeft() => Network.OnLeft();
+    /// <param name="setUp">What else a new one has.</param>
+    public NetworkSpace(World world, UserSpace? owner, Action<Network>? setUp = null)
+        : base(world, "net", owner)
+    {
+        (_world, _setUp) = (world, setUp);
+    }
+
+    /// <summary>Made when it is first asked for: most programs never do.</summary>
+    public Network Network => _network ?? Make();
+
+    internal override void OnLeft() => _network?.OnLeft();
+
+    private Network Make()
+    {
+        _network = new Network(_world, this);
+        _setUp?.Invoke(_network);
+        return _network;
+    }
 }
 
 /// <summary>A network of a world (network_namespaces(7)): its devices, addresses and routes, and who is bound where.</summary>
@@ -22,10 +41,10 @@ public sealed class Network
     private readonly List<NetDevice> _devices = [];
     private int _lastIndex;
 
-    public Network(World world, UserSpace? owner)
+    internal Network(World world, NetworkSpace space)
     {
         World = world;
-        Space = new NetworkSpace(world, owner, this);
+        Space = space;
         Ports = new PortTable(this);
         Names = new UnixNames(world);
         Routes = new RouteTable(this);
@@ -167,7 +186,7 @@ public sealed class Network
         {
             foreach (GuestThread thread in process.Threads)
             {
-                if (thread.IsAlive && thread.Namespaces.Network == this)
+                if (thread.IsAlive && thread.Namespaces.NetworkSpace == Space)
                     return true;
             }
         }

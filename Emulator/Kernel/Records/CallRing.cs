@@ -8,9 +8,9 @@ namespace Vivarium.Emulator.Kernel.Records;
 /// here changes what a guest sees.
 /// </summary>
 /// <param name="sink">Takes full batches.</param>
-/// <param name="captureOf">What to keep of calls of a number; asked once for each.</param>
+/// <param name="captures">What to keep of calls.</param>
 /// <param name="ticks">A counter that is cheaper to read than the clock and counts evenly; null = the clock. Records are in nanoseconds either way.</param>
-public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf, Func<long>? ticks = null)
+public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? ticks = null)
 {
     /// <summary>Records of a batch: small enough for a core's first-level cache.</summary>
     public const int Capacity = 128;
@@ -23,19 +23,7 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf, F
 
     private const int LongestPath = 4096;
 
-    /// <summary>Numbers past it keep nothing.</summary>
-    private const int Numbers = 8192;
-
-    private enum Capture : byte
-    {
-        Unknown,
-        Nothing,
-        Something,
-    }
-
     private CallRecord[] _records = new CallRecord[FirstRoom];
-    private readonly Capture[] _captures = new Capture[Numbers];
-    private readonly Dictionary<int, CallCapture> _captured = [];
     private int _count;
     private long _sequence;
     private IClock? _clock;
@@ -56,8 +44,8 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf, F
     public void Enter(CallContext call)
     {
         call.BeginRecord(++_sequence, Now());
-        if ((uint)call.Number < Numbers && _captures[call.Number] != Capture.Nothing)
-            CaptureAtEntry(call, CaptureOf(call.Number));
+        if (captures[call.Number] is { } known)
+            CaptureAtEntry(call, known.Capture);
     }
 
     /// <summary>A call is over. A second end of the same call is none.</summary>
@@ -65,8 +53,8 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf, F
     {
         if (call.Sequence == 0)
             return;
-        if ((uint)call.Number < Numbers && _captures[call.Number] == Capture.Something)
-            CaptureAtExit(call, CaptureOf(call.Number), result);
+        if (captures[call.Number] is { } known)
+            CaptureAtExit(call, known.Capture, result);
         Write(call, result.Outcome, result.Value, result.Error);
     }
 
@@ -118,17 +106,6 @@ public sealed class CallRing(ICallSink sink, Func<int, CallCapture> captureOf, F
             if (record.Blocked != 0)
                 record.Blocked = (long)(record.Blocked * rate);
         }
-    }
-
-    private CallCapture CaptureOf(int number)
-    {
-        if (_captures[number] == Capture.Something)
-            return _captured[number];
-        CallCapture capture = captureOf(number);
-        _captures[number] = capture.IsNone ? Capture.Nothing : Capture.Something;
-        if (!capture.IsNone)
-            _captured.Add(number, capture);
-        return capture;
     }
 
     private void Write(CallContext call, CallOutcome outcome, long value, Errno error)

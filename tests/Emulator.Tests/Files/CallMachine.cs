@@ -92,7 +92,7 @@ internal sealed class CallMachine : IDisposable
         {
         }
 
-        public int EncodeWaitStatus(WaitStatus status) => 0;
+        public string? CallName(int number) => null;
 
         public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => throw new NotSupportedException();
 

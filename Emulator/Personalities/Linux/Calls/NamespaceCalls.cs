@@ -65,7 +65,7 @@ public static class NamespaceCalls
             spaces = spaces with { Users = new UserSpace(world, spaces.Users, thread.Credentials.EffectiveUser, thread.Credentials.EffectiveGroup) };
         UserSpace owner = spaces.Users;
         if ((flags & NewNetwork) != 0)
-            spaces = spaces with { Network = new Network(world, owner) };
+            spaces = spaces with { NetworkSpace = new NetworkSpace(world, owner) };
         if ((flags & NewUts) != 0)
             spaces = spaces with { Uts = new UtsSpace(world, owner, spaces.Uts.HostName, spaces.Uts.DomainName) };
         if ((flags & NewIpc) != 0)
@@ -88,7 +88,7 @@ public static class NamespaceCalls
             EnterUsers(thread);
         Namespaces before = thread.Namespaces;
         thread.Namespaces = spaces;
-        before.Network.OnLeft();
+        before.NetworkSpace.OnLeft();
         before.Ipc.OnLeft();
         if ((flags & NewMounts) != 0)
             thread.Process.World.Vfs.CopyMounts(thread.Process.FileContext);

@@ -71,7 +71,7 @@ public static class NamespaceFileCalls
             return Errno.EINVAL;
         spaces = space switch
         {
-            NetworkSpace network => spaces with { Network = network.Network },
+            NetworkSpace network => spaces with { NetworkSpace = network },
             UtsSpace uts => spaces with { Uts = uts },
             UserSpace users => spaces with { Users = users },
             MountSpace tree => spaces with { Mounts = tree },
@@ -96,7 +96,7 @@ public static class NamespaceFileCalls
             call.Process.FileContext.WorkingDirectory = root;
         }
         call.Thread.Namespaces = spaces;
-        before.Network.OnLeft();
+        before.NetworkSpace.OnLeft();
         if (spaces.TimeOfChildren != before.TimeOfChildren)
             call.Thread.EnterTime();
     }
