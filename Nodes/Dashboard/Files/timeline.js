@@ -31,6 +31,7 @@ class TimelineView {
     const given = ["from", "to"].map((name) => Number(query.get(name) ?? NaN));
     this.view = call ? padded(call.start - 2 * Math.max(500, call.duration), call.start + 3 * Math.max(500, call.duration)) : given.every(Number.isFinite) && given[1] > given[0] ? given : this.run;
     if (call) this.mark(call.process, call.thread, call.index, call.index);
+    this.view = this.inside(this.view);
     this.build(first);
     this.take(first);
     this.listen();
@@ -129,11 +130,16 @@ class TimelineView {
     [...this.labels.children].forEach((label, i) => label.classList.toggle("current", i === current?.row));
   }
 
-  look([from, to]) {
+  /** A stretch inside the job's time. */
+  inside([from, to]) {
     const [least, most] = padded(...this.limits);
     const width = Math.min(Math.max(shortestView, to - from), most - least);
     from = Math.min(Math.max(least, from), most - width);
-    this.view = [Math.round(from), Math.round(from + width)];
+    return [Math.round(from), Math.round(from + width)];
+  }
+
+  look(stretch) {
+    this.view = this.inside(stretch);
     this.draw();
     this.soon();
   }
