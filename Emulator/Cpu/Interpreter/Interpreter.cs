@@ -36,22 +36,26 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
     /// Runs one instruction (of a repeated string instruction, a part), without counting it in <see cref="GuestCpu.Instructions"/>.
     /// Ends with Budget when it was done.
     /// </summary>
-    internal EngineExit Step(GuestCpu cpu, AddressSpace memory, ref long budget)
+    internal EngineExit Step(GuestCpu cpu, AddressSpace memory, ref long budget) => Step(cpu, memory, null, ref budget);
+
+    /// <summary>The same.</summary>
+    /// <param name="single">The block of that instruction, when the caller knows that its bytes are still the same; else null.</param>
+    internal EngineExit Step(GuestCpu cpu, AddressSpace memory, Block? single, ref long budget)
     {
         long one = 1;
-        EngineExit exit = Run(cpu, memory, null, ref one, alone: true);
+        EngineExit exit = Run(cpu, memory, null, ref one, alone: true, single);
         budget -= 1 - one;
         return exit;
     }
 
-    private EngineExit Run(GuestCpu cpu, AddressSpace memory, CodeMap? map, ref long left, bool alone)
+    private EngineExit Run(GuestCpu cpu, AddressSpace memory, CodeMap? map, ref long left, bool alone, Block? first = null)
     {
         Progress progress = default;
         while (true)
         {
             try
             {
-                return RunBlocks(cpu, memory, map, alone, ref left, ref progress);
+                return RunBlocks(cpu, memory, map, alone, first, ref left, ref progress);
             }
             catch (Exception exception) when (exception is NullReferenceException or GuestFaultException)
             {
@@ -61,20 +65,21 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
                 if (fault.Kind != FaultKind.Retry)
                     return new EngineExit(ExitReason.MemoryFault, fault);
                 // An instruction that writes to its own page must not have that page watched again before it is done.
-                alone = true;
+                (alone, first) = (true, null);
             }
         }
     }
 
     /// <param name="alone">Run the first instruction as a block of its own that nobody keeps.</param>
-    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap? map, bool alone, ref long left, ref Progress progress)
+    /// <param name="first">That block, or null to find it.</param>
+    private EngineExit RunBlocks(GuestCpu cpu, AddressSpace memory, CodeMap? map, bool alone, Block? first, ref long left, ref Progress progress)
     {
         ref CpuState state = ref cpu.State;
         while (left > 0)
         {
             MemoryFault fault = default;
-            Block? block = alone || map is null ? LowerAlone(cpu, memory, out fault) : map.Find(state.Pc) ?? Lower(cpu, memory, map, out fault);
-            alone = false;
+            Block? block = first ?? (alone || map is null ? LowerAlone(cpu, memory, out fault) : map.Find(state.Pc) ?? Lower(cpu, memory, map, out fault));
+            (alone, first) = (false, null);
             if (block is null)
                 return new EngineExit(ExitReason.MemoryFault, fault);
             progress.Block = block;
@@ -115,6 +120,9 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
 
     /// <summary>Micro-ops look at the whole state when they are run here: there is one lowering for all variants.</summary>
     private static ExecutionMode ModeOf(GuestCpu cpu) => new(cpu.Architecture);
+
+    /// <summary>The block of the one instruction at the program counter; null when it cannot be fetched.</summary>
+    internal Block? Single(GuestCpu cpu, AddressSpace memory) => LowerAlone(cpu, memory, out _);
 
     private Block? LowerAlone(GuestCpu cpu, AddressSpace memory, out MemoryFault fault)
     {

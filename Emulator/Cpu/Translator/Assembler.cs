@@ -9,6 +9,7 @@ namespace Vivarium.Emulator.Cpu.Translator;
 internal sealed unsafe partial class Assembler
 {
     private const byte GsPrefix = 0x65;
+    private const byte AddressSizePrefix = 0x67;
 
     /// <summary>JRCXZ, which looks at a register without touching the flags.</summary>
     public const byte JumpIfCounterIsZero = 0xE3;
@@ -60,6 +61,8 @@ internal sealed unsafe partial class Assembler
     {
         if (rm.IsGuest)
             Byte(GsPrefix);
+        if (rm.IsNarrow)
+            Byte(AddressSizePrefix);
         if (prefix != 0)
             Byte(prefix);
         int rex = (wide ? 8 : 0) | ((reg >> 1) & 4) | Extension(rm.Index, 2) | Extension(rm.Base, 1);
@@ -78,6 +81,8 @@ internal sealed unsafe partial class Assembler
     {
         if (rm.IsGuest)
             Byte(GsPrefix);
+        if (rm.IsNarrow)
+            Byte(AddressSizePrefix);
         Byte(0xC4);
         Byte((((reg >> 3) ^ 1) << 7) | ((Extension(rm.Index, 1) ^ 1) << 6) | ((Extension(rm.Base, 1) ^ 1) << 5) | map);
         Byte((wide ? 0x80 : 0) | ((~second & 15) << 3) | pp);

@@ -134,16 +134,9 @@ internal sealed unsafe partial class BlockTranslator
             operand = Operand.Guest(RegisterMap.Scratch, (int)displacement);
             return true;
         }
-        if ((ulong)displacement > uint.MaxValue)
+        if ((ulong)displacement > Operand.LastAbsolute)
             return false;
-        if (displacement <= int.MaxValue)
-        {
-            operand = Operand.GuestAbsolute((int)displacement);
-            return true;
-        }
-        AcquireScratch(at);
-        _asm.Move(RegisterMap.Scratch, displacement);
-        operand = Operand.Guest(RegisterMap.Scratch, 0);
+        operand = Operand.GuestAbsolute((uint)displacement);
         return true;
     }
 

@@ -24,9 +24,9 @@ internal enum HostRegister : byte
 
 /// <summary>
 /// A register, or a place in memory: base + (index &lt;&lt; scale) + displacement. Guest memory is reached through GS, whose base is
-/// the window's.
+/// the window's. A narrow address is one of 32 bits.
 /// </summary>
-internal readonly record struct Operand(HostRegister Base, HostRegister Index, byte Scale, int Displacement, bool IsMemory, bool IsGuest)
+internal readonly record struct Operand(HostRegister Base, HostRegister Index, byte Scale, int Displacement, bool IsMemory, bool IsGuest, bool IsNarrow = false)
 {
     public static Operand Of(HostRegister register) => new(register, HostRegister.None, 0, 0, false, false);
 
@@ -37,8 +37,14 @@ internal readonly record struct Operand(HostRegister Base, HostRegister Index, b
 
     public static Operand Guest(HostRegister address, int displacement) => new(address, HostRegister.None, 0, displacement, true, true);
 
-    /// <summary>An address below 2 GB that is known.</summary>
-    public static Operand GuestAbsolute(int address) => new(HostRegister.None, HostRegister.None, 0, address, true, true);
+    /// <summary>
+    /// A known address of at most <see cref="LastAbsolute"/>; from 2 GB on it takes a prefix, by which it is extended with zeros. What is a
+    /// little further on can be reached from it.
+    /// </summary>
+    public static Operand GuestAbsolute(uint address) => new(HostRegister.None, HostRegister.None, 0, (int)address, true, true, IsNarrow: address > int.MaxValue - Room);
+
+    public const uint LastAbsolute = uint.MaxValue - Room;
+    private const int Room = 64;
 
     /// <summary>Address arithmetic for LEA.</summary>
     public static Operand Sum(HostRegister address, HostRegister index, int scale, int displacement) => new(address, index, (byte)scale, displacement, true, false);

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
@@ -13,6 +14,9 @@ internal sealed class SpaceCode : IDisposable
 
     /// <summary>Where turns began lately: behind system calls, mostly.</summary>
     private readonly Translation?[] _recent = new Translation?[64];
+
+    /// <summary>Instructions of translations that the interpreter ran lately.</summary>
+    private readonly Block?[] _singles = new Block?[128];
 
     /// <summary>The same space's code for other modes.</summary>
     private SpaceCode? _next;
@@ -54,6 +58,14 @@ internal sealed class SpaceCode : IDisposable
     public Translation? Recent(ulong pc) => _recent[(int)pc & (_recent.Length - 1)] is { } found && found.Pc == pc ? found : null;
 
     public void Note(Translation translation) => _recent[(int)translation.Pc & (_recent.Length - 1)] = translation;
+
+    /// <summary>The block of one instruction, if it was noted and nothing noted since has its place.</summary>
+    public Block? Single(ulong pc) => _singles[PlaceOf(pc)] is { } found && found.Pc == pc ? found : null;
+
+    /// <summary>Keeps the block of an instruction that is part of a translation, as long as no translation is dropped.</summary>
+    public void Note(Block single) => _singles[PlaceOf(single.Pc)] = single;
+
+    private int PlaceOf(ulong pc) => (int)(pc ^ (pc >> 7)) & (_singles.Length - 1);
 
     /// <summary>The domain that an address belongs to.</summary>
     public CodeDomain DomainOf(ulong pc)
@@ -97,6 +109,7 @@ internal sealed class SpaceCode : IDisposable
         Generation = _cache.Generation;
         _cache.RemoveEvicted(Jumps, since);
         Array.Clear(_recent);
+        Array.Clear(_singles);
         foreach ((ulong page, List<Translation> list) in _byPage)
         {
             list.RemoveAll(static translation => translation.IsEvicted);
@@ -124,5 +137,6 @@ internal sealed class SpaceCode : IDisposable
             return;
         Jumps.Clear();
         Array.Clear(_recent);
+        Array.Clear(_singles);
     }
 }

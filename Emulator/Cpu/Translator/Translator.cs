@@ -66,9 +66,9 @@ public sealed unsafe class Translator : IEngine
         while (turn.Left > 0 && !hasEnded)
         {
             SpaceCode code = SpaceCode.Of(memory, _cache, cpu.Mode);
-            hasEnded = IsOrdinary(ref cpu.State, memory, code) && Find(code, memory, cpu.State.Pc) is { Translated: > 0 } block
-                ? RunTranslated(cpu, memory, code, block, ref turn, out exit)
-                : StepOver(cpu, memory, ref turn, out exit);
+            hasEnded = IsOrdinary(ref cpu.State, memory, code) && Find(code, memory, cpu.State.Pc) is { } block
+                ? block.Translated > 0 ? RunTranslated(cpu, memory, code, block, ref turn, out exit) : StepOver(cpu, memory, code, ref turn, out exit)
+                : StepOver(cpu, memory, null, ref turn, out exit);
         }
         budget = turn.Left;
         cpu.Instructions += (ulong)(turn.Given - turn.Left);
@@ -118,7 +118,7 @@ public sealed unsafe class Translator : IEngine
                 exit = new EngineExit(ExitReason.SystemCall);
                 return true;
             case ExitKind.Interpret:
-                return StepOver(cpu, memory, ref turn, out exit);
+                return StepOver(cpu, memory, code, ref turn, out exit);
             default:
                 return false;
         }
@@ -195,11 +195,16 @@ public sealed unsafe class Translator : IEngine
             state.Registers[Rsi] -= (ulong)window;
     }
 
-    private bool StepOver(GuestCpu cpu, AddressSpace memory, ref Turn turn, out EngineExit exit)
+    /// <param name="code">Given when the instruction is part of a translation: as long as that lives, its bytes are the same.</param>
+    private bool StepOver(GuestCpu cpu, AddressSpace memory, SpaceCode? code, ref Turn turn, out EngineExit exit)
     {
         turn.Link = NoLink;
         turn.Interpreted++;
-        exit = _interpreter.Step(cpu, memory, ref turn.Left);
+        ulong pc = cpu.State.Pc;
+        Block? single = code?.Single(pc);
+        if (code is not null && single is null && (single = _interpreter.Single(cpu, memory)) is not null)
+            code.Note(single);
+        exit = _interpreter.Step(cpu, memory, single, ref turn.Left);
         return exit.Reason != ExitReason.Budget;
     }
 

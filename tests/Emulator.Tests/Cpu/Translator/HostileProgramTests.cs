@@ -178,6 +178,29 @@ public sealed class HostileProgramTests : IDisposable
         Assert.Equal(0x72Aul, _cpu.State.Registers[0]);
     }
 
+    [Theory]
+    [InlineData(0x7FFFF000, 0xFF0)]
+    [InlineData(0x7FFFF000, 0xFFC)]
+    [InlineData(0x80000000, 0x10)]
+    [InlineData(0xFFFFE000, 0x10)]
+    [InlineData(0xFFFFE000, 0xFF8)]
+    public void KnownAddressesAreNotExtendedWithTheirSign(ulong page, ulong offset)
+    {
+        Map(page, 0x2000, All);
+        byte[] address = BitConverter.GetBytes(page + offset);
+        Write(Code, a =>
+        {
+            a.db([0x48, 0xA1, .. address]); // MOV RAX, [address]
+            a.inc(rax);
+            a.db([0x48, 0xA3, .. address]); // MOV [address], RAX
+            a.int3();
+        });
+        Assert.True(_memory.TryWrite(new GuestAddress(page + offset), 0x1234_5678_9ABCul));
+        Assert.Equal(ExitReason.Breakpoint, Run().Reason);
+        Assert.True(_memory.TryRead(new GuestAddress(page + offset), out ulong value));
+        Assert.Equal(0x1234_5678_9ABDul, value);
+    }
+
     [Fact]
     public void JumpsIntoTheMiddleOfInstructionsRunWhatIsThere()
     {
