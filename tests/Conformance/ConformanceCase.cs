@@ -35,6 +35,9 @@ public sealed class ConformanceCase
     /// <summary>A project of tests/Guests/dotnet, with arguments after it.</summary>
     public string? Dotnet { get; set; }
 
+    /// <summary>The system that the program is built for when it runs in Vivarium, as GOOS has it; natively it is always Linux. Scripts find it in SYSTEM.</summary>
+    public string System { get; set; } = "linux";
+
     /// <summary>Options of <c>viv run</c>; the native run has no such thing.</summary>
     public List<string> Options { get; set; } = [];
 
@@ -54,13 +57,19 @@ public sealed class ConformanceCase
 
     public override string ToString() => Name;
 
-    public List<string> CommandLine(CaseFile file)
+    /// <summary>What Vivarium runs.</summary>
+    public List<string> CommandLine(CaseFile file) => CommandLine(file, System);
+
+    /// <summary>What the host runs.</summary>
+    public List<string> NativeCommandLine(CaseFile file) => CommandLine(file, "linux");
+
+    private List<string> CommandLine(CaseFile file, string system)
     {
         if ((Guest ?? Go ?? Dotnet) is { } guest)
         {
             string[] words = guest.Split(' ');
             List<string> start = Guest is not null ? [Repository.Guest(words[0], !Dynamic)]
-                : Go is not null ? [Repository.GoGuest(words[0])]
+                : Go is not null ? [Repository.GoGuest(words[0], system)]
                 : ["dotnet", Repository.DotnetGuest(words[0])];
             return [.. start, .. words[1..]];
         }

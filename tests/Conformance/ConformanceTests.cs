@@ -20,10 +20,10 @@ public sealed class ConformanceTests
         using var scratch = new Scratch(@case);
         List<string> commandLine = @case.CommandLine(file);
         // The test host ignores SIGPIPE, its caller perhaps others, and what it starts would inherit that.
-        Outcome native = await scratch.Run(["/usr/bin/env", "--default-signal", .. commandLine]);
+        Outcome native = await scratch.Run(["/usr/bin/env", "--default-signal", .. @case.NativeCommandLine(file)]);
         scratch.Fill();
         string before = scratch.Inventory();
-        Outcome emulated = await scratch.Run([Repository.Viv, "run", .. @case.Options, "--", .. commandLine]);
+        Outcome emulated = await scratch.Run([Repository.Viv, "run", "--env", $"SYSTEM={@case.System}", .. @case.Options, "--", .. commandLine]);
         if (KnownFailures.Contains(name))
         {
             Assert.True(native.ToString() != emulated.ToString(), $"{name} runs as natively now: take it off known-failures.txt");

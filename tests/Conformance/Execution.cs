@@ -42,6 +42,7 @@ internal sealed class Scratch : IDisposable
         start.Environment["LANG"] = "C.UTF-8";
         start.Environment["TZ"] = "UTC";
         start.Environment["TERM"] = "dumb";
+        start.Environment["SYSTEM"] = "linux";
         // Where scripts find guests' sources, and what ./test fetched.
         start.Environment["GUESTS"] = Path.Combine(Repository.Root, "tests", "Guests");
         start.Environment["CACHE"] = Path.Combine(Repository.Root, ".cache");

@@ -28,15 +28,17 @@ internal static class Repository
         return program;
     }
 
-    /// <summary>The program of the package <c>tests/Guests/go/NAME</c>; static, of the standard library alone.</summary>
-    public static string GoGuest(string name)
+    /// <summary>The program of the package <c>tests/Guests/go/NAME</c> for a system (GOOS); static, of the standard library alone. One name for all systems.</summary>
+    public static string GoGuest(string name, string system = "linux")
     {
         string sources = Path.Combine(Root, "tests", "Guests", "go");
-        string program = Path.Combine(Root, ".cache", "guests", "go-" + name);
+        string folder = Path.Combine(Root, ".cache", "guests", system == "linux" ? "" : system);
+        string program = Path.Combine(folder, "go-" + name);
         lock (BuildLock)
         {
+            Directory.CreateDirectory(folder);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < File.GetLastWriteTimeUtc(Path.Combine(sources, name, "main.go")))
-                Build(sources, "go", "build", "-trimpath", "-o", program, "./" + name);
+                Build(sources, "env", $"GOOS={system}", "go", "build", "-trimpath", "-o", program, "./" + name);
         }
         return program;
     }
