@@ -110,6 +110,15 @@ internal sealed class NodeProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Submits a job that is to be refused: with which status, and what the problem says.</summary>
+    public async Task<(HttpStatusCode Status, JsonElement Problem)> Refusal(string key, params string[] command)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, "jobs") { Content = JsonContent.Create(new { job = new { command } }) };
+        request.Headers.Add("Idempotency-Key", key);
+        using HttpResponseMessage response = await _http!.SendAsync(request);
+        return (response.StatusCode, await response.Content.ReadFromJsonAsync<JsonElement>());
+    }
+
     public async Task<HttpStatusCode> Post(string path)
     {
         using HttpResponseMessage response = await _http!.PostAsync(path, null);

@@ -1,7 +1,9 @@
 using System.Text;
 using System.Text.Json;
+using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 using Vivarium.Nodes.Client;
+using Vivarium.Nodes.Http;
 using Vivarium.Nodes.Http.Contract;
 using Xunit;
 
@@ -54,6 +56,25 @@ public sealed class JobApiTests(ApiNode node) : IClassFixture<ApiNode>
         for (; page.Next is { } next; seen.AddRange(page.Jobs.Select(job => job.Id)))
             page = await node.Client.Get($"jobs?label=many=yes&limit=10&after={next}", ApiJson.Default.JobList);
         Assert.Equal(first.GetProperty("jobs").EnumerateArray().Select(id => id.GetString()).Order(), seen.Order());
+    }
+
+    [Fact]
+    public async Task A_submission_that_broke_off_is_completed_under_its_key()
+    {
+        int calls = 0;
+        NodeServices failing = node.Services with
+        {
+            Submit = (id, spec) => ++calls > 3 ? Task.FromException(new StoreUnavailableException("the store is away")) : node.Services.Submit(id, spec),
+        };
+        (ApiServer? server, _) = await ApiServer.Start(failing);
+        const string body = "{\"job\":{\"command\":[\"/bin/true\"],\"labels\":{\"broken\":\"off\"}},\"count\":6}";
+        (int status, JsonElement problem) = await node.Send("POST", server!.Address + "/api/v1/jobs", body, ("Idempotency-Key", "broken"));
+        Assert.Equal((503, true), (status, problem.GetProperty("retryable").GetBoolean()));
+        await server.DisposeAsync();
+        (status, JsonElement answer) = await node.Send("POST", "jobs", body, ("Idempotency-Key", "broken"));
+        Assert.Equal((202, 6), (status, answer.GetProperty("jobs").GetArrayLength()));
+        Assert.Equal(6, (await node.Client.Get("jobs?label=broken=off", ApiJson.Default.JobList)).Jobs.Count);
+        Assert.False((await node.Send("POST", "jobs", body, ("Idempotency-Key", "broken"))).Body.GetProperty("isNew").GetBoolean());
     }
 
     [Theory]

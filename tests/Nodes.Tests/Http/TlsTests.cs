@@ -46,6 +46,7 @@ public sealed class TlsTests : IDisposable
         Assert.Contains("cannot reach a node", refused.Error);
         var start = new System.Diagnostics.ProcessStartInfo(Path.Combine(Viv.Root, "viv"), ["submit", "--node", address, "--wait", "--", "/bin/echo", "over TLS"])
         {
+            WorkingDirectory = Viv.Root,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
