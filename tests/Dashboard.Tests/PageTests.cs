@@ -316,4 +316,29 @@ public sealed class PageTests(Stage stage)
     }
 
     private static Task<string> Background(Visit visit) => visit.Page.EvaluateAsync<string>("getComputedStyle(document.body).backgroundColor");
+
+    [Fact]
+    public async Task A_cluster_of_several_nodes_shows_who_holds_what_who_drains_and_who_has_left()
+    {
+        object NodeOf(string name, int running, int shards, bool drains, bool isMember) => new
+        {
+            name, address = "http://127.0.0.1:1", operatingSystem = "linux", architecture = "x64", cores = 16, memory = 64L << 30,
+            engines = (string[])["translator"], backends = (string[])["emulated"], labels = new { zone = Stage.Markup(1) },
+            capacity = 64, running, shards, isDraining = drains, isMember, seenAt = "2030-01-01T00:00:00Z",
+        };
+        object[] nodes = [NodeOf("one", 64, 32, false, true), NodeOf("two", 7, 31, true, true), NodeOf("three", 0, 0, false, false)];
+        var shards = Enumerable.Range(0, 64).Select(i => new { shard = i, owner = i == 63 ? null : i % 2 == 0 ? "one" : "two", epoch = 3 });
+        await using Visit visit = await Visit.Begin(stage, "#/suites", 1600, 1000, dark: true);
+        await visit.Page.RouteAsync("**/api/v1/nodes", route => route.FulfillAsync(new RouteFulfillOptions { Json = new { nodes } }));
+        await visit.Page.RouteAsync("**/api/v1/shards", route => route.FulfillAsync(new RouteFulfillOptions { Json = new { shards } }));
+        await visit.Press("g", "c");
+        ILocator rows = visit.Find("table[aria-label=Nodes] tbody tr");
+        await Expect(rows).ToHaveCountAsync(3);
+        await Expect(rows.Nth(1)).ToContainTextAsync("draining");
+        await Expect(rows.Nth(2)).ToContainTextAsync("left");
+        await Expect(visit.Find(".shards .nobody").First).ToHaveTextAsync("63");
+        await visit.Shows("71 / 128");
+        await visit.Shows("63 / 64");
+        await visit.Picture("cluster-several-dark");
+    }
 }

@@ -252,6 +252,10 @@ public abstract partial class StoreContract : IAsyncLifetime
         Assert.Equal(5, (await Ids(new JobQuery { Labels = new Dictionary<string, string> { ["suite"] = "b", ["os"] = "linux" } })).Count);
         Assert.Equal([jobs[1].Id, jobs[3].Id], await Ids(new JobQuery { Labels = named.Labels, NewestFirst = false, Limit = 2 }));
         Assert.Empty(await Ids(new JobQuery { Labels = new Dictionary<string, string> { ["suite"] = "c" } }));
+        Assert.Equal([jobs[1].Id, jobs[3].Id], await Ids(new JobQuery { Words = ["nightly", "linux"], NewestFirst = false, Limit = 2 }));
+        Assert.Equal([jobs[3].Id], await Ids(new JobQuery { Words = ["ightl"], Labels = named.Labels, Node = "a" }));
+        Assert.Empty(await Ids(new JobQuery { Words = ["nightly", "nowhere"] }));
+        Assert.Empty(await Ids(new JobQuery { Words = ["%", "NIGHTLY"] }));
         Assert.Equal(new Dictionary<JobState, long> { [JobState.Queued] = 9, [JobState.Running] = 1 }, await _store.Count());
         Assert.Equal(new Dictionary<JobState, long> { [JobState.Queued] = 5 }, await _store.Count(Spec.Labels));
         JobSummary summary = (await _store.List(new JobQuery { Name = "nightly" })).Jobs[0];
