@@ -21,6 +21,9 @@ public abstract record JobCommand
 
     /// <summary>Asks what the job's processes are doing; the reply's text is JSON.</summary>
     public sealed record Inspect : JobCommand;
+
+    /// <summary>Asks for the trace as far as it is; the reply's content is a trace file.</summary>
+    public sealed record Trace : JobCommand;
 }
 
 /// <summary>The signals a user's terminal or session sends, neutral of any system's numbers.</summary>
@@ -55,6 +58,9 @@ public enum JobReplyKind
 /// <summary>The answer to a <see cref="JobCommand"/>.</summary>
 public sealed record JobReply(JobReplyKind Kind, string? Text = null)
 {
+    /// <summary>What was asked for, when that is no text.</summary>
+    public byte[]? Content { get; init; }
+
     public static JobReply Done { get; } = new(JobReplyKind.Done);
 
     public static JobReply Unknown { get; } = new(JobReplyKind.Unknown);

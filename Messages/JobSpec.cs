@@ -185,6 +185,9 @@ public sealed record JobSpec
 
     public TraceSettings Tracing { get; init; } = new();
 
+    /// <summary>What goes wrong with its calls on purpose.</summary>
+    public IReadOnlyList<CallFault> Faults { get; init; } = [];
+
     /// <summary>A name for people; jobs may share one.</summary>
     public string? Name { get; init; }
 

@@ -46,6 +46,14 @@ public sealed class CallHistogram
         }
     }
 
+    /// <summary>The same values in a histogram of their own.</summary>
+    public CallHistogram Copy()
+    {
+        var copy = new CallHistogram();
+        copy.Add(this);
+        return copy;
+    }
+
     /// <summary>How many values do not exceed a power of two.</summary>
     public ulong CountUpTo(int power)
     {

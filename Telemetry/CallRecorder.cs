@@ -48,11 +48,17 @@ public sealed class CallRecorder : ICallSink
     /// <summary>Real time less the world's monotonic time, as they were at the start: a step of the host's clock moves no span.</summary>
     public long ToRealtime { get; private set; }
 
+    /// <summary>The world's monotonic time at the start.</summary>
+    public long AttachedAt { get; private set; }
+
     /// <summary>Begins with the world's processes, which must not have run yet.</summary>
-    public void Attach(World world)
+    /// <param name="world">The world.</param>
+    /// <param name="realtime">The host's real time, nanoseconds since 1970 UTC: a world with a time of its own is placed there as well.</param>
+    public void Attach(World world, long realtime)
     {
         _world = world;
-        ToRealtime = world.Clock.Realtime - world.Clock.Monotonic;
+        AttachedAt = world.Clock.Monotonic;
+        ToRealtime = realtime - AttachedAt;
         Ring.Attach(world.Clock);
         if (Folder is null)
             return;

@@ -38,6 +38,12 @@ public sealed record EmulatorServices
 
     /// <summary>Takes what was recorded of a job when it is over, on its worker. Must return soon, and not throw.</summary>
     public Action<Telemetry.Traces.TraceRecording>? Traces { get; init; }
+
+    /// <summary>Takes the same of a job that goes on, now and then; its document is made. Null = nobody wants it.</summary>
+    public Action<Telemetry.Traces.TraceRecording>? UnfinishedTraces { get; init; }
+
+    /// <summary>Makes a file of a trace on a thread of the host's and hands it over; null = traces of running jobs cannot be had.</summary>
+    public Action<Telemetry.Traces.TraceDocument, Action<byte[]>>? PackTrace { get; init; }
 }
 
 /// <summary>Runs jobs in emulated worlds.</summary>

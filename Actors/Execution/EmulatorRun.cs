@@ -33,6 +33,8 @@ internal sealed class EmulatorRun : IJobRun
     private long _ranAt;
     private JobResult? _result;
     private readonly List<Action<JobReply>> _questions = [];
+    private long _checkpointAt;
+    private string? _badFault;
     private bool _isStarted;
     private bool _isOver;
 
@@ -48,6 +50,7 @@ internal sealed class EmulatorRun : IJobRun
             _recorder = new CallRecorder(spec.Tracing.Level, spec.Clock == ClockKind.Real ? services.Ticks : null);
         _createdAt = QueuedAt = services.Clock.Realtime;
         _network = new JobNetwork(spec.Network, services);
+        _checkpointAt = FirstCheckpoint;
         _engine = Engines.Of(spec.Engine);
         _engineBefore = _engine.Statistics;
         _world = new World(new WorldSpec
@@ -62,6 +65,8 @@ internal sealed class EmulatorRun : IJobRun
             Woken = () => Woken?.Invoke(),
             Observer = _listing,
             Calls = _recorder?.Ring,
+            Identity = TraceIdentity.Of(id, Context).ToBytes(),
+            Faults = [.. spec.Faults.Select(Plan)],
             Links = _network.Links,
             Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,
             RootPath = spec.RootFilesystem ?? "/",
@@ -69,9 +74,17 @@ internal sealed class EmulatorRun : IJobRun
         });
     }
 
+    /// <summary>When a job that goes on hands over its trace for the first time, nanoseconds of its run; then when it has run twice as long.</summary>
+    private const long FirstCheckpoint = 5_000_000_000;
+
     public event Action? Woken;
 
     public long QueuedAt { private get; set; }
+
+    public JobResult StoppedBy
+    {
+        set => _result ??= value;
+    }
 
     public JobResult Result => (_result ?? new JobResult { End = JobEnd.Broken }) with { Usage = Usage };
 
@@ -81,11 +94,15 @@ internal sealed class EmulatorRun : IJobRun
         {
             _isStarted = true;
             _result = Start();
-            _ranAt = _services.Clock.Realtime;
+            // A virtual clock begins with the world: its records are placed where that was.
+            _ranAt = _spec.Clock == ClockKind.Virtual && _recorder is { } recorder ? recorder.ToRealtime + recorder.AttachedAt : _services.Clock.Realtime;
             if (_result is not null)
                 return RunState.Done;
         }
-        switch (_world.Run(quantum))
+        WorldState state = _world.Run(quantum);
+        if (state != WorldState.Over)
+            Checkpoint();
+        switch (state)
         {
             case WorldState.Over:
                 _result = Describe(_world.Result);
@@ -112,6 +129,9 @@ internal sealed class EmulatorRun : IJobRun
                 return;
             case JobCommand.Inspect:
                 Ask(reply, () => new JobReply(JobReplyKind.Done, WorldInspector.Describe(_world, _id)));
+                return;
+            case JobCommand.Trace:
+                AskTrace(reply);
                 return;
             default:
                 reply(new JobReply(JobReplyKind.Refused, $"this backend knows no {command.GetType().Name}"));
@@ -169,6 +189,58 @@ internal sealed class EmulatorRun : IJobRun
         return JobReply.Done;
     }
 
+    /// <summary>The trace so far: put together between two quanta, written elsewhere.</summary>
+    private void AskTrace(Action<JobReply> reply)
+    {
+        if (_spec.Tracing.Level == TraceLevel.Off || _services.PackTrace is not { } pack)
+        {
+            reply(new JobReply(JobReplyKind.Refused, "the job runs without a trace"));
+            return;
+        }
+        TraceDocument? document = null;
+        Ask(
+            answer =>
+            {
+                if (document is null)
+                    reply(answer);
+                else
+                    pack(document, file => reply(JobReply.Done with { Content = file }));
+            },
+            () =>
+            {
+                document = Recording(isUnfinished: true).Document;
+                return JobReply.Done;
+            });
+    }
+
+    /// <summary>Hands over what there is of the trace of a job that runs for long: should its node die, that is left.</summary>
+    private void Checkpoint()
+    {
+        if (_services.UnfinishedTraces is not { } keep || _spec.Tracing.Level == TraceLevel.Off || _services.Clock.Realtime - _ranAt < _checkpointAt)
+            return;
+        _checkpointAt *= 2;
+        TraceRecording recording = Recording(isUnfinished: true);
+        // Made here, where nothing is recorded meanwhile.
+        _ = recording.Document;
+        keep(recording);
+    }
+
+    private TraceRecording Recording(bool isUnfinished)
+    {
+        _recorder!.Ring.Flush();
+        return new TraceRecording(_id, _spec, Result, _recorder, Context)
+        {
+            IsUnfinished = isUnfinished,
+            Node = _services.Node,
+            Queued = QueuedAt,
+            Started = _createdAt,
+            Ran = _ranAt == 0 ? _services.Clock.Realtime : _ranAt,
+            Ended = HasTimeOfItsOwn ? _recorder.ToRealtime + _world.Clock.Monotonic : _services.Clock.Realtime,
+        };
+    }
+
+    private bool HasTimeOfItsOwn => _spec.Clock == ClockKind.Virtual && _ranAt != 0;
+
     public void Dispose()
     {
         RefuseQuestions();
@@ -177,14 +249,7 @@ internal sealed class EmulatorRun : IJobRun
         if (_recorder is null || _services.Traces is not { } traces || _spec.Tracing.Level == TraceLevel.Off)
             return;
         _recorder.Complete();
-        traces(new TraceRecording(_id, _spec, Result, _recorder, Context)
-        {
-            Node = _services.Node,
-            Queued = QueuedAt,
-            Started = _createdAt,
-            Ran = _ranAt == 0 ? _services.Clock.Realtime : _ranAt,
-            Ended = _services.Clock.Realtime,
-        });
+        traces(Recording(isUnfinished: false));
     }
 
     private TraceContext Context => TraceContext.Of(_id, _spec.Seed, _spec.Tracing.Parent);
@@ -218,9 +283,22 @@ internal sealed class EmulatorRun : IJobRun
         Evictions = done.Evictions,
     };
 
+    private PlannedFault Plan(CallFault fault)
+    {
+        const int Numbers = 2048;
+        int number = Enumerable.Range(0, Numbers).FirstOrDefault(number => LinuxPersonality.Instance.CallName(number) == fault.Call, -1);
+        if (number < 0)
+            _badFault ??= $"there is no call named {fault.Call}";
+        if (!Enum.TryParse(fault.Error ?? nameof(Errno.None), out Errno error) || !Enum.IsDefined(error))
+            _badFault ??= $"there is no error named {fault.Error}";
+        return new PlannedFault(number, fault.Nth, fault.Percent, fault.Delay.Ticks * 100, error);
+    }
+
     /// <summary>Sets the world up and starts the program; null when it runs.</summary>
     private JobResult? Start()
     {
+        if (_badFault is not null)
+            return JobResult.NotStarted(JobFailure.BadSetup, _badFault);
         if (_world.MountTree() is { } problem)
             return JobResult.NotStarted(JobFailure.BadSetup, problem);
         if (_network.Publish(_world) is { } taken)
@@ -233,7 +311,7 @@ internal sealed class EmulatorRun : IJobRun
             return JobResult.NotStarted(JobFailure.BadSetup, $"no such directory in the guest: {_spec.WorkingDirectory}");
         if (PlaceFiles(context) is { } refused)
             return JobResult.NotStarted(JobFailure.BadSetup, refused);
-        _recorder?.Attach(_world);
+        _recorder?.Attach(_world, _services.Clock.Realtime);
         GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
         AttachStreams(thread.Process);
         return ProgramStarter.Start(_world, thread, Traced(), _listing);

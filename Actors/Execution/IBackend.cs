@@ -31,6 +31,14 @@ public interface IJobRun : IDisposable
         }
     }
 
+    /// <summary>How the job ended, when that was not its program's doing: told before <see cref="IDisposable.Dispose"/>, for its trace.</summary>
+    JobResult StoppedBy
+    {
+        set
+        {
+        }
+    }
+
     /// <summary>Passes a command on. The reply is called once, from any thread.</summary>
     void Deliver(JobCommand command, Action<JobReply> reply);
 

@@ -8,6 +8,12 @@ public interface IWork
     RunState Run(long quantum);
 }
 
+/// <summary>What workers did.</summary>
+/// <param name="Runnable">Runs that wait for a turn now.</param>
+/// <param name="Switches">Turns that were another run's than the one before.</param>
+/// <param name="Busy">Nanoseconds of turns, of all threads together.</param>
+public readonly record struct WorkerStatistics(int Runnable, long Turns, long Switches, long Busy);
+
 /// <summary>
 /// Shares a few host threads among many runs (design decision 1): a worker takes the run that waited longest, runs it for a
 /// quantum, and puts it back, to sleep, or away. A sleeping run costs no thread. The threads themselves are handed in: each calls
@@ -22,6 +28,35 @@ public sealed class WorkerPool(IClock clock, long quantum)
     private PriorityQueue<Ticket, long>? _sleeping;
     private bool _stopped;
 
+    private long _turns, _switches, _busy;
+    private Ticket? _last;
+
+    /// <summary>What was done so far.</summary>
+    public WorkerStatistics Statistics
+    {
+        get
+        {
+            lock (_gate)
+                return new WorkerStatistics(_ready.Count, _turns, _switches, _busy);
+        }
+    }
+
+    /// <summary>A turn of work, and what becomes of it.</summary>
+    private void RunTurn(Ticket ticket)
+    {
+        long start = clock.Monotonic;
+        RunState state = ticket.Work.Run(quantum);
+        long end = clock.Monotonic;
+        lock (_gate)
+        {
+            _turns++;
+            _switches += ReferenceEquals(_last, ticket) ? 0 : 1;
+            _last = state.IsDone ? null : ticket;
+            _busy += end - start;
+            PutBack(ticket, state);
+        }
+    }
+
     /// <summary>Makes work known; it waits until it is woken.</summary>
     public Ticket Add(IWork work) => new(this, work);
 
@@ -29,22 +64,14 @@ public sealed class WorkerPool(IClock clock, long quantum)
     public void Work()
     {
         while (Take() is { } ticket)
-        {
-            RunState state = ticket.Work.Run(quantum);
-            lock (_gate)
-                PutBack(ticket, state);
-        }
+            RunTurn(ticket);
     }
 
     /// <summary>Runs what is ready on the calling thread until nothing is.</summary>
     public void WorkReady()
     {
         while (Take(waits: false) is { } ticket)
-        {
-            RunState state = ticket.Work.Run(quantum);
-            lock (_gate)
-                PutBack(ticket, state);
-        }
+            RunTurn(ticket);
     }
 
     /// <summary>
@@ -54,11 +81,7 @@ public sealed class WorkerPool(IClock clock, long quantum)
     public void WorkUntil(Task task)
     {
         while (Take(waits: true, task) is { } ticket)
-        {
-            RunState state = ticket.Work.Run(quantum);
-            lock (_gate)
-                PutBack(ticket, state);
-        }
+            RunTurn(ticket);
     }
 
     /// <summary>Lets every <see cref="Work"/> return after the quantum under way.</summary>

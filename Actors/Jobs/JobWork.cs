@@ -126,6 +126,8 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
         }
         foreach ((_, Action<JobReply> reply) in early)
             reply(JobReply.NotRunning);
+        if (run is not null && !_isAbandoned)
+            run.StoppedBy = result;
         run?.Dispose();
         output.Complete();
         if (!_isAbandoned)

@@ -47,6 +47,20 @@ public sealed class CallContext(GuestThread thread)
 
     internal int WokenByProcess { get; set; }
 
+    /// <summary>The other world that made that call; null = this one.</summary>
+    internal byte[]? WokenByWorld { get; set; }
+
+    internal int WokenBySent { get; set; }
+
+    /// <summary>Its place among the calls that sent something to another world, from 1; 0 = it did not.</summary>
+    internal int Sent { get; set; }
+
+    /// <summary>Null: no fault was looked for yet; else the time until which the call is held up, 0 = not at all.</summary>
+    internal long? HeldUntil { get; set; }
+
+    /// <summary>What it fails with instead of being done.</summary>
+    internal Errno PlannedError { get; set; }
+
     internal byte[]? Subject { get; set; }
 
     internal byte[]? Data { get; set; }
@@ -59,6 +73,9 @@ public sealed class CallContext(GuestThread thread)
         BlockedTime = 0;
         WokenBy = 0;
         WokenByProcess = 0;
+        WokenByWorld = null;
+        WokenBySent = 0;
+        Sent = 0;
         Subject = null;
         Data = null;
     }
@@ -89,6 +106,7 @@ public sealed class CallContext(GuestThread thread)
         _startedAt = null;
         Interrupted = false;
         IsScreened = false;
+        HeldUntil = null;
         Progress = 0;
         State = null;
         Deadline = null;

@@ -191,7 +191,18 @@ public sealed partial class GuestThread
         GuestThread? waker = world.IsInHandler ? world.Current : null;
         Call.WokenBy = waker?.Call.Sequence ?? 0;
         Call.WokenByProcess = waker?.Process.Id ?? 0;
+        (Call.WokenByWorld, Call.WokenBySent) = (null, 0);
+        if (waker is null && world.Cause is { } cause)
+            (Call.WokenBy, Call.WokenByProcess, Call.WokenByWorld, Call.WokenBySent) = (cause.Sequence, cause.Process, cause.World, cause.Sent);
         world.Enqueue(this);
+    }
+
+    /// <summary>Holds the call up until a time; that is no wait of its own.</summary>
+    internal void Hold(long until)
+    {
+        State = ThreadState.Parked;
+        ContextSwitches++;
+        _deadline = Process.World.Schedule(until, Wake);
     }
 
     internal void LeaveSources()

@@ -274,6 +274,8 @@ public sealed partial class World
         InvalidInstruction = (pc, bytes[..length], thread.Cpu.Architecture);
     }
 
+    private readonly CallFaults? _faults;
+
     /// <summary>Runs the handler of the call under way, for the first time or again.</summary>
     private void ContinueCall(GuestThread thread)
     {
@@ -281,6 +283,12 @@ public sealed partial class World
         call.Sources.Clear();
         if (call.ParkedAt != 0)
             Calls?.Unpark(call);
+        if (_faults is not null && _faults.Strikes(thread, out CallResult fault))
+        {
+            if (fault.Outcome == CallOutcome.Error)
+                FinishCall(thread, fault);
+            return;
+        }
         IsInHandler = true;
         CallResult result = Personality.Dispatch(call);
         if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)

@@ -25,6 +25,7 @@ public sealed partial class World : IDisposable
         Accountant = new MemoryAccountant(spec.MemoryLimit) { IsRepeatable = spec.IsVirtualTime };
         Futexes = new FutexTable();
         PiLocks = new PiLocks();
+        _faults = spec.Faults.Count == 0 ? null : new CallFaults(spec.Faults, spec.Seed);
     }
 
     public IClock Clock => _clock;
@@ -78,6 +79,29 @@ public sealed partial class World : IDisposable
 
     /// <summary>Where calls are recorded; null = nowhere.</summary>
     internal Records.CallRing? Calls => _spec.Calls;
+
+    /// <summary>The call of another world whose packet is being received; null at any other time.</summary>
+    internal Records.CallOrigin? Cause { get; private set; }
+
+    private int _sent;
+
+    /// <summary>The call that sends something to another world now; null = none does, or its world has no name for others.</summary>
+    internal Records.CallOrigin? Origin()
+    {
+        if (!IsInHandler || _spec.Identity is not { } identity || Current is not { Call: { Sequence: not 0 } call })
+            return null;
+        if (call.Sent == 0)
+            call.Sent = ++_sent;
+        return new Records.CallOrigin(identity, call.Sequence, call.Process.Id, call.Sent);
+    }
+
+    /// <summary>Takes what came over a link to other worlds, from any thread.</summary>
+    internal void PostPacket(Net.Devices.NetDevice device, byte[] bytes, Records.CallOrigin? origin) => Post(() =>
+    {
+        Cause = origin;
+        Packets.Add(device, bytes);
+        Cause = null;
+    });
 
     public IPersonality Personality => _spec.Personality;
 

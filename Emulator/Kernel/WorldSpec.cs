@@ -35,6 +35,12 @@ public sealed record WorldSpec
     /// <summary>Takes a record of every call, when set.</summary>
     public Records.CallRing? Calls { get; init; }
 
+    /// <summary>What other worlds' records call this one; null = nothing, and what it sends has no origin.</summary>
+    public byte[]? Identity { get; init; }
+
+    /// <summary>What goes wrong on purpose.</summary>
+    public IReadOnlyList<PlannedFault> Faults { get; init; } = [];
+
     /// <summary>The guest's "/": a directory or archive of the host.</summary>
     public string RootPath { get; init; } = "/";
 

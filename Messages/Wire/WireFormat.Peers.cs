@@ -27,6 +27,9 @@ public static partial class WireFormat
             case Messages.JobCommand.Inspect:
                 wire.Inspect = new InspectCommand();
                 break;
+            case Messages.JobCommand.Trace:
+                wire.Trace = new TraceCommand();
+                break;
             default:
                 throw new ArgumentException($"no wire format for {command.GetType().Name}", nameof(command));
         }
@@ -46,6 +49,7 @@ public static partial class WireFormat
                 wire.Kill.Number, wire.Kill.HasProcess ? new Guid(wire.Kill.Process.Span, bigEndian: true) : null),
             ForwardedCommand.CommandOneofCase.Resize => new Messages.JobCommand.Resize(wire.Resize.Columns, wire.Resize.Rows),
             ForwardedCommand.CommandOneofCase.Inspect => new Messages.JobCommand.Inspect(),
+            ForwardedCommand.CommandOneofCase.Trace => new Messages.JobCommand.Trace(),
             _ => null,
         };
         return (wire.Shard, id, command);
@@ -56,12 +60,20 @@ public static partial class WireFormat
         var wire = new CommandReply { Kind = (int)reply.Kind };
         if (reply.Text is not null)
             wire.Text = reply.Text;
+        if (reply.Content is not null)
+            wire.Content = ByteString.CopyFrom(reply.Content);
         return wire.ToByteArray();
     }
 
     public static JobReply ReadReply(ReadOnlySpan<byte> bytes)
     {
         CommandReply wire = CommandReply.Parser.ParseFrom(bytes);
-        return new JobReply((JobReplyKind)wire.Kind, wire.HasText ? wire.Text : null);
+        return new JobReply((JobReplyKind)wire.Kind, wire.HasText ? wire.Text : null) { Content = wire.HasContent ? wire.Content.ToByteArray() : null };
     }
+
+    /// <summary>Asks a node for the trace of a job.</summary>
+    public static byte[] WriteTraceRequest(JobId id) => new TraceRequest { Job = ByteString.CopyFrom(id.Value.ToByteArray(bigEndian: true)) }.ToByteArray();
+
+    /// <exception cref="ArgumentException">It names no job.</exception>
+    public static JobId ReadTraceRequest(ReadOnlySpan<byte> bytes) => new(new Guid(TraceRequest.Parser.ParseFrom(bytes).Job.Span, bigEndian: true));
 }

@@ -34,6 +34,7 @@ public static partial class WireFormat
         wire.Binds.AddRange(spec.Binds.Select(static bind => new BindMount { Source = bind.Source, Target = bind.Target, Writable = bind.Writable }));
         wire.Files.AddRange(spec.Files.Select(static file => new GuestFile { Path = file.Path, Content = ByteString.CopyFrom(file.Content), Mode = file.Mode }));
         wire.Labels.Add(spec.Labels.ToDictionary());
+        wire.Faults.AddRange(spec.Faults.Select(static fault => fault.ToString()));
         if (spec.Limits.Timeout is { } timeout)
             wire.Limits.TimeoutTicks = timeout.Ticks;
         if (spec.RootFilesystem is not null)
@@ -85,6 +86,7 @@ public static partial class WireFormat
             Image = wire.HasImage ? wire.Image : null,
             Backend = wire.Backend,
             Input = wire.Input.ToByteArray(),
+            Faults = [.. wire.Faults.Select(static fault => CallFault.Parse(fault, out string? error) ?? throw new ArgumentException(error, nameof(bytes)))],
             Files = [.. wire.Files.Select(static file => new Messages.GuestFile(file.Path, file.Content.ToByteArray(), file.Mode))],
         };
     }

@@ -4,6 +4,7 @@ using System.Net.Security;
 using Vivarium.Actors.Jobs;
 using Vivarium.Messages;
 using Vivarium.Messages.Wire;
+using Vivarium.Telemetry.Traces;
 
 namespace Vivarium.Nodes.Cluster;
 
@@ -43,6 +44,31 @@ internal sealed class PeerClient : IPeers, IDisposable
 
     /// <summary>Asks a node to drain and leave; false when it cannot be reached.</summary>
     public async ValueTask<bool> Drain(NodeDescription node) => await Post(node, PeerServer.DrainPath, []).ConfigureAwait(false) is not null;
+
+    /// <summary>The trace of a job that ran on a node; null when the node cannot be reached.</summary>
+    public async Task<TraceAnswer?> Trace(NodeDescription node, JobId id, CancellationToken stop)
+    {
+        if (node.PeerAddress is null)
+            return null;
+        try
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(new Uri(node.PeerAddress), PeerServer.TracesPath)) { Content = new ByteArrayContent(WireFormat.WriteTraceRequest(id)), Version = HttpVersion.Version20 };
+            request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
+            // Traces are large: only the answer's beginning has to come soon.
+            using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop).ConfigureAwait(false);
+            byte[] body = await response.Content.ReadAsByteArrayAsync(stop).ConfigureAwait(false);
+            return response.StatusCode switch
+            {
+                HttpStatusCode.OK => new TraceAnswer(body, null),
+                HttpStatusCode.NotFound when body.Length > 0 => new TraceAnswer(null, System.Text.Encoding.UTF8.GetString(body)),
+                _ => new TraceAnswer(null, "it runs an older version that gives no traces away"),
+            };
+        }
+        catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException or IOException && !stop.IsCancellationRequested)
+        {
+            return null;
+        }
+    }
 
     public void Dispose() => _http.Dispose();
 

@@ -10,6 +10,7 @@ using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 using Vivarium.Messages.Wire;
 using Vivarium.Nodes.Hosting;
+using Vivarium.Telemetry.Traces;
 
 namespace Vivarium.Nodes.Cluster;
 
@@ -18,17 +19,20 @@ internal sealed class PeerServer : IAsyncDisposable
 {
     public const string JobsPath = "/peer/v1/jobs";
     public const string DrainPath = "/peer/v1/drain";
+    public const string TracesPath = "/peer/v1/traces";
 
     private const int LargestBody = 1 << 20;
 
     private readonly WebApplication _application;
     private readonly JobCluster _jobs;
+    private readonly ITraceSource _traces;
     private readonly Action _drain;
 
     /// <param name="drain">Called when another node asks this one to drain and leave.</param>
-    public PeerServer(NodeSettings settings, PeerIdentity identity, JobCluster jobs, Action drain)
+    public PeerServer(NodeSettings settings, PeerIdentity identity, JobCluster jobs, ITraceSource traces, Action drain)
     {
         _jobs = jobs;
+        _traces = traces;
         _drain = drain;
         NodeSettings.TryEndPoint(settings.PeerListen, out IPEndPoint? listen);
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -52,6 +56,7 @@ internal sealed class PeerServer : IAsyncDisposable
         _application.UseRouting();
         _application.MapMethods(JobsPath, ["POST"], Command);
         _application.MapMethods(DrainPath, ["POST"], Drain);
+        _application.MapMethods(TracesPath, ["POST"], Trace);
     }
 
     /// <exception cref="StoreRefusedException">It cannot listen there.</exception>
@@ -95,6 +100,26 @@ internal sealed class PeerServer : IAsyncDisposable
             return;
         }
         await context.Response.Body.WriteAsync(WireFormat.Write(reply)).ConfigureAwait(false);
+    }
+
+    /// <summary>A trace that is kept here; otherwise why it is not.</summary>
+    private async Task Trace(HttpContext context)
+    {
+        if (await ReadBody(context).ConfigureAwait(false) is not { } body)
+            return;
+        JobId id;
+        try
+        {
+            id = WireFormat.ReadTraceRequest(body);
+        }
+        catch (Exception wrong) when (wrong is IOException or ArgumentException)
+        {
+            context.Response.StatusCode = StatusCodes.Status400BadRequest;
+            return;
+        }
+        TraceAnswer answer = await _traces.Find(id.ToString(), context.RequestAborted).ConfigureAwait(false);
+        context.Response.StatusCode = answer.File is null ? StatusCodes.Status404NotFound : StatusCodes.Status200OK;
+        await context.Response.Body.WriteAsync(answer.File ?? System.Text.Encoding.UTF8.GetBytes(answer.Missing ?? "")).ConfigureAwait(false);
     }
 
     private async Task Drain(HttpContext context)

@@ -121,7 +121,9 @@ internal static class NodeCommand
         IsReady = () => node.IsReady,
         Translator = static () => EmulatorBackend.Translated,
         Traces = node.Traces,
-        Library = new Tracing.TraceLibrary(node.Traces),
+        Metrics = node.Metrics,
+        Library = new Tracing.TraceLibrary(node.Traces, node.ClusterTraces),
+        ClusterTraces = node.ClusterTraces,
         Report = Say,
     };
 

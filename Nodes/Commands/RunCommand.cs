@@ -169,6 +169,7 @@ internal static class RunCommand
         Engine = options.Engine,
         Clock = options.Clock,
         Seed = options.Seed,
+        Faults = options.Faults,
         Tracing = new TraceSettings
         {
             Listing = options.Listing,

@@ -8,6 +8,7 @@ internal sealed class RunOptions
 {
     private readonly List<BindMount> _binds = [];
     private readonly List<string> _environment = [];
+    private readonly List<CallFault> _faults = [];
 
     private readonly bool _isSubmitted;
 
@@ -30,6 +31,7 @@ internal sealed class RunOptions
             new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: translator (default) or interpreter.", SetEngine),
             new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
             new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
+            new("Machine", "--fault", OptionForm.Value, "CALL[@N|%P]=TIME|ERROR", "Let calls go wrong: fsync@57=50ms makes the 57th fsync take 50 ms longer,\nwrite%2=ENOSPC lets two writes in a hundred fail, chosen by the seed. May be repeated.", AddFault),
             new("Watching", "--strace", OptionForm.OptionalValue, "FILE", "List every system call on standard error or in FILE, as strace does.", SetListing),
             new("Watching", "--strace-summary", OptionForm.Flag, "", "Count and time calls by name, as strace -c does.", _ => Set(() => Summary = true)),
             new("Watching", "--trace", OptionForm.Value, "full|folded|off", "What is recorded of calls: full also keeps the bytes read and written. Default: folded.\nSpans go to OTEL_EXPORTER_OTLP_ENDPOINT (a collector, Jaeger) when that is set.", SetTrace),
@@ -63,6 +65,8 @@ internal sealed class RunOptions
     public ClockKind Clock { get; private set; }
 
     public ulong? Seed { get; private set; }
+
+    public IReadOnlyList<CallFault> Faults => _faults;
 
     public bool Listing { get; private set; }
 
@@ -211,6 +215,13 @@ internal sealed class RunOptions
         Listing = true;
         ListingFile = file.Length == 0 ? null : file;
         return null;
+    }
+
+    private string? AddFault(string text)
+    {
+        if (CallFault.Parse(text, out string? error) is { } fault)
+            _faults.Add(fault);
+        return error;
     }
 
     private string? SetTrace(string text)

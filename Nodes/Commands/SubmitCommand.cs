@@ -176,6 +176,7 @@ internal sealed class SubmitCommand
         Engine = _run.Engine,
         Clock = _run.Clock,
         Seed = _run.Seed,
+        Faults = _run.Faults.Count == 0 ? null : [.. _run.Faults.Select(static fault => fault.ToString())],
         Backend = _backend,
         Tracing = new TracingRequest { Listing = _run.Listing, Level = _run.TraceLevel, Parent = System.Environment.GetEnvironmentVariable("TRACEPARENT"), Counts = _run.Summary || _run.Statistics },
         Name = _name,

@@ -16,7 +16,7 @@ internal sealed class TraceCommand
         usage: viv trace FILE|JOB [OPTIONS]
 
         Tells what a job did and where its time went, from a file of viv run --trace-file or, by the job's identifier, from
-        the node that ran it.
+        the cluster; of a job that runs, as far as it is.
 
         """;
 
@@ -128,6 +128,8 @@ internal sealed class TraceCommand
     private void List(TraceDocument trace, Stream output)
     {
         new CallListing(trace, _filter, output).Write();
+        if (trace.Job.End == TraceRecording.Running)
+            Console.Error.WriteLine("viv: the job had not ended when this was recorded: later calls are missing");
         if (trace.LostRecords > 0)
             Console.Error.WriteLine($"viv: the first {Figures.Count(trace.LostRecords)} of {Figures.Count(trace.Job.Calls)} records had to make room and are not listed");
     }

@@ -8,6 +8,7 @@ using Vivarium.Nodes.Commands;
 using Vivarium.Nodes.Images;
 using Vivarium.Nodes.Native;
 using Vivarium.Nodes.Tracing;
+using Vivarium.Telemetry.Traces.Formats;
 
 namespace Vivarium.Nodes.Hosting;
 
@@ -24,6 +25,7 @@ internal sealed class NodeHost : IAsyncDisposable
 
     private readonly WorkerPool _workers;
     private readonly Timer _timer;
+    private readonly Timer _metricsTimer;
     private readonly PeerServer? _server;
     private readonly TaskCompletionSource _drainAsked = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _left = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -35,7 +37,9 @@ internal sealed class NodeHost : IAsyncDisposable
         Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Images = new ImageCatalog(store, settings.MaxImage, HostClock.Instance);
         _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
-        Traces = new NodeTraces(Path.Combine(settings.DataFolder, "traces"), TraceRoom, OtlpSettings.FromEnvironment(out _));
+        Traces = new NodeTraces(Path.Combine(settings.DataFolder, "traces"), TraceRoom, OtlpSettings.FromEnvironment(out _), settings.Name);
+        Metrics = new NodeMetrics(settings.Name, store, _workers, settings.Quantum, static () => EmulatorBackend.Translated, Traces);
+        _metricsTimer = new Timer(_ => Traces.Sender?.OfferMetrics(Metrics));
         var services = new JobServices(settings.Name, settings.AllowsNative ? new BackendChoice(Backend(), new NativeBackend()) : Backend(), _workers, HostClock.Instance, BugReport.Describe)
         {
             Preparation = new ImageCache(store, Path.Combine(settings.DataFolder, "images"), settings.MaxImage * CacheShare),
@@ -44,7 +48,8 @@ internal sealed class NodeHost : IAsyncDisposable
         var cluster = new ClusterSettings { Node = Describe(settings, apiAddress), Shards = settings.Shards, Lease = Lease };
         Peers = identity is null ? null : new PeerClient(identity);
         Cluster = new JobCluster(cluster, store, services, HostClock.Instance, Peers);
-        _server = identity is null ? null : new PeerServer(settings, identity, Cluster, () => _drainAsked.TrySetResult());
+        _server = identity is null ? null : new PeerServer(settings, identity, Cluster, Traces, () => _drainAsked.TrySetResult());
+        ClusterTraces = new ClusterTraces(settings.Name, Traces, store, (id, command) => new ValueTask<JobReply>(Cluster.Tell(id, command)), Peers);
         Cluster.Keeper.Replaced += () => _left.TrySetResult();
         _timer = new Timer(_ => Cluster.Tick());
     }
@@ -59,6 +64,12 @@ internal sealed class NodeHost : IAsyncDisposable
 
     /// <summary>The traces of the jobs that ran here.</summary>
     public NodeTraces Traces { get; }
+
+    /// <summary>What it tells in figures.</summary>
+    public NodeMetrics Metrics { get; }
+
+    /// <summary>The traces of all jobs, wherever they run or ran.</summary>
+    public ClusterTraces ClusterTraces { get; }
 
     public LeaseSettings Lease { get; }
 
@@ -93,6 +104,8 @@ internal sealed class NodeHost : IAsyncDisposable
         // Oftener than anything is due, so that what is late is only the timer's part.
         var interval = TimeSpan.FromTicks(node.Lease.Observation / 100 / 2);
         node._timer.Change(interval, interval);
+        if (node.Traces.Sender is not null)
+            node._metricsTimer.Change(OtlpSettings.MetricInterval(), OtlpSettings.MetricInterval());
         return node;
     }
 
@@ -123,6 +136,7 @@ internal sealed class NodeHost : IAsyncDisposable
             // The others find out by themselves.
         }
         await _timer.DisposeAsync().ConfigureAwait(false);
+        await _metricsTimer.DisposeAsync().ConfigureAwait(false);
         _workers.Stop();
         if (_server is not null)
             await _server.DisposeAsync().ConfigureAwait(false);
@@ -159,6 +173,8 @@ internal sealed class NodeHost : IAsyncDisposable
         Seeds = static () => (ulong)Random.Shared.NextInt64(),
         Node = Settings.Name,
         Traces = Traces.Take,
+        UnfinishedTraces = Traces.Take,
+        PackTrace = static (trace, done) => Task.Run(() => done(TraceFile.Write(trace))),
         Switches = HostSwitch.Join,
         Outside = HostNetwork.Instance,
         Publish = HostNetwork.Publish,

@@ -48,6 +48,7 @@ internal static class JobMapping
             Engine = request.Engine ?? EngineKind.Translator,
             Clock = request.Clock ?? ClockKind.Real,
             Seed = request.Seed,
+            Faults = request.Faults is { } faults ? [.. faults.Select(static fault => CallFault.Parse(fault, out string? error) ?? throw ApiException.BadField("$.job.faults", error!))] : [],
             Backend = request.Backend ?? JobSpec.EmulatedBackend,
             Tracing = request.Tracing is { } tracing
                 ? new TraceSettings { Counts = tracing.Counts, Listing = tracing.Listing, Level = tracing.Level ?? TraceLevel.Folded, Parent = tracing.Parent }
@@ -82,6 +83,7 @@ internal static class JobMapping
         Engine = spec.Engine,
         Clock = spec.Clock,
         Seed = spec.Seed,
+        Faults = spec.Faults.Count == 0 ? null : [.. spec.Faults.Select(static fault => fault.ToString())],
         Backend = spec.Backend,
         Tracing = spec.Tracing == new TraceSettings() ? null : new TracingRequest { Counts = spec.Tracing.Counts, Listing = spec.Tracing.Listing, Level = spec.Tracing.Level, Parent = spec.Tracing.Parent },
         Name = spec.Name,

@@ -1,11 +1,11 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 using Vivarium.Nodes.Commands;
 using Vivarium.Nodes.Http.Contract;
+using Vivarium.Telemetry.Metrics;
 
 namespace Vivarium.Nodes.Http;
 
@@ -35,7 +35,7 @@ internal static class NodeRoutes
             RawAnswer = ["text/plain"],
             Errors = [(503, "Not now.")],
         },
-        new("GET", "/metrics", Access.Read, "getMetrics", "Metrics in Prometheus' text format.", Metrics) { RawAnswer = ["text/plain"] },
+        new("GET", "/metrics", Access.Read, "getMetrics", "Metrics in Prometheus' text format, or as OpenMetrics, which has exemplars.", Metrics) { RawAnswer = ["text/plain", "application/openmetrics-text"] },
     ];
 
     private static async Task List(ApiCall call)
@@ -122,40 +122,18 @@ internal static class NodeRoutes
         await Plain(call, isReady ? 200 : 503, isReady ? "ready\n" : "draining\n").ConfigureAwait(false);
     }
 
-    /// <summary>Prometheus' text format, version 0.0.4.</summary>
+    /// <summary>Prometheus' text format, or OpenMetrics for those that ask for it.</summary>
     private static async Task Metrics(ApiCall call)
     {
-        var text = new StringBuilder();
-        IReadOnlyDictionary<string, long> jobs = await JobsByState(call.Node).ConfigureAwait(false);
-        Head(text, "vivarium_jobs", "gauge", "Jobs of the cluster by state.");
-        foreach ((string state, long count) in jobs)
-            text.Append(CultureInfo.InvariantCulture, $"vivarium_jobs{{state=\"{state}\"}} {count}\n");
-        Head(text, "vivarium_queue_length", "gauge", "Jobs of the cluster that wait for a worker.");
-        text.Append(CultureInfo.InvariantCulture, $"vivarium_queue_length {jobs.GetValueOrDefault("queued")}\n");
-        ClusterView view = await call.Node.Store.Observe().ConfigureAwait(false);
-        NodeRecord? self = view.Nodes.FirstOrDefault(node => node.Description.Name == call.Node.Settings.Name);
-        Head(text, "vivarium_node_running", "gauge", "Worlds of this node.");
-        text.Append(CultureInfo.InvariantCulture, $"vivarium_node_running {self?.Load.Running ?? 0}\n");
-        Head(text, "vivarium_node_shards", "gauge", "Shards this node owns.");
-        text.Append(CultureInfo.InvariantCulture, $"vivarium_node_shards {self?.Shards ?? 0}\n");
-        TranslatorUsage translator = call.Node.Translator();
-        foreach ((string name, long value) in ((string, long)[])
-            [("blocks", translator.Blocks), ("bytes", translator.Bytes), ("hits", translator.Hits), ("interpreted", translator.Interpreted), ("evictions", translator.Evictions)])
-        {
-            Head(text, $"vivarium_translator_{name}_total", "counter", "See docs/translator.md.");
-            text.Append(CultureInfo.InvariantCulture, $"vivarium_translator_{name}_total {value}\n");
-        }
-        call.Node.Traces?.WriteMetrics(text);
-        await Plain(call, 200, text.ToString()).ConfigureAwait(false);
+        MetricList metrics = await call.Node.Metrics!.Collect().ConfigureAwait(false);
+        bool openMetrics = call.Context.Request.Headers.Accept.ToString().Contains("application/openmetrics-text", StringComparison.Ordinal);
+        await Plain(call, 200, Prometheus.Write(metrics, openMetrics), openMetrics ? Prometheus.OpenMetricsType : Prometheus.TextType).ConfigureAwait(false);
     }
 
-    private static void Head(StringBuilder text, string name, string type, string help) =>
-        text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {help}\n# TYPE {name} {type}\n");
-
-    private static async Task Plain(ApiCall call, int status, string text)
+    private static async Task Plain(ApiCall call, int status, string text, string type = "text/plain; charset=utf-8")
     {
         call.Context.Response.StatusCode = status;
-        call.Context.Response.ContentType = "text/plain; charset=utf-8";
+        call.Context.Response.ContentType = type;
         await call.Context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(text), call.Cancelled).ConfigureAwait(false);
     }
 }

@@ -40,6 +40,12 @@ internal sealed record NodeServices
     /// <summary>The same, ready to be looked into.</summary>
     public Tracing.TraceLibrary? Library { get; init; }
 
+    /// <summary>What the node tells in figures.</summary>
+    public Tracing.NodeMetrics? Metrics { get; init; }
+
+    /// <summary>The traces of all jobs; null = there are none.</summary>
+    public Telemetry.Traces.ITraceSource? ClusterTraces { get; init; }
+
     /// <summary>Lines for the operator.</summary>
     public required Action<string> Report { get; init; }
 }

@@ -7,17 +7,17 @@ internal static class TraceRoutes
 {
     public static IReadOnlyList<Route> All { get; } =
     [
-        new("GET", "/jobs/{id}/trace", Access.Read, "readTrace", "The trace of a job that ended on this node, as viv trace reads it.", Read)
+        new("GET", "/jobs/{id}/trace", Access.Read, "readTrace", "The trace of a job as viv trace reads it, from the node that runs or ran it; of a job that runs, as far as it is.", Read)
         {
             RawAnswer = ["application/octet-stream"],
-            Errors = [(404, "This node has no trace of the job; the answer says what may be missing.")],
+            Errors = [(404, "There is no trace of the job to be had; the answer says why.")],
         },
     ];
 
     private static async Task Read(ApiCall call)
     {
         call.AllowQueries();
-        TraceAnswer answer = call.Node.Traces is { } traces
+        TraceAnswer answer = call.Node.ClusterTraces is { } traces
             ? await traces.Find(call.Job.ToString(), call.Cancelled).ConfigureAwait(false)
             : new TraceAnswer(null, "this node keeps no traces");
         if (answer.File is not { } file)

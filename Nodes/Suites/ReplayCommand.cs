@@ -20,6 +20,8 @@ internal static class ReplayCommand
         Add(words, "--engine", job.Engine == EngineKind.Interpreter ? "interpreter" : null);
         Add(words, "--clock", job.Clock == ClockKind.Virtual ? "virtual" : null);
         Add(words, "--seed", job.Seed?.ToString(CultureInfo.InvariantCulture));
+        foreach (string fault in job.Faults ?? [])
+            Add(words, "--fault", fault);
         Add(words, "--cwd", job.WorkingDirectory ?? "/");
         Add(words, "--user", $"{job.User}:{job.Group}");
         Add(words, "--memory", job.Memory?.ToString(CultureInfo.InvariantCulture));

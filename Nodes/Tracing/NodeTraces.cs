@@ -1,8 +1,6 @@
-using System.Globalization;
-using System.Text;
 using System.Threading.Channels;
 using Vivarium.Messages;
-using Vivarium.Telemetry;
+using Vivarium.Telemetry.Metrics;
 using Vivarium.Telemetry.Traces;
 using Vivarium.Telemetry.Traces.Formats;
 
@@ -20,15 +18,16 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     private readonly SpanSender? _sender;
     private readonly Channel<TraceRecording> _queue;
     private readonly Task _loop;
-    private readonly CallMetrics _metrics = new();
-
+    private readonly CallMetrics _metrics;
     private long _dropped;
 
     /// <param name="folder">Where traces are kept; made when it is missing. None are kept where that is not possible.</param>
     /// <param name="room">Bytes of them that are kept.</param>
     /// <param name="collector">Where spans go; null = nowhere.</param>
-    public NodeTraces(string folder, long room, OtlpSettings? collector)
+    /// <param name="node">The node's name.</param>
+    public NodeTraces(string folder, long room, OtlpSettings? collector, string node)
     {
+        _metrics = new CallMetrics(node);
         try
         {
             _packs = new TracePacks(folder, room);
@@ -53,22 +52,16 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     /// <summary>Takes what was recorded of a job, from any thread; never waits.</summary>
     public void Take(TraceRecording recording) => _queue.Writer.TryWrite(recording);
 
-    /// <summary>What goes to <c>/metrics</c>: calls of all jobs, what tracing lost, the collector, the run-time's memory.</summary>
-    public void WriteMetrics(StringBuilder text)
+    /// <summary>Calls of all jobs, what tracing lost, and the collector.</summary>
+    public void AddTo(MetricList metrics)
     {
-        _metrics.WriteTo(text);
-        Prometheus.Counter(text, "vivarium_traces_dropped_total", "Traces of jobs that were not kept.", Dropped);
-        if (_sender is not null)
-        {
-            Prometheus.Counter(text, "vivarium_spans_sent_total", "Spans that the collector has.", _sender.Sent);
-            Prometheus.Counter(text, "vivarium_spans_dropped_total", "Spans that had to make room, or that the collector refused.", _sender.Dropped);
-            Prometheus.Counter(text, "vivarium_spans_retries_total", "Requests to the collector that were sent again.", _sender.Retries);
-        }
-        Prometheus.Head(text, "vivarium_gc_collections_total", "counter", "Garbage collections of the node by generation.");
-        for (int generation = 0; generation <= GC.MaxGeneration; generation++)
-            text.Append(CultureInfo.InvariantCulture, $"vivarium_gc_collections_total{{generation=\"{generation}\"}} {GC.CollectionCount(generation)}\n");
-        Prometheus.Counter(text, "vivarium_gc_pause_seconds_total", "Time the node stood still for garbage collection.", GC.GetTotalPauseDuration().TotalSeconds);
-        Prometheus.Gauge(text, "vivarium_gc_heap_bytes", "The node's managed memory.", GC.GetTotalMemory(false));
+        _metrics.AddTo(metrics);
+        metrics.Counter("vivarium.traces.dropped", "Traces of jobs that were not kept.", Dropped);
+        if (_sender is null)
+            return;
+        metrics.Counter("vivarium.spans.sent", "Spans that the collector has.", _sender.Sent);
+        metrics.Counter("vivarium.spans.dropped", "Spans that had to make room, or that the collector refused.", _sender.Dropped);
+        metrics.Counter("vivarium.spans.retries", "Requests to the collector that were sent again.", _sender.Retries);
     }
 
     public Task<TraceAnswer> Find(string job, CancellationToken stop) => Task.FromResult(Find(job));
@@ -81,7 +74,7 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         {
             return _packs?.Read(id) is { } trace
                 ? new TraceAnswer(trace, null)
-                : new TraceAnswer(null, "this node has no trace of the job: it has not ended yet, ran elsewhere, ran with tracing off, or its trace had to make room");
+                : new TraceAnswer(null, "this node has no trace of the job: it ran elsewhere or with tracing off, or its trace had to make room or was lost with the node");
         }
         catch (IOException unreadable)
         {
@@ -120,10 +113,12 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     {
         await foreach (TraceRecording recording in _queue.Reader.ReadAllAsync().ConfigureAwait(false))
         {
+            if (!recording.IsUnfinished)
+                _metrics.Add(recording);
             if (!TryKeep(recording))
                 Interlocked.Increment(ref _dropped);
-            _metrics.Add(recording.Recorder);
-            _sender?.Offer(recording);
+            if (!recording.IsUnfinished)
+                _sender?.Offer(recording);
         }
     }
 

@@ -33,6 +33,12 @@ internal sealed record OtlpSettings
     /// <summary>The settings of the environment; null when it names no collector or forbids to export. <paramref name="error"/> says what is wrong with it.</summary>
     public static OtlpSettings? FromEnvironment(out string? error) => From(Environment.GetEnvironmentVariable, out error);
 
+    /// <summary>How often metrics are sent (OTEL_METRIC_EXPORT_INTERVAL, milliseconds).</summary>
+    public static TimeSpan MetricInterval() =>
+        int.TryParse(Environment.GetEnvironmentVariable("OTEL_METRIC_EXPORT_INTERVAL"), NumberStyles.None, CultureInfo.InvariantCulture, out int milliseconds) && milliseconds > 0
+            ? TimeSpan.FromMilliseconds(milliseconds)
+            : TimeSpan.FromMinutes(1);
+
     /// <summary>The same from variables by name.</summary>
     public static OtlpSettings? From(Func<string, string?> variable, out string? error)
     {

@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using Vivarium.Actors.Storage;
+using Vivarium.Telemetry.Metrics;
 using Vivarium.Telemetry.Otlp;
 using Vivarium.Telemetry.Traces;
 
@@ -61,6 +63,28 @@ internal sealed class SpanSender : IAsyncDisposable
             Add(new Item(_settings.Traces, body, spans));
         if (_settings.Metrics is { } metrics)
             Add(new Item(metrics, OtlpRequest.Metrics(trace), 0));
+    }
+
+    /// <param name="metrics">Figures of a node.</param>
+    /// <param name="node">Its name.</param>
+    /// <param name="start">When its counters began, nanoseconds since 1970 UTC.</param>
+    public void Offer(MetricList metrics, string node, long start)
+    {
+        if (_settings.Metrics is { } to)
+            Add(new Item(to, OtlpRequest.Metrics(metrics, node, start, NodeMetrics.Now()), 0));
+    }
+
+    /// <summary>Takes a node's figures; without the calls' durations, which go with each job. Never throws: the store may be away.</summary>
+    public async void OfferMetrics(NodeMetrics node)
+    {
+        try
+        {
+            Offer(await node.Collect().ConfigureAwait(false), node.Name, node.Start);
+        }
+        catch (Exception away) when (away is StoreUnavailableException or ObjectDisposedException)
+        {
+            // The next ones count from the start as well.
+        }
     }
 
     /// <summary>Sends one trace and waits for it, not long. Returns what is to be told, or null.</summary>

@@ -9,7 +9,9 @@ namespace Vivarium.Nodes.Tracing;
 /// The latest traces that somebody looked into, unpacked: looking at one takes many requests. A few, of bounded size; each is read once
 /// however many ask at the same time.
 /// </summary>
-internal sealed class TraceLibrary(NodeTraces traces)
+/// <param name="traces">Those of this node.</param>
+/// <param name="all">Those of all jobs.</param>
+internal sealed class TraceLibrary(NodeTraces traces, ITraceSource all)
 {
     private const int Most = 8;
 
@@ -42,7 +44,7 @@ internal sealed class TraceLibrary(NodeTraces traces)
 
     private async Task<(TraceIndex? Trace, string? Missing)> Read(JobId job)
     {
-        TraceAnswer answer = await traces.Find(job.ToString(), CancellationToken.None).ConfigureAwait(false);
+        TraceAnswer answer = await all.Find(job.ToString(), CancellationToken.None).ConfigureAwait(false);
         if (answer.File is not { } file)
             return (null, answer.Missing);
         return TraceFile.Read(file, out string? error) is { } document ? (new TraceIndex(document), null) : (null, error);
@@ -58,8 +60,8 @@ internal sealed class TraceLibrary(NodeTraces traces)
             bool isRead = node.Value.Reading.IsCompletedSuccessfully;
             TraceIndex? trace = isRead ? node.Value.Reading.Result.Trace : null;
             size += trace?.Size ?? 0;
-            // What is not there may come.
-            if ((isRead && trace is null) || node.Value.Reading.IsFaulted || (kept > 0 && (kept >= Most || size > Room)))
+            // What is not there may come, and what goes on goes on.
+            if ((isRead && (trace is null || trace.Trace.Job.End == TraceRecording.Running)) || node.Value.Reading.IsFaulted || (kept > 0 && (kept >= Most || size > Room)))
                 _entries.Remove(node);
             else
                 kept++;

@@ -105,6 +105,18 @@ public sealed class CallFolder
             process.JoinWithin(phase);
     }
 
+    /// <summary>The same calls folded as far, in a folder of its own: completing it changes nothing here.</summary>
+    public CallFolder Copy()
+    {
+        Dictionary<CallRun, CallRun> runs = [];
+        var copy = new CallFolder { _index = _index, _stride = _stride, OtherProcesses = OtherProcesses, Others = Others?.Copy(runs) };
+        foreach (ProcessFold process in _shown)
+            copy._shown.Add(process.Copy(runs));
+        foreach (SingleCall call in Singles())
+            copy._singles.Add(call.Index, new SingleCall(call.Record, call.Index, runs[call.Run]) { Reasons = call.Reasons });
+        return copy;
+    }
+
     private static int CountAt(List<ProcessFold> processes, long phase)
     {
         int count = 0;
@@ -118,8 +130,10 @@ public sealed class CallFolder
         long duration = record.Duration;
         if (duration > _slow.Floor && duration - record.Blocked > _slow.Floor)
             return true;
-        return record.Blocked > _blocked.Floor || (record.HasFailed && IsNewFailure(record)) || (_index & (_stride - 1)) == _stride - 1;
+        return record.Blocked > _blocked.Floor || (record.HasFailed && IsNewFailure(record)) || (_index & (_stride - 1)) == _stride - 1 || IsNamed(record);
     }
+
+    private static bool IsNamed(in CallRecord record) => record.Sent is > 0 and <= Traces.TraceIdentity.NamedCalls;
 
     private bool IsNewFailure(in CallRecord record) => _failures.Count < FailedBudget && !_failures.Contains((record.Number, record.Error));
 
@@ -131,7 +145,8 @@ public sealed class CallFolder
             Reasons = (busy > _slow.Floor ? SingleReasons.Slow : 0)
                 | (record.Blocked > _blocked.Floor ? SingleReasons.Blocked : 0)
                 | (record.HasFailed && IsNewFailure(record) ? SingleReasons.Failed : 0)
-                | ((_index & (_stride - 1)) == _stride - 1 ? SingleReasons.Sampled : 0),
+                | ((_index & (_stride - 1)) == _stride - 1 ? SingleReasons.Sampled : 0)
+                | (IsNamed(record) ? SingleReasons.Sent : 0),
         };
         _singles.Add(_index, call);
         SingleReasons reasons = call.Reasons;

@@ -19,6 +19,8 @@ public sealed class CallTally(int number)
 
     public long Longest { get; internal set; }
 
+    internal CallTally Copy() => (CallTally)MemberwiseClone();
+
     internal void Add(CallTally other)
     {
         Count += other.Count;
@@ -32,7 +34,7 @@ public sealed class CallTally(int number)
 /// <summary>Consecutive calls of one process, told as one: like calls, or a phase of mixed ones.</summary>
 public sealed class CallRun
 {
-    private readonly List<CallTally> _tallies = [];
+    private List<CallTally> _tallies = [];
     private CallRun? _mergedInto;
     private CallTally _last;
 
@@ -123,6 +125,14 @@ public sealed class CallRun
         FirstSequence = Math.Min(FirstSequence, next.FirstSequence);
         LastSequence = Math.Max(LastSequence, next.LastSequence);
         next._mergedInto = this;
+    }
+
+    internal CallRun Copy()
+    {
+        var copy = (CallRun)MemberwiseClone();
+        copy._tallies = [.. _tallies.Select(static tally => tally.Copy())];
+        copy._last = copy._tallies[0];
+        return copy;
     }
 
     private CallTally TallyOf(int number)

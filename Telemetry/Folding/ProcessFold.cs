@@ -105,6 +105,15 @@ public sealed class ProcessFold(int id, int parent, long start)
         _runs = Joined(phase);
     }
 
+    /// <summary>The same as a fold of its own; notes which run is which's copy.</summary>
+    internal ProcessFold Copy(Dictionary<CallRun, CallRun> copies)
+    {
+        var copy = new ProcessFold(Id, Parent, Start) { End = End, Executable = Executable, Arguments = Arguments, ExitCode = ExitCode, Signal = Signal, HasEnded = HasEnded, _phase = _phase };
+        foreach (CallRun run in _runs)
+            copy._runs.Add(copies[run] = run.Copy());
+        return copy;
+    }
+
     private List<CallRun> Joined(long phase)
     {
         List<CallRun> kept = [];

@@ -19,6 +19,9 @@ public enum SingleReasons
 
     /// <summary>One of a few, evenly spread.</summary>
     Sampled = 8,
+
+    /// <summary>One of the first that sent something to another world, whose spans may name it.</summary>
+    Sent = 16,
 }
 
 /// <summary>A call that is told by itself. It is not counted in the run that it happened in.</summary>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vivarium.Telemetry.Metrics;
 using Vivarium.Telemetry.Traces;
 
 namespace Vivarium.Telemetry.Otlp;
@@ -9,7 +10,7 @@ namespace Vivarium.Telemetry.Otlp;
 /// </summary>
 public static class OtlpRequest
 {
-    private const int InternalKind = 1, ErrorStatus = 2, Delta = 1;
+    private const int InternalKind = 1, ErrorStatus = 2, Delta = 1, Cumulative = 2;
 
     /// <summary>Spans in one request: collectors refuse messages past some megabytes.</summary>
     private const int MostSpans = 512;
@@ -47,6 +48,55 @@ public static class OtlpRequest
         writer.End(scopeMetrics);
         writer.End(resourceMetrics);
         return writer.Written;
+    }
+
+    /// <summary>A node's counters and gauges. Histograms of calls are left out: each job sends its own.</summary>
+    /// <param name="start">When the counters began; like <paramref name="now"/> nanoseconds since 1970 UTC.</param>
+    public static ReadOnlyMemory<byte> Metrics(MetricList metrics, string node, long start, long now)
+    {
+        var writer = new ProtoWriter();
+        int resourceMetrics = writer.Begin(1);
+        int resource = writer.Begin(1);
+        WriteAttributes(writer, 1, [new("service.name", "vivarium"), new("host.name", node), new("vivarium.node", node)]);
+        writer.End(resource);
+        int scopeMetrics = writer.Begin(2);
+        WriteScope(writer);
+        foreach (Metric metric in metrics.All)
+        {
+            if (metric.Kind != MetricKind.Histogram)
+                WriteMetric(writer, metric, start, now);
+        }
+        writer.End(scopeMetrics);
+        writer.End(resourceMetrics);
+        return writer.Written;
+    }
+
+    private static void WriteMetric(ProtoWriter writer, Metric metric, long start, long now)
+    {
+        int message = writer.Begin(2);
+        writer.Text(1, metric.Name);
+        writer.Text(2, metric.Help);
+        writer.Text(3, metric.Unit);
+        bool isCounter = metric.Kind == MetricKind.Counter;
+        // metrics.proto: Gauge is field 5 of Metric, Sum is 7.
+        int data = writer.Begin(isCounter ? 7 : 5);
+        foreach (MetricPoint point in metric.Points)
+        {
+            int inner = writer.Begin(1);
+            if (isCounter)
+                writer.Fixed(2, (ulong)start);
+            writer.Fixed(3, (ulong)now);
+            writer.Double(4, point.Value);
+            WriteAttributes(writer, 7, [.. point.Labels.Select(static label => new TraceAttribute(label.Name, label.Value))]);
+            writer.End(inner);
+        }
+        if (isCounter)
+        {
+            writer.Number(2, Cumulative);
+            writer.Bool(3, true);
+        }
+        writer.End(data);
+        writer.End(message);
     }
 
     private static ReadOnlyMemory<byte> Trace(TraceDocument trace, int first, int count)
@@ -93,7 +143,7 @@ public static class OtlpRequest
         foreach (TraceLink link in span.Links)
         {
             int inner = writer.Begin(13);
-            writer.Bytes(1, trace);
+            writer.Bytes(1, link.TraceId is { } other ? Convert.FromHexString(other) : trace);
             WriteId(writer, 2, link.Span);
             WriteAttributes(writer, 4, [new("vivarium.link", link.Reason)]);
             writer.End(inner);

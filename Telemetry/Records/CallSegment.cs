@@ -42,6 +42,12 @@ internal enum MoreParts : byte
     None = 0,
     Data = 1,
     Sequence = 2,
+
+    /// <summary>It sent something to another world.</summary>
+    Sent = 4,
+
+    /// <summary>Another world woke it.</summary>
+    World = 8,
 }
 
 /// <summary>What the last call of one number came to: the next one is told by what differs.</summary>

@@ -9,8 +9,8 @@ namespace Vivarium.Telemetry.Records;
 /// </summary>
 internal sealed class SegmentEncoder
 {
-    /// <summary>Most bytes of one record without its data: flags, twelve numbers and the six arguments with their mask.</summary>
-    private const int LongestRecord = 4 + (20 * VarInt.Longest);
+    /// <summary>Most bytes of one record without its data: flags, fourteen numbers and the six arguments with their mask.</summary>
+    private const int LongestRecord = 4 + (22 * VarInt.Longest);
 
     /// <summary>Beside the outcome: the thread did not outlive the call.</summary>
     public const byte EndsThread = 0x80;
@@ -82,6 +82,10 @@ internal sealed class SegmentEncoder
         if (!ReferenceEquals(record.Subject, prior.SubjectBytes))
             parts |= RecordParts.Subject;
         more = (record.Data is null ? 0 : MoreParts.Data) | (record.Sequence == _sequence + 1 ? 0 : MoreParts.Sequence);
+        if (record.Sent != 0)
+            more |= MoreParts.Sent;
+        if (record.WokenByWorld is not null)
+            more |= MoreParts.World;
         return more == MoreParts.None ? parts : parts | RecordParts.More;
     }
 
@@ -133,6 +137,13 @@ internal sealed class SegmentEncoder
             record.Data.CopyTo(to[at..]);
             at += record.Data.Length;
         }
+        if ((more & MoreParts.Sent) != 0)
+            at += VarInt.Write(to[at..], (uint)record.Sent);
+        if ((more & MoreParts.World) != 0)
+        {
+            at += VarInt.Write(to[at..], (uint)NumberOf(record.WokenByWorld));
+            at += VarInt.Write(to[at..], (uint)record.WokenBySent);
+        }
         return at;
     }
 
@@ -156,6 +167,11 @@ internal sealed class SegmentEncoder
     private int NumberOf(byte[]? name, PriorCall prior)
     {
         prior.SubjectBytes = name;
+        return NumberOf(name);
+    }
+
+    private int NumberOf(byte[]? name)
+    {
         if (name is null)
             return 0;
         if (!_numbers.TryGetValue(name, out int number))

@@ -137,8 +137,29 @@ public ref struct SegmentReader
         if ((more & MoreParts.Sequence) != 0 && !VarInt.TryRead(ref _rest, out sequence))
             return false;
         _record.Sequence += VarInt.Unfold(sequence);
-        if ((more & MoreParts.Data) == 0)
+        return ((more & MoreParts.Data) == 0 || TryReadData()) && TryReadOthers(more);
+    }
+
+    /// <summary>What the call had to do with other worlds.</summary>
+    private bool TryReadOthers(MoreParts more)
+    {
+        (_record.Sent, _record.WokenByWorld, _record.WokenBySent) = (0, null, 0);
+        if ((more & MoreParts.Sent) != 0)
+        {
+            if (!VarInt.TryRead(ref _rest, out ulong sent))
+                return false;
+            _record.Sent = (int)sent;
+        }
+        if ((more & MoreParts.World) == 0)
             return true;
+        if (!VarInt.TryRead(ref _rest, out ulong number) || number == 0 || number > (ulong)_segment.Names.Count || !VarInt.TryRead(ref _rest, out ulong place))
+            return false;
+        (_record.WokenByWorld, _record.WokenBySent) = (_segment.Names[(int)number - 1], (int)place);
+        return true;
+    }
+
+    private bool TryReadData()
+    {
         if (!VarInt.TryRead(ref _rest, out ulong length) || length > (ulong)_rest.Length)
             return false;
         _record.Data = _rest[..(int)length].ToArray();

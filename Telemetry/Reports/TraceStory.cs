@@ -49,6 +49,7 @@ public sealed class TraceStory(TraceDocument trace, TextWriter output, int width
         {
             "Exited" => $"exited with {job.Code}",
             "Killed" => $"killed by signal {job.Code}",
+            TraceRecording.Running => "had not ended when this was recorded: what came later is missing",
             _ => job.Message ?? job.End,
         };
         Line($"job {job.Id}  {string.Join(' ', job.Command)}");

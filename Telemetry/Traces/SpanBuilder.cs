@@ -43,6 +43,8 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
     private TraceSpan AddJob()
     {
         JobResult result = job.Result;
+        if (job.IsUnfinished)
+            return AddUnfinished();
         TraceSpan span = Add(SpanKind.Job, job.Context.Parent, "job " + GuestText.Of(job.Spec.Program), job.Queued, job.Ended);
         span.Set("vivarium.job.id", job.Id.ToString());
         span.Set("vivarium.job.end", result.End.ToString());
@@ -59,6 +61,18 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
             span.Set("vivarium.seed", seed.ToString(CultureInfo.InvariantCulture));
         if (result.End != JobEnd.Exited || result.Code != 0)
             span.Error = result.Message ?? $"exit code {result.ExitCode}";
+        return span;
+    }
+
+    /// <summary>The job as far as it is: nothing of its end is known.</summary>
+    private TraceSpan AddUnfinished()
+    {
+        TraceSpan span = Add(SpanKind.Job, job.Context.Parent, "job " + GuestText.Of(job.Spec.Program), job.Queued, job.Ended);
+        span.Set("vivarium.job.id", job.Id.ToString());
+        span.Set("vivarium.job.end", TraceRecording.Running);
+        span.Set("vivarium.records.lost", job.Recorder.Records?.Lost ?? 0);
+        if (job.Node.Length > 0)
+            span.Set("vivarium.node", job.Node);
         return span;
     }
 
@@ -141,7 +155,7 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         ref readonly CallRecord record = ref call.Record;
         TraceSpan parent = _runs[call.Run];
         string name = CallRecorder.NameOf(record.Number);
-        TraceSpan span = Add(SpanKind.Call, parent.Id, name, record.Start + Offset, record.Start + record.Duration + Offset, record.Process, call.Index, call.Index);
+        TraceSpan span = Add(SpanKind.Call, parent.Id, name, record.Start + Offset, record.Start + record.Duration + Offset, record.Process, call.Index, call.Index, NameForOthers(call));
         _calls[record.Sequence] = span;
         span.Set("vivarium.call", RecordText.Of(record, name));
         span.Set("vivarium.calls.count", 1L);
@@ -181,6 +195,11 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         ref readonly CallRecord record = ref call.Record;
         if (record.WokenBy == 0)
             return;
+        if (record.WokenByWorld is { } world)
+        {
+            LinkToOther(record, world);
+            return;
+        }
         TraceSpan? waker = _calls.GetValueOrDefault(record.WokenBy) ?? FindRun(record.WokenByProcess, record.WokenBy);
         if (waker is null)
             return;
@@ -188,6 +207,24 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         span.Links.Add(new TraceLink(waker.Id, "woken by"));
         span.Set("vivarium.wait.woken_by", string.Create(CultureInfo.InvariantCulture, $"{waker.Name} (process {record.WokenByProcess})"));
     }
+
+    /// <summary>
+    /// To the call of another job: to its own span when that is among those that others can name, else to its job's. Its place says which it was
+    /// in that job's listing.
+    /// </summary>
+    private void LinkToOther(in CallRecord record, byte[] world)
+    {
+        if (TraceIdentity.Read(world) is not { } other)
+            return;
+        TraceSpan span = _calls[record.Sequence];
+        bool isNamed = record.WokenBySent is > 0 and <= TraceIdentity.NamedCalls;
+        span.Links.Add(new TraceLink(isNamed ? other.CallSpan(record.WokenBySent) : other.JobSpan, "woken by", other.TraceId));
+        span.Set("vivarium.wait.woken_by", string.Create(CultureInfo.InvariantCulture, $"call {record.WokenBy} of process {record.WokenByProcess} in {other}"));
+        span.Set("vivarium.wait.woken_by_job", other.Job);
+    }
+
+    private ulong? NameForOthers(SingleCall call) =>
+        (call.Reasons & SingleReasons.Sent) != 0 ? TraceIdentity.Of(job.Id, job.Context).CallSpan(call.Record.Sent) : null;
 
     private TraceSpan? FindRun(int process, long sequence)
     {
@@ -202,11 +239,11 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         return best is null ? null : _runs[best];
     }
 
-    private TraceSpan Add(SpanKind kind, ulong parent, string name, long start, long end, int process = 0, long first = -1, long last = -1)
+    private TraceSpan Add(SpanKind kind, ulong parent, string name, long start, long end, int process = 0, long first = -1, long last = -1, ulong? id = null)
     {
         var span = new TraceSpan
         {
-            Id = job.Context.SpanId(_spans.Count),
+            Id = id ?? job.Context.SpanId(_spans.Count),
             Parent = parent,
             Name = name,
             Kind = kind,

@@ -41,6 +41,9 @@ public sealed record TraceContext
     /// <summary>The identifier of the job's span of a number.</summary>
     public ulong SpanId(int number) => Math.Max(1, Mix(Seed + (ulong)number));
 
+    /// <summary>A span's identifier that whoever knows the job's span can tell.</summary>
+    internal static ulong Derive(ulong jobSpan, int number) => Math.Max(1, Mix(jobSpan ^ Mix(~(ulong)number)));
+
     /// <summary>A job's place. A job with a seed has the same identifiers in every run under one parent.</summary>
     /// <param name="traceParent">The submitter's; null or one that is malformed = none.</param>
     public static TraceContext Of(JobId id, ulong? seed, string? traceParent)

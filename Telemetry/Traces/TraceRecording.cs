@@ -8,7 +8,13 @@ namespace Vivarium.Telemetry.Traces;
 /// <param name="Recorder">Complete.</param>
 public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, CallRecorder Recorder, TraceContext Context)
 {
+    /// <summary>What <see cref="JobFacts.End"/> is of a job that has not ended.</summary>
+    public const string Running = "Running";
+
     private TraceDocument? _document;
+
+    /// <summary>The job goes on: this is what there is of it so far.</summary>
+    public bool IsUnfinished { get; init; }
 
     public string Node { get; init; } = "";
 
@@ -35,6 +41,11 @@ public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, Ca
     private TraceDocument Build()
     {
         CallFolder folder = Recorder.Folder ?? new CallFolder();
+        if (IsUnfinished)
+        {
+            folder = folder.Copy();
+            folder.Complete(Ended - Recorder.ToRealtime);
+        }
         _builder = new SpanBuilder(this, folder);
         return new TraceDocument
         {
@@ -53,7 +64,7 @@ public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, Ca
         Id = Id.ToString(),
         TraceId = Context.TraceId,
         Command = [.. Spec.Arguments.Select(static argument => GuestText.Of(argument))],
-        End = Result.End.ToString(),
+        End = IsUnfinished ? Running : Result.End.ToString(),
         Code = Result.Code,
         Message = Result.Message,
         Node = Node,

@@ -5,7 +5,8 @@ public readonly record struct TraceAttribute(string Key, object Value);
 
 /// <summary>Another span that had to do with this one.</summary>
 /// <param name="Reason">The attribute <c>vivarium.link</c> of the link.</param>
-public readonly record struct TraceLink(ulong Span, string Reason);
+/// <param name="TraceId">The trace it is in; null = the same.</param>
+public readonly record struct TraceLink(ulong Span, string Reason, string? TraceId = null);
 
 /// <summary>What a span tells of.</summary>
 public enum SpanKind

@@ -34,6 +34,7 @@ public sealed class WireFormatTests
         Backend = "native",
         Input = [9],
         Files = [new GuestFile("/etc/x", [10], 0x1ff)],
+        Faults = [new CallFault("fsync", 57, 100, TimeSpan.FromMilliseconds(0.5), null), new CallFault("write", 0, 2.5, default, "ENOSPC")],
     };
 
     private static JobResult Result { get; } = new()
@@ -123,11 +124,13 @@ public sealed class WireFormatTests
             nameof(JobCommand.Signal) => new JobCommand.Signal(TerminalSignal.Stop),
             nameof(JobCommand.Kill) => new JobCommand.Kill(9, Id),
             nameof(JobCommand.Resize) => new JobCommand.Resize(80, 25),
+            nameof(JobCommand.Trace) => new JobCommand.Trace(),
             _ => new JobCommand.Inspect(),
         };
         (int shard, JobId id, JobCommand? read) = WireFormat.ReadCommand(WireFormat.Write(3, new JobId(Id), command));
         Assert.Equal((3, new JobId(Id), command), (shard, id, read));
         Assert.Equal(name, read!.GetType().Name);
+        Assert.Equal([1, 2, 255], WireFormat.ReadReply(WireFormat.Write(JobReply.Done with { Content = [1, 2, 255] })).Content!);
         Assert.Equal(new JobReply(JobReplyKind.Refused, "no"), WireFormat.ReadReply(WireFormat.Write(new JobReply(JobReplyKind.Refused, "no"))));
     }
 

@@ -11,7 +11,7 @@ public struct CallArguments
     private ulong _first;
 }
 
-/// <summary>What one call came to. Fixed in size but for two references, so that writing one costs a few nanoseconds.</summary>
+/// <summary>What one call came to. Fixed in size but for three references, so that writing one costs a few nanoseconds.</summary>
 public struct CallRecord
 {
     /// <summary>Its place in the order in which the world's calls began; from 1.</summary>
@@ -30,6 +30,15 @@ public struct CallRecord
 
     /// <summary>The process that made that call.</summary>
     public int WokenByProcess;
+
+    /// <summary>The world that made that call, by its <see cref="WorldSpec.Identity"/>; null = this one.</summary>
+    public byte[]? WokenByWorld;
+
+    /// <summary>With <see cref="WokenByWorld"/>: that call's <see cref="Sent"/>.</summary>
+    public int WokenBySent;
+
+    /// <summary>Its place among the calls that sent something to another world, from 1; 0 = it did not.</summary>
+    public int Sent;
 
     public int Process;
 

@@ -119,6 +119,8 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
         record.Blocked = call.BlockedTime;
         record.WokenBy = call.WokenBy;
         record.WokenByProcess = call.WokenByProcess;
+        record.Sent = call.Sent;
+        record.WokenBySent = call.WokenBySent;
         record.Process = call.Process.Id;
         record.Thread = call.Thread.Id;
         record.Number = call.Number;
@@ -133,11 +135,13 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
         record.Error = error;
         record.Outcome = outcome;
         record.EndsThread = outcome != CallOutcome.Value && !call.Thread.IsAlive;
-        // Most calls have neither: a reference that is not stored needs no barrier.
+        // Most calls have none: a reference that is not stored needs no barrier.
         if (!ReferenceEquals(record.Subject, call.Subject))
             record.Subject = call.Subject;
         if (!ReferenceEquals(record.Data, call.Data))
             record.Data = call.Data;
+        if (!ReferenceEquals(record.WokenByWorld, call.WokenByWorld))
+            record.WokenByWorld = call.WokenByWorld;
         call.Sequence = 0;
         if (++_count == Capacity)
             Flush();

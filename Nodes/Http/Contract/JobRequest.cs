@@ -55,6 +55,9 @@ internal sealed record JobRequest
     [Description("Fixes scheduling and randomness.")]
     public ulong? Seed { get; init; }
 
+    [Description("What goes wrong with its calls on purpose, each as CALL[@N|%P]=TIME|ERROR: fsync@57=50ms, write%2=ENOSPC.")]
+    public IReadOnlyList<string>? Faults { get; init; }
+
     [Description("What runs it: emulated, or native where nodes allow it.")]
     public string? Backend { get; init; }
 

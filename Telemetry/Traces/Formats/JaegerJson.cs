@@ -78,9 +78,9 @@ public static class JaegerJson
         json.WriteString("operationName", span.Name);
         json.WriteStartArray("references");
         if (span.Parent != 0)
-            WriteReference(json, trace, "CHILD_OF", span.Parent);
+            WriteReference(json, trace.Job.TraceId, "CHILD_OF", span.Parent);
         foreach (TraceLink link in span.Links)
-            WriteReference(json, trace, "FOLLOWS_FROM", link.Span);
+            WriteReference(json, link.TraceId ?? trace.Job.TraceId, "FOLLOWS_FROM", link.Span);
         json.WriteEndArray();
         json.WriteNumber("flags", 1);
         long start = span.Start / 1000;
@@ -100,11 +100,11 @@ public static class JaegerJson
         json.WriteEndObject();
     }
 
-    private static void WriteReference(Utf8JsonWriter json, TraceDocument trace, string type, ulong span)
+    private static void WriteReference(Utf8JsonWriter json, string trace, string type, ulong span)
     {
         json.WriteStartObject();
         json.WriteString("refType", type);
-        json.WriteString("traceID", trace.Job.TraceId);
+        json.WriteString("traceID", trace);
         json.WriteString("spanID", Id(span));
         json.WriteEndObject();
     }

@@ -49,7 +49,7 @@ public static class OtlpJson
         foreach (TraceLink link in span.Links)
         {
             json.WriteStartObject();
-            json.WriteString("traceId", trace);
+            json.WriteString("traceId", link.TraceId ?? trace);
             json.WriteString("spanId", Id(link.Span));
             WriteAttributes(json, [new("vivarium.link", link.Reason)]);
             json.WriteEndObject();

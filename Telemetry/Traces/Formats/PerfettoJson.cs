@@ -69,8 +69,13 @@ public static class PerfettoJson
             json.WriteString("error", error);
         json.WriteEndObject();
         json.WriteEndObject();
+        // Both ends of a flow between worlds bear the sender's span: files of both, opened together, are tied.
+        if (Reports.Findings.Text(span, "vivarium.call.reason").Contains("sent", StringComparison.Ordinal))
+            WriteFlow(json, "s", span.Id, span.Start - zero, process, thread);
         foreach (TraceLink link in span.Links)
         {
+            if (link.TraceId is not null)
+                WriteFlow(json, "f", link.Span, span.End - zero, process, thread);
             if (!byId.TryGetValue(link.Span, out TraceSpan? cause))
                 continue;
             (int fromProcess, int fromThread) = Track(cause);

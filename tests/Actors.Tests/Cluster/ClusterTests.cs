@@ -7,6 +7,8 @@ using Vivarium.Actors.Storage;
 using Vivarium.Actors.Tests.Stores;
 using Vivarium.Messages;
 using Vivarium.Nodes.Cluster;
+using Vivarium.Telemetry.Traces;
+using Vivarium.Telemetry.Traces.Formats;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -131,6 +133,52 @@ public sealed class ClusterTests(PostgresServer server, ITestOutputHelper output
         List<JobId> jobs = [.. (await Task.WhenAll(Enumerable.Range(0, 4).Select(i => _nodes[0].TrySubmit($"after {i}", Program, "echo", "begin end")))).Select(id => new JobId(Guid.Parse(id!)))];
         await WaitForAll(jobs);
         Assert.All(jobs, job => Assert.Equal("n0", Find(job.ToString()).GetAwaiter().GetResult().Lifecycle.Node));
+    }
+
+    [Fact]
+    public async Task A_trace_is_had_through_any_node_from_the_one_that_keeps_it_which_is_named_when_it_is_gone()
+    {
+        const string parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        await StartNodes(2, "1s", new PeerCertificates(_folder));
+        await WaitForShares(2);
+        string?[] ended = new string?[2];
+        for (int i = 0; ended.Contains(null); i++)
+        {
+            string job = (await _nodes[0].TrySubmitJob($"traced {i}", new { command = (string[])[Program, "echo", "begin end"], tracing = new { parent } }))!;
+            await WaitForAll([new JobId(Guid.Parse(job))]);
+            ended[(await Find(job)).Lifecycle.Node == "n0" ? 0 : 1] ??= job;
+        }
+        foreach (NodeProcess through in _nodes)
+        {
+            TraceDocument[] traces = [await Trace(through, ended[0]!), await Trace(through, ended[1]!)];
+            // Submitted under one span, run by two nodes: one trace.
+            Assert.Equal(["n0", "n1"], traces.Select(trace => trace.Job.Node));
+            Assert.All(traces, trace => Assert.Equal(("0af7651916cd43dd8448eb211c80319c", 0xb7ad6b7169203331), (trace.Job.TraceId, trace.Spans[0].Parent)));
+        }
+        string sleeper = (await _nodes[0].TrySubmit("sleeper", Program, "sleep", "1000"))!;
+        await Until(async () => (await Find(sleeper)).Lifecycle.State == JobState.Running, "it runs");
+        foreach (NodeProcess through in _nodes)
+            Assert.Equal(TraceRecording.Running, (await Trace(through, sleeper)).Job.End);
+        await _nodes[0].Post($"jobs/{sleeper}/cancel");
+        _nodes[0].Kill();
+        await Until(async () => Encoding.UTF8.GetString((await _nodes[1].Get($"jobs/{ended[0]}/trace")).Body).Contains("node n0, which keeps its records and cannot be reached", StringComparison.Ordinal), "it is said where the trace is");
+        await Trace(_nodes[1], ended[1]!);
+        await _nodes[0].Start();
+        Assert.Equal("n0", (await Trace(_nodes[1], ended[0]!)).Job.Node);
+    }
+
+    /// <summary>A trace, as soon as it is there.</summary>
+    private static async Task<TraceDocument> Trace(NodeProcess through, string job)
+    {
+        TraceDocument? trace = null;
+        string answer = "";
+        await Until(async () =>
+        {
+            (HttpStatusCode status, byte[] body) = await through.Get($"jobs/{job}/trace");
+            answer = status == HttpStatusCode.OK ? "" : Encoding.UTF8.GetString(body);
+            return status == HttpStatusCode.OK && (trace = TraceFile.Read(body, out _)) is not null;
+        }, $"{through.Name} has the trace of {job}: {answer}");
+        return trace!;
     }
 
     private async Task KillAndRestart(TimeSpan pause, CancellationToken end)

@@ -125,6 +125,20 @@ internal sealed class NodeProcess : IAsyncDisposable
         return response.StatusCode;
     }
 
+    /// <summary>An answer's status and body; status 0 when there is none.</summary>
+    public async Task<(HttpStatusCode Status, byte[] Body)> Get(string path)
+    {
+        try
+        {
+            using HttpResponseMessage response = await _http!.GetAsync(path);
+            return (response.StatusCode, await response.Content.ReadAsByteArrayAsync());
+        }
+        catch (Exception failure) when (failure is HttpRequestException or TaskCanceledException or IOException)
+        {
+            return (0, []);
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         _http?.Dispose();

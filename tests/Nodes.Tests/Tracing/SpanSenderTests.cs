@@ -10,8 +10,10 @@ using Vivarium.Messages;
 using Vivarium.Nodes.Tests.Otlp;
 using Vivarium.Nodes.Tracing;
 using Vivarium.Telemetry;
+using Vivarium.Telemetry.Metrics;
 using Vivarium.Telemetry.Traces;
 using Xunit;
+using Metric = Vivarium.Nodes.Tests.Otlp.Metric;
 using TraceLevel = Vivarium.Messages.TraceLevel;
 
 namespace Vivarium.Nodes.Tests.Tracing;
@@ -70,6 +72,32 @@ public sealed class SpanSenderTests
         Assert.Equal(1UL, read.Positive.BucketCounts.Single());
         Assert.Equal(500_000, read.Exemplars.Single().AsInt);
         Assert.Contains(collector.Spans, span => span.SpanId == read.Exemplars[0].SpanId && span.Name == "read");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_nodes_counters_and_gauges_arrive(bool grpc)
+    {
+        await using Collector collector = await Collector.Start(grpc);
+        var metrics = new MetricList();
+        metrics.Gauge("vivarium.queue.length", "Waiting.", 7);
+        metrics.Counter("vivarium.gc.collections", "Collections.", 3, ("generation", "0"));
+        metrics.Counter("vivarium.gc.collections", "Collections.", 1, ("generation", "1"));
+        metrics.Seconds("vivarium.gc.pause", "Pauses.", 0.25);
+        await using var sender = new SpanSender(Settings(collector, grpc));
+        sender.Offer(metrics, "n1", 123);
+        await sender.Drain(s_patience);
+        ResourceMetrics sent = collector.Metrics.Single().ResourceMetrics.Single();
+        Assert.Equal("n1", sent.Resource.Attributes.Single(pair => pair.Key == "host.name").Value.StringValue);
+        Metric[] all = [.. sent.ScopeMetrics.Single().Metrics];
+        Assert.Equal(["vivarium.queue.length", "vivarium.gc.collections", "vivarium.gc.pause"], all.Select(metric => metric.Name));
+        Assert.Equal(7, all[0].Gauge.DataPoints.Single().AsDouble);
+        // Cumulative and monotonic, as Prometheus has them.
+        Assert.Equal((2, true), (all[1].Sum.AggregationTemporality, all[1].Sum.IsMonotonic));
+        Assert.Equal([("0", 3.0), ("1", 1.0)], all[1].Sum.DataPoints.Select(point => (point.Attributes.Single().Value.StringValue, point.AsDouble)));
+        Assert.Equal((123UL, "s", 0.25), (all[2].Sum.DataPoints[0].StartTimeUnixNano, all[2].Unit, all[2].Sum.DataPoints[0].AsDouble));
+        Assert.True(all[2].Sum.DataPoints[0].TimeUnixNano > 1_700_000_000_000_000_000);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using System.Net;
+using Vivarium.Emulator.Kernel.Records;
 
 namespace Vivarium.Emulator.Kernel.Net.Devices;
 
@@ -12,10 +13,12 @@ public interface ISwitchPort : IDisposable
     InterfaceAddress DefaultAddress { get; }
 
     /// <summary>Sends an Ethernet frame to whom it is for; lost when they do not take it.</summary>
-    void Send(ReadOnlySpan<byte> frame);
+    /// <param name="frame">What is sent.</param>
+    /// <param name="origin">The call that sends it, if one does; told to the receiver beside the frame.</param>
+    void Send(ReadOnlySpan<byte> frame, CallOrigin? origin);
 
-    /// <summary>Starts to hand over what arrives, on any thread.</summary>
-    void Receive(Action<byte[]> received);
+    /// <summary>Starts to hand over what arrives and who sent it, on any thread.</summary>
+    void Receive(Action<byte[], CallOrigin?> received);
 }
 
 /// <summary>A device that is plugged into a switch between worlds.</summary>
@@ -29,10 +32,10 @@ public sealed class SwitchDevice : EthernetDevice
         _port = port;
         HardwareAddress = [.. port.HardwareAddress];
         World world = network.World;
-        port.Receive(frame => world.Post(() => world.Packets.Add(this, frame)));
+        port.Receive((frame, origin) => world.PostPacket(this, frame, origin));
     }
 
-    protected override void Transmit(byte[] frame) => _port.Send(frame);
+    protected override void Transmit(byte[] frame) => _port.Send(frame, Network.World.Origin());
 }
 
 /// <summary>How a world is joined to a switch.</summary>

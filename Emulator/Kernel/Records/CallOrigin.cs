@@ -1,0 +1,8 @@
+namespace Vivarium.Emulator.Kernel.Records;
+
+/// <summary>The call that sent something to another world.</summary>
+/// <param name="World">Its world's <see cref="WorldSpec.Identity"/>.</param>
+/// <param name="Sequence">Its place among that world's calls.</param>
+/// <param name="Process">The process that made it.</param>
+/// <param name="Sent">Its place among that world's calls that sent something.</param>
+public sealed record CallOrigin(byte[] World, long Sequence, int Process, int Sent);
