@@ -35,6 +35,7 @@ public sealed class Stage : IAsyncLifetime
     public async Task InitializeAsync()
     {
         await Node.InitializeAsync();
+        Assertions.SetDefaultExpectTimeout(30_000);
         _playwright = await Playwright.CreateAsync();
         Browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = FindBrowser() });
         Directory.CreateDirectory(Screenshots);

@@ -106,7 +106,7 @@ function showShards(place, nodes, shards) {
     h("div", { class: "shards", role: "list", "aria-label": "Shards and their owners" }, shards.map((shard) =>
       h("span", { role: "listitem", class: shard.owner ? colour(nodes, shard.owner) : "nobody", title: `shard ${shard.shard}: ${shard.owner ?? "nobody\u2019s"}, epoch ${shard.epoch}` }, shard.shard))),
     h("div", { class: "legend" }, names.map((name) => h("span", null, h("span", { class: `swatch ${colour(nodes, name)}` }), `${name} (${shards.filter((shard) => shard.owner === name).length})`)),
-      shards.some((shard) => !shard.owner) ? h("span", null, h("span", { class: "swatch shards nobody" }), "nobody\u2019s") : null));
+      shards.some((shard) => !shard.owner) ? h("span", null, h("span", { class: "swatch nobody" }), "nobody\u2019s") : null));
 }
 
 function showOwn(place, stats) {
