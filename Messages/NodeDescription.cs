@@ -25,7 +25,11 @@ public sealed record NodeDescription
 
     public IReadOnlyList<string> Engines { get; init; } = [];
 
+    /// <summary>What runs jobs there; of the emulator also the systems that it runs besides the node's own (<see cref="Emulated"/>).</summary>
     public IReadOnlyList<string> Backends { get; init; } = [JobSpec.EmulatedBackend];
+
+    /// <summary>The name under which a node advertises that it emulates a system, as in "linux" and "riscv64".</summary>
+    public static string Emulated(string system, string architecture) => $"{JobSpec.EmulatedBackend}-{system}-{architecture}";
 
     public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
 
@@ -43,8 +47,9 @@ public sealed record NodeDescription
             return false;
         if (ReferenceEquals(wanted, JobRequirements.None))
             return true;
-        return (wanted.OperatingSystem is null || wanted.OperatingSystem == OperatingSystem)
-            && (wanted.Architecture is null || wanted.Architecture == Architecture)
+        bool isOwn = (wanted.OperatingSystem is null || wanted.OperatingSystem == OperatingSystem) && (wanted.Architecture is null || wanted.Architecture == Architecture);
+        bool isEmulated = spec.Backend == JobSpec.EmulatedBackend && Backends.Contains(Emulated(wanted.OperatingSystem ?? "linux", wanted.Architecture ?? "x64"));
+        return (isOwn || isEmulated)
             && wanted.Labels.All(label => Labels.TryGetValue(label.Key, out string? value) && value == label.Value);
     }
 }

@@ -38,6 +38,9 @@ public sealed class ConformanceCase
     /// <summary>The system that the program is built for when it runs in Vivarium, as GOOS has it; natively it is always Linux. Scripts find it in SYSTEM.</summary>
     public string System { get; set; } = "linux";
 
+    /// <summary>What Vivarium's <see cref="Guest"/> or <see cref="Go"/> program is built for, as GOARCH has it (riscv64); natively it is the host's.</summary>
+    public string Architecture { get; set; } = "";
+
     /// <summary>Options of <c>viv run</c>; the native run has no such thing.</summary>
     public List<string> Options { get; set; } = [];
 
@@ -58,18 +61,18 @@ public sealed class ConformanceCase
     public override string ToString() => Name;
 
     /// <summary>What Vivarium runs.</summary>
-    public List<string> CommandLine(CaseFile file) => CommandLine(file, System);
+    public List<string> CommandLine(CaseFile file) => CommandLine(file, System, Architecture);
 
     /// <summary>What the host runs.</summary>
-    public List<string> NativeCommandLine(CaseFile file) => CommandLine(file, "linux");
+    public List<string> NativeCommandLine(CaseFile file) => CommandLine(file, "linux", "");
 
-    private List<string> CommandLine(CaseFile file, string system)
+    private List<string> CommandLine(CaseFile file, string system, string architecture)
     {
         if ((Guest ?? Go ?? Dotnet) is { } guest)
         {
             string[] words = guest.Split(' ');
-            List<string> start = Guest is not null ? [Repository.Guest(words[0], !Dynamic)]
-                : Go is not null ? [Repository.GoGuest(words[0], system)]
+            List<string> start = Guest is not null ? [Repository.Guest(words[0], !Dynamic, architecture)]
+                : Go is not null ? [Repository.GoGuest(words[0], system, architecture)]
                 : ["dotnet", Repository.DotnetGuest(words[0])];
             return [.. start, .. words[1..]];
         }

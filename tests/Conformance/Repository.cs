@@ -12,33 +12,33 @@ internal static class Repository
     public static string Viv => Path.Combine(Root, "viv");
 
     /// <summary>The statically linked program of <c>tests/Guests/NAME.c</c>, built when it is absent or older than its source.</summary>
-    public static string Guest(string name, bool isStatic = true)
+    public static string Guest(string name, bool isStatic = true, string architecture = "")
     {
         string sources = Path.Combine(Root, "tests", "Guests");
         string source = Path.Combine(sources, name + ".c");
-        string program = Path.Combine(Root, ".cache", "guests", isStatic ? name : name + ".dynamic");
+        string program = Path.Combine(Root, ".cache", "guests", architecture, isStatic ? name : name + ".dynamic");
         lock (BuildLock)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(program)!);
             DateTime newest = File.GetLastWriteTimeUtc(source);
             DateTime header = Directory.EnumerateFiles(sources, "*.h").Max(File.GetLastWriteTimeUtc);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < (header > newest ? header : newest))
-                Compile(source, program, isStatic);
+                Compile(source, program, isStatic, architecture);
         }
         return program;
     }
 
-    /// <summary>The program of the package <c>tests/Guests/go/NAME</c> for a system (GOOS); static, of the standard library alone. One name for all systems.</summary>
-    public static string GoGuest(string name, string system = "linux")
+    /// <summary>The program of the package <c>tests/Guests/go/NAME</c> for a system (GOOS) and an architecture (GOARCH, or nothing for the host's); static, of the standard library alone. One name for all systems.</summary>
+    public static string GoGuest(string name, string system = "linux", string architecture = "")
     {
         string sources = Path.Combine(Root, "tests", "Guests", "go");
-        string folder = Path.Combine(Root, ".cache", "guests", system == "linux" ? "" : system);
+        string folder = Path.Combine(Root, ".cache", "guests", system == "linux" ? "" : system, architecture);
         string program = Path.Combine(folder, "go-" + name);
         lock (BuildLock)
         {
             Directory.CreateDirectory(folder);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < File.GetLastWriteTimeUtc(Path.Combine(sources, name, "main.go")))
-                Build(sources, "env", $"GOOS={system}", "go", "build", "-trimpath", "-o", program, "./" + name);
+                Build(sources, "env", $"GOOS={system}", $"GOARCH={(architecture.Length == 0 ? "amd64" : architecture)}", "go", "build", "-trimpath", "-o", program, "./" + name);
         }
         return program;
     }
@@ -57,10 +57,10 @@ internal static class Repository
         return program;
     }
 
-    private static void Compile(string source, string program, bool isStatic)
+    private static void Compile(string source, string program, bool isStatic, string architecture)
     {
         string[] mode = isStatic ? ["-static"] : [];
-        Build(Root, "gcc", ["-O2", "-w", .. mode, "-pthread", "-o", program, source, "-lm", "-lutil"]);
+        Build(Root, architecture.Length == 0 ? "gcc" : architecture == "arm64" ? "aarch64-linux-gnu-gcc" : architecture + "-linux-gnu-gcc", ["-O2", "-w", .. mode, "-pthread", "-o", program, source, "-lm", "-lutil"]);
     }
 
     private static void Build(string folder, string compiler, params string[] arguments)

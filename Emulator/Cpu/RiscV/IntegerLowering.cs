@@ -22,7 +22,10 @@ internal static class IntegerLowering
             case RiscVOpcode.Xori when word.ImmediateI == -1: emitter.WithImmediate(OpCode.Not, rd, rs1, 0); return true;
             case RiscVOpcode.Xori: emitter.WithImmediate(OpCode.XorImmediate, rd, rs1, word.ImmediateI); return true;
             case RiscVOpcode.Ori: emitter.WithImmediate(OpCode.OrImmediate, rd, rs1, word.ImmediateI); return true;
-            case RiscVOpcode.Andi when word.ImmediateI == 255: emitter.WithImmediate(OpCode.ZeroExtend, rd, rs1, 0); return true;
+            case RiscVOpcode.Andi when word.ImmediateI == 255: // ZEXT.B
+                if (rd != 0)
+                    emitter.Emit(OpCode.ZeroExtend, 0, rd, emitter.Read(rs1));
+                return true;
             case RiscVOpcode.Andi: emitter.WithImmediate(OpCode.AndImmediate, rd, rs1, word.ImmediateI); return true;
             case RiscVOpcode.Slli: emitter.WithImmediate(OpCode.ShiftLeftImmediate, rd, rs1, word.Shift); return true;
             case RiscVOpcode.Srli: emitter.WithImmediate(OpCode.ShiftRightImmediate, rd, rs1, word.Shift); return true;

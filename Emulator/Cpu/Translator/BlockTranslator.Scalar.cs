@@ -50,6 +50,8 @@ internal sealed unsafe partial class BlockTranslator
             case OpCode.ScalarConvert: return EmitScalarConvert(op);
             case OpCode.ScalarFromInteger: return EmitScalarFromInteger(op, at);
             case OpCode.ScalarToInteger: return EmitScalarToInteger(op, at);
+            case OpCode.ScalarGetControl: return EmitGetFlags(op.Destination, op.Immediate, at);
+            case OpCode.ScalarSetControl: return EmitSetFlags(op.A, op.Immediate, at);
             case OpCode.ScalarBox:
                 SetBoxed(op.Destination, true);
                 int host = IsPinned(op.Destination) ? op.Destination : Scratch15;
@@ -148,16 +150,25 @@ internal sealed unsafe partial class BlockTranslator
         byte a = op.A, b = op.B, c = op.C;
         if (!IsPinned(a) && IsPinned(b))
             (a, b) = (b, a);
-        if (!HasRounding(op) || (!IsPinned(a) && !IsPinned(c)))
+        if (!HasRounding(op))
             return 0;
         RequireBoxed(a, op.Size);
         RequireBoxed(b, op.Size);
         RequireBoxed(c, op.Size);
         int form = ((op.Immediate & ScalarForm.NegateProduct) != 0 ? 4 : 0) + ((op.Immediate & ScalarForm.NegateAddend) != 0 ? 2 : 0);
         const int form132 = 0x99, form231 = 0xB9;
-        bool isSum = IsPinned(a);
+        bool isSum = IsPinned(a), borrows = !isSum && !IsPinned(c);
+        int second = isSum ? a : borrows ? 0 : c;
         LoadWhole(Scratch15, VectorPlace(isSum ? c : a), isAligned: true);
-        _asm.EmitVex(2, 1, IsDouble(op.Size), (isSum ? form231 : form132) + form, Scratch15, isSum ? a : c, VectorPlace(b));
+        if (borrows)
+        {
+            // All three are in the frame: one more register is borrowed for the addend.
+            _asm.Emit(0x0F29, second, Operand.Memory(HostRegister.Rsp, Frame.VectorTemporaries)); // MOVAPS
+            LoadWhole(second, VectorPlace(c), isAligned: true);
+        }
+        _asm.EmitVex(2, 1, IsDouble(op.Size), (isSum ? form231 : form132) + form, Scratch15, second, VectorPlace(b));
+        if (borrows)
+            LoadWhole(second, Operand.Memory(HostRegister.Rsp, Frame.VectorTemporaries), isAligned: true);
         Unordered(Scratch15, Operand.Of(Scratch15), op.Size);
         InterpretUnless(ConditionNotParity);
         FinishScalar(op.Destination, Scratch15, op.Size);

@@ -47,6 +47,8 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private int EmitTimeStamp(int at)
     {
+        if (_map.HasAccumulator)
+            return EmitReadCounter(_ops[at].Destination, at);
         const int half = 32;
         if (!Is(at + 1, OpCode.ZeroExtend) || _ops[at + 1].Destination != 0 || !Is(at + 2, OpCode.ShiftRightImmediate) || _ops[at + 2].Destination != 2)
             return 0;

@@ -12,7 +12,7 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
     private const int CallInstruction = 4;
     private const ushort Machine = 243;
 
-    private readonly Lazy<byte[]> _vdso = new(static () => VdsoImage.Build(Machine, "LINUX_4.15", hasPlainNames: false, ("rt_sigreturn", [.. SignalReturn])));
+    private readonly Lazy<byte[]> _vdso = new(static () => VdsoImage.Build(Machine, "LINUX_4.15", hasPlainNames: false, ("rt_sigreturn", [.. RiscV64Vdso.SignalReturn]), ("clock_gettime", [.. RiscV64Vdso.ClockGettime])));
 
     public override Architecture Architecture => Architecture.RiscV64;
 
@@ -32,9 +32,6 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
 
     public override string ProcessorText =>
         "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc_zicsr_zifencei_zba_zbb_zbs\nmmu\t\t: sv48\nuarch\t\t: vivarium\n\n";
-
-    /// <summary>li a7, 139; ecall.</summary>
-    private static ReadOnlySpan<byte> SignalReturn => [0x93, 0x08, 0xB0, 0x08, 0x73, 0x00, 0x00, 0x00];
 
     public override ReadOnlyMemory<byte> Vdso => _vdso.Value;
 

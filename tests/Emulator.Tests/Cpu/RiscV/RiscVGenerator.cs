@@ -21,6 +21,8 @@ internal sealed class RiscVGenerator(ulong seed)
     private readonly List<uint> _words = [];
     private readonly List<byte[]> _records = [];
 
+    private static ReadOnlySpan<uint> Immediates => [0, 1, 255, 0xFFF, 63, 31];
+
     private static readonly RiscVOpcode[] Opcodes = Enum.GetValues<RiscVOpcode>();
 
     public IReadOnlyList<byte[]> Before => _records;
@@ -141,6 +143,9 @@ internal sealed class RiscVGenerator(ulong seed)
         while (true)
         {
             uint word = bits | ((uint)_random.Value() & ~mask);
+            // Immediates that have lowerings of their own.
+            if (_random.Below(4) == 0)
+                word = bits | (((word & 0xFFFFF) | (Immediates[_random.Below(Immediates.Length)] << 20)) & ~mask);
             if (!TryFit(opcode, ref word))
                 return;
             if (RiscVEncodings.Decode(word) == opcode && IsFit(opcode, new RiscVWord(word)))
