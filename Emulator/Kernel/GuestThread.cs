@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Futexes;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
@@ -107,6 +108,9 @@ public sealed partial class GuestThread
     }
 
     private ICallFilter? _filter;
+
+    /// <summary>What files it has left itself; null = all that its credentials give (landlock(7)).</summary>
+    public AccessDomain? Domain { get; set; }
 
     /// <summary>Where it announces restartable sequences, and what marks their abort handlers (rseq(2)).</summary>
     public GuestAddress RestartableArea { get; set; }

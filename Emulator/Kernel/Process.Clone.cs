@@ -56,6 +56,7 @@ public sealed partial class Process
             StartTime = World.Clock.Monotonic,
             Scheduling = maker.Scheduling.Inherited(),
             Filter = maker.Filter,
+            Domain = maker.Domain,
             MemoryPolicy = maker.MemoryPolicy,
             Keys = maker.Keys?.Copy(),
         };

@@ -103,4 +103,12 @@ public sealed class FileContext
 }
 
 /// <summary>Who walks and changes the tree: position, credentials and, for links that depend on it, the call under way.</summary>
-public readonly record struct FileCaller(FileContext Context, FileCredentials Credentials, CallContext? Call = null);
+public readonly record struct FileCaller(FileContext Context, FileCredentials Credentials, CallContext? Call = null)
+{
+    /// <summary>EACCES when the caller has given up a right to what has this name.</summary>
+    public Errno MayUse(Mount mount, Dentry name, FileRights wanted) => Call?.Thread.Domain?.Check(mount, name, wanted) ?? Errno.None;
+
+    /// <summary>The same for a file's new name elsewhere (link, rename).</summary>
+    public Errno MayMove(Mount mount, Dentry moved, Dentry directory, Dentry target, bool removes, bool exchange) =>
+        Call?.Thread.Domain?.CheckMove(mount, moved, directory, target, removes, exchange) ?? Errno.None;
+}

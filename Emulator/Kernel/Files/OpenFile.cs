@@ -65,6 +65,9 @@ public abstract class OpenFile : IMappingHolder
     /// <summary>Whom it signals; null while nothing was said about that.</summary>
     public FileSignals? SignalOwner { get; set; }
 
+    /// <summary>Its opener had given up the right to change its length (landlock(7)).</summary>
+    public bool IsLengthFixed { get; internal set; }
+
     /// <summary>It was opened while nobody wanted to be asked about files there: nobody is asked what is done with it.</summary>
     public bool AsksNobody { get; set; }
 

@@ -108,6 +108,8 @@ public sealed partial class Vfs
             error = Errno.ETXTBSY;
         if (error == Errno.None)
             error = FileLeases.Break(call, inode, OpenFlags.Write);
+        if (error == Errno.None && call?.Thread.Domain is { } domain)
+            error = domain.Check(entry.Mount, entry.Dentry, FileRights.Truncate);
         if (error != Errno.None)
             return error;
         return Resize(credentials, inode, entry, length);

@@ -20,6 +20,9 @@ public sealed partial class Vfs
         Errno error = FindFree(ref walk, path, kind == FileKind.Directory, out Dentry entry);
         if (error != Errno.None)
             return error;
+        error = caller.MayUse(walk.Mount, walk.Dentry, AccessDomain.MakingOf(kind));
+        if (error != Errno.None)
+            return error;
         error = MakeNode(caller, walk.Dentry, entry, NewNode(caller, walk.Dentry.Inode!, kind, mode, device, target));
         made = entry.Inode;
         return error;
@@ -35,6 +38,8 @@ public sealed partial class Vfs
         if (!ReferenceEquals(source.Mount, walk.Mount))
             return Errno.EXDEV;
         error = MayLink(source.Inode, caller.Credentials);
+        if (error == Errno.None)
+            error = caller.MayMove(walk.Mount, source.Dentry, walk.Dentry, entry, removes: false, exchange: false);
         if (error == Errno.None)
             error = Permission.MayCreate(walk.Dentry.Inode!, caller.Credentials);
         if (error != Errno.None)
@@ -81,7 +86,9 @@ public sealed partial class Vfs
         if (walk.TrailingSlash)
             return entry.IsDirectory ? Errno.EISDIR : Errno.ENOTDIR;
         Inode directory = walk.Dentry.Inode!;
-        error = Permission.MayDelete(directory, entry.Inode!, wantDirectory: false, caller.Credentials);
+        error = caller.MayUse(walk.Mount, walk.Dentry, FileRights.RemoveFile);
+        if (error == Errno.None)
+            error = Permission.MayDelete(directory, entry.Inode!, wantDirectory: false, caller.Credentials);
         if (error == Errno.None && walk.Mount.On(entry) is not null)
             error = Errno.EBUSY;
         if (error == Errno.None)
@@ -115,7 +122,9 @@ public sealed partial class Vfs
         if (error != Errno.None)
             return error;
         Inode directory = walk.Dentry.Inode!;
-        error = Permission.MayDelete(directory, entry.Inode!, wantDirectory: true, caller.Credentials);
+        error = caller.MayUse(walk.Mount, walk.Dentry, FileRights.RemoveDirectory);
+        if (error == Errno.None)
+            error = Permission.MayDelete(directory, entry.Inode!, wantDirectory: true, caller.Credentials);
         if (error == Errno.None && walk.Mount.On(entry) is not null)
             error = Errno.EBUSY;
         if (error == Errno.None)
@@ -155,6 +164,9 @@ public sealed partial class Vfs
         if (from.Mount.IsReadOnly)
             return Errno.EROFS;
         error = FindRenamed(ref from, ref to, mode, out Dentry source, out Dentry target);
+        if (error != Errno.None)
+            return error;
+        error = caller.MayMove(from.Mount, source, to.Dentry, target, removes: true, mode == RenameMode.Exchange);
         if (error != Errno.None)
             return error;
         if (ReferenceEquals(source.Inode, target.Inode))

@@ -85,7 +85,11 @@ public sealed partial class Vfs
         file = null;
         if (mount.IsReadOnly || parent.Inode!.FileSystem is { IsReadOnly: true })
             return Errno.EROFS;
-        Errno error = MakeNode(caller, parent, entry, NewNode(caller, parent.Inode!, FileKind.Regular, mode));
+        Errno error = caller.MayUse(mount, parent, FileRights.MakeRegular);
+        if (error == Errno.None)
+            error = MakeNode(caller, parent, entry, NewNode(caller, parent.Inode!, FileKind.Regular, mode));
+        if (error == Errno.None)
+            error = caller.MayUse(mount, entry, RightsFor(FileKind.Regular, flags & ~OpenFlags.Truncate));
         if (error != Errno.None)
             return error;
         // A new file is opened with whatever access was asked for, its mode does not matter yet (open(2)).
@@ -115,6 +119,9 @@ public sealed partial class Vfs
             return error;
         Dentry name = new(walk.Dentry, [.. "#"u8, .. System.Text.Encoding.ASCII.GetBytes(inode!.Status.Inode.ToString())], inode);
         name.Remove();
+        error = caller.MayUse(walk.Mount, name, RightsFor(FileKind.Regular, flags & ~OpenFlags.Truncate));
+        if (error != Errno.None)
+            return error;
         error = inode.Open(new PathEntry(walk.Mount, name), flags, caller.Call!, out file);
         if (error == Errno.None)
             NoteOpening(caller, file!);
@@ -138,6 +145,8 @@ public sealed partial class Vfs
         Errno error = MayOpen(caller, entry, flags);
         if (error == Errno.None && inode.Executors > 0 && (flags & (OpenFlags.Write | OpenFlags.Truncate)) != 0)
             error = Errno.ETXTBSY;
+        if (error == Errno.None)
+            error = caller.MayUse(entry.Mount, entry.Dentry, RightsFor(kind, flags));
         if (error == Errno.None)
             error = FileAlerts.Ask(caller.Call, entry, FileChange.OpeningAsked);
         if (error == Errno.None && kind == FileKind.Regular)
@@ -164,7 +173,9 @@ public sealed partial class Vfs
         file = null;
         if (entry.Inode.Writers > 0)
             return Errno.ETXTBSY;
-        Errno error = FileAlerts.Ask(caller.Call, entry, FileChange.OpeningAsked);
+        Errno error = caller.MayUse(entry.Mount, entry.Dentry, FileRights.ReadFile | FileRights.Execute);
+        if (error == Errno.None)
+            error = FileAlerts.Ask(caller.Call, entry, FileChange.OpeningAsked);
         if (error == Errno.None)
             error = FileAlerts.Ask(caller.Call, entry, FileChange.ExecutionAsked);
         if (error == Errno.None)
@@ -184,9 +195,22 @@ public sealed partial class Vfs
             regular.Opener = caller.Credentials;
             regular.Count();
         }
+        if (caller.Call?.Thread.Domain is { } domain && file.Path is { } path)
+            file.IsLengthFixed = domain.Check(path.Mount, path.Dentry, FileRights.Truncate) != Errno.None;
         file.AsksNobody = !FileAlerts.MayBeAsked(file.Inode);
         file.HoldName();
         FileNotifier.OnFile(file, change);
+    }
+
+    /// <summary>What an open asks for of the rights that a program may have given up.</summary>
+    private static FileRights RightsFor(FileKind kind, OpenFlags flags)
+    {
+        FileRights wanted = FileRights.None;
+        if ((flags & OpenFlags.Read) != 0)
+            wanted |= kind == FileKind.Directory ? FileRights.ReadDirectory : FileRights.ReadFile;
+        if ((flags & OpenFlags.Write) != 0)
+            wanted |= FileRights.WriteFile;
+        return kind == FileKind.Regular && (flags & OpenFlags.Truncate) != 0 ? wanted | FileRights.Truncate : wanted;
     }
 
     private static Errno MayOpen(in FileCaller caller, PathEntry entry, OpenFlags flags)

@@ -30,6 +30,8 @@ public static class ContentCalls
             return error;
         if (file.Inode.Kind != FileKind.Regular || !file.CanWrite)
             return Errno.EINVAL;
+        if (file.IsLengthFixed)
+            return Errno.EACCES;
         error = FileTransfer.LimitGrowth(call, file.Inode, (long)length);
         return error != Errno.None ? error : Vfs.Resize(call.Thread.FileCredentials, file.Inode, file.Path, (long)length);
     }

@@ -24,7 +24,7 @@ public static class MessageChannelCalls
     {
         if (!call.Memory.TryRead(message, out long type))
             return Errno.EFAULT;
-        if ((long)size > call.Ipc.MessageSize.Value || id < 0 || type < 1)
+        if ((long)size < 0 || (long)size > call.Ipc.MessageSize.Value || id < 0 || type < 1)
             return Errno.EINVAL;
         byte[] text = new byte[size];
         if (!call.Memory.TryRead(message + 8, text))

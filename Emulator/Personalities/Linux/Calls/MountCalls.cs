@@ -46,7 +46,10 @@ public static class MountCalls
         return (flags & Bind) != 0 ? BindAt(call.World.Vfs, from, point, (flags & Recursive) != 0) : call.World.Vfs.MoveMount(from, point);
     }
 
-    internal static bool MayMount(CallContext call) =>
+    /// <summary>Nobody changes mounts under rules that name places by them (landlock(7)).</summary>
+    internal static bool MayMount(CallContext call) => call.Thread.Domain is null && Administers(call);
+
+    private static bool Administers(CallContext call) =>
         call.Thread.FileCredentials.Has(FilePrivileges.Administer) && call.Thread.Namespaces.Rules(call.Thread.Namespaces.Mounts.Owner);
 
     private static Errno ReadText(CallContext call, GuestAddress data, out string text)
@@ -203,7 +206,7 @@ public static class MountCalls
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, (flags & NoFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out PathEntry point);
         if (error != Errno.None)
             return error;
-        if (!MayMount(call))
+        if (!Administers(call) || (call.Thread.Domain is not null && ReferenceEquals(point.Dentry, point.Mount.Root)))
             return Errno.EPERM;
         return call.World.Vfs.Unmount(point, (flags & Detach) != 0);
     }

@@ -6,12 +6,12 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>Security modules of the kernel, and what they say of a process: lsm_list_modules(2), lsm_get_self_attr(2), lsm_set_self_attr(2).</summary>
 public static class SecurityModuleCalls
 {
-    private const ulong Capabilities = 100;
+    private const ulong Capabilities = 100, Landlock = 110;
     private const uint ContextSize = 32;
 
     public static CallResult LsmListModules(CallContext call, GuestAddress identifiers, GuestAddress size, uint flags)
     {
-        ReadOnlySpan<ulong> modules = [Capabilities];
+        ReadOnlySpan<ulong> modules = [Capabilities, Landlock];
         uint needed = (uint)modules.Length * sizeof(ulong);
         if (flags != 0)
             return Errno.EINVAL;
