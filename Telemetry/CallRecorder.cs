@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Records;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
 using Vivarium.Telemetry.Folding;
@@ -90,14 +91,14 @@ public sealed class CallRecorder : ICallSink
     }
 
     /// <summary>The calls by name.</summary>
-    public IReadOnlyList<CallUsage> Usage(IPersonality personality)
+    public IReadOnlyList<CallUsage> Usage()
     {
         Ring.Flush();
-        return Ledger.ToUsage(personality.CallName);
+        return Ledger.ToUsage(CallTables.Name);
     }
 
     /// <summary>A call's name as listings have it.</summary>
-    public static string NameOf(int number) => LinuxTable.Name(number) ?? $"syscall_{number}";
+    public static string NameOf(int number) => CallTables.Name(number) ?? $"syscall_{number}";
 
     private void Begin(Process process)
     {

@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel.Records;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
 
@@ -12,10 +13,10 @@ public static class Captures
     internal static CaptureTable NamesAndData { get; } = new(All);
 
     /// <summary>Files' names only.</summary>
-    public static CallCapture Names(int number) => LinuxTable.Describe(number) is { } shape ? Of(shape, withData: false) : CallCapture.None;
+    public static CallCapture Names(int number) => CallTables.Describe(number) is { } shape ? Of(shape, withData: false) : CallCapture.None;
 
     /// <summary>Also the first bytes of buffers.</summary>
-    public static CallCapture All(int number) => LinuxTable.Describe(number) is { } shape ? Of(shape, withData: true) : CallCapture.None;
+    public static CallCapture All(int number) => CallTables.Describe(number) is { } shape ? Of(shape, withData: true) : CallCapture.None;
 
     private static CallCapture Of(CallShape shape, bool withData)
     {

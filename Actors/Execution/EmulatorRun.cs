@@ -7,6 +7,7 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Terminals;
+using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
 using Vivarium.Telemetry;
@@ -62,6 +63,7 @@ internal sealed class EmulatorRun : IJobRun
             MemoryLimit = spec.Limits.Memory,
             Engine = _engine,
             Personality = LinuxPersonality.Instance,
+            Systems = static name => name == "freebsd" ? FreeBsdPersonality.Instance : null,
             Woken = () => Woken?.Invoke(),
             Observer = _listing,
             Calls = _recorder?.Ring,
@@ -269,7 +271,7 @@ internal sealed class EmulatorRun : IJobRun
         Instructions = _world.Instructions,
         PeakMemory = _world.Accountant.Peak,
         Processes = _world.ProcessesCreated,
-        Calls = _recorder?.Usage(_world.Personality) ?? [],
+        Calls = _recorder?.Usage() ?? [],
         Translator = Translated(_engine.Statistics - _engineBefore),
     };
 

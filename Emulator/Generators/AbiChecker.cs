@@ -58,8 +58,8 @@ internal static class AbiChecker
 
     private static void CheckArguments(AbiModel model, AbiCall call)
     {
-        if (call.Arguments.Count > 6)
-            model.Errors.Add(new AbiError(call.Line, $"{call.Name} has more than six arguments"));
+        if (call.Arguments.Count > 8)
+            model.Errors.Add(new AbiError(call.Line, $"{call.Name} has more than eight arguments"));
         if (!IsKnown(model, call.Result))
             model.Errors.Add(new AbiError(call.Line, $"{call.Name} returns an unknown kind: {call.Result}"));
         foreach (AbiArgument argument in call.Arguments)

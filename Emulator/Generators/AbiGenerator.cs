@@ -25,11 +25,14 @@ public sealed class AbiGenerator : IIncrementalGenerator
         context.RegisterSourceOutput(models, WriteShapes);
 
         // The folder that a table is in is the namespace of its handlers; one table an operating system.
-        IncrementalValuesProvider<(AbiModel Model, HandlerIndex Handlers)> dispatched = models
+        IncrementalValuesProvider<(AbiModel Model, HandlerIndex Handlers, HandlerIndex Shared)> dispatched = models
             .Combine(context.CompilationProvider)
-            .Select((pair, _) => (pair.Left, HandlerIndex.Find(pair.Right, Namespace(pair.Left) + ".Calls")));
-        context.RegisterSourceOutput(dispatched, (output, pair) => WriteDispatch(output, pair.Model, pair.Handlers));
+            .Select((pair, _) => (pair.Left, HandlerIndex.Find(pair.Right, Namespace(pair.Left) + ".Calls"), HandlerIndex.Find(pair.Right, SharedHandlers)));
+        context.RegisterSourceOutput(dispatched, (output, pair) => WriteDispatch(output, pair.Model, pair.Handlers, pair.Shared));
     }
+
+    /// <summary>Where the handlers are that rows of other tables name by <c>same</c>.</summary>
+    private const string SharedHandlers = "Vivarium.Emulator.Personalities.Linux.Calls";
 
     internal static string Namespace(AbiModel model) => "Vivarium.Emulator.Personalities." + Naming.ToPascal(model.Name);
 
@@ -46,11 +49,11 @@ public sealed class AbiGenerator : IIncrementalGenerator
         Add(output, $"{name}Structs.g.cs", new ShapeWriter(model).WriteStructs());
     }
 
-    private static void WriteDispatch(SourceProductionContext output, AbiModel model, HandlerIndex handlers)
+    private static void WriteDispatch(SourceProductionContext output, AbiModel model, HandlerIndex handlers, HandlerIndex shared)
     {
         if (model.Errors.Count != 0)
             return;
-        var writer = new DispatchWriter(model, handlers);
+        var writer = new DispatchWriter(model, handlers, shared);
         Add(output, $"{Naming.ToPascal(model.Name)}Table.Dispatch.g.cs", writer.Write());
         foreach (AbiError error in writer.Errors)
             Report(output, Mismatch, model, error);

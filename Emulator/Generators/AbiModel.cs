@@ -7,6 +7,9 @@ internal sealed class AbiModel(string path)
 
     public string Name { get; set; } = "";
 
+    /// <summary>Added to the numbers of its calls wherever calls of several systems meet.</summary>
+    public int Base { get; set; }
+
     public List<AbiSet> Sets { get; } = [];
 
     public List<AbiStruct> Structs { get; } = [];
@@ -82,6 +85,12 @@ internal sealed record AbiCall(int Line, string Name, int? X64, int? Arm64, int?
 
     public string? Refused { get; set; }
 
+    /// <summary>The call of Linux whose handler is this one's too, argument for argument.</summary>
+    public string? Same { get; set; }
+
     /// <summary>The number by which the kernel knows the call on every architecture: x86-64's, or one past all of them.</summary>
-    public int Number => X64 ?? 0x1000 + (Arm64 ?? RiscV64 ?? 0);
+    public int Number => Base + (X64 ?? 0x1000 + (Arm64 ?? RiscV64 ?? 0));
+
+    /// <summary>What keeps the numbers of several systems apart.</summary>
+    public int Base { get; set; }
 }

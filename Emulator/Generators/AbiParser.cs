@@ -53,8 +53,12 @@ internal sealed class AbiParser(string path)
         string[] words = line.Split(' ');
         switch (words[0])
         {
-            case "abi" when words.Length == 2:
+            case "abi" when words.Length is 2 or 3:
                 _model.Name = words[1];
+                ulong start = 0;
+                if (words.Length == 3 && !TryValue(words[2], out start))
+                    Error($"not a number: {words[2]}");
+                _model.Base = (int)start;
                 break;
             case "enum" or "flags" when words.Length == 3:
                 ParseSet(words);
@@ -83,6 +87,7 @@ internal sealed class AbiParser(string path)
             "u16" => (2, false),
             "u32" => (4, false),
             "u64" => (8, false),
+            "i16" => (2, true),
             "i32" => (4, true),
             _ => (0, false),
         };
@@ -109,7 +114,7 @@ internal sealed class AbiParser(string path)
             return;
         }
         _call = new AbiCall(_line, match.Groups[1].Value, Number(match.Groups[2]), Number(match.Groups[3]), Number(match.Groups[4]),
-            match.Groups[5].Value, match.Groups[7].Value);
+            match.Groups[5].Value, match.Groups[7].Value) { Base = _model.Base };
         foreach (string item in Items(match.Groups[6].Value))
         {
             Match argument = ArgumentForm.Match(item);
@@ -146,6 +151,8 @@ internal sealed class AbiParser(string path)
             _call.Partial = line.Substring("partial ".Length);
         else if (_call is not null && line.StartsWith("refused ", StringComparison.Ordinal))
             _call.Refused = line.Substring("refused ".Length);
+        else if (_call is not null && line.StartsWith("same ", StringComparison.Ordinal))
+            _call.Same = line.Substring("same ".Length);
         else
             Error($"belongs to nothing: {line}");
     }

@@ -4,7 +4,7 @@ namespace Vivarium.Emulator.Generators;
 /// Writes <c>Dispatch</c>: from a call's number to its handler, with the arguments cast to the handler's types. A switch in two
 /// steps, 32 numbers each, so that only the parts that a program uses are ever compiled.
 /// </summary>
-internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers)
+internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers, HandlerIndex shared)
 {
     private const int Part = 32;
 
@@ -59,10 +59,14 @@ internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers)
     /// <summary>The call of a row's handler, or null when it has none.</summary>
     private string? Expression(AbiCall call)
     {
-        string name = Naming.ToPascal(call.Name);
-        List<Handler> found = [.. handlers.Handlers.Where(handler => handler.Name == name)];
+        string name = Naming.ToPascal(call.Same ?? call.Name);
+        List<Handler> found = [.. (call.Same is null ? handlers : shared).Handlers.Where(handler => handler.Name == name)];
         if (found.Count == 0)
+        {
+            if (call.Same is not null)
+                _errors.Add(new AbiError(call.Line, $"{call.Name}: Linux has no handler of {call.Same}"));
             return null;
+        }
         if (found.Count > 1)
         {
             _errors.Add(new AbiError(call.Line, $"{call.Name} has several handlers: {string.Join(", ", found.Select(handler => handler.Class + "." + name))}"));
@@ -77,7 +81,7 @@ internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers)
         List<string> arguments = ["call"];
         for (int i = 0; i < types.Length; i++)
             arguments.Add(Cast(call, found[0], types[i], i));
-        return $"{found[0].Class}.{name}({string.Join(", ", arguments)})";
+        return $"{(call.Same is null ? "" : "Linux.Calls.")}{found[0].Class}.{name}({string.Join(", ", arguments)})";
     }
 
     /// <summary>A register as the handler's parameter: the low half for 32-bit types, as the kernel's own entry does.</summary>

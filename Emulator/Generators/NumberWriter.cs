@@ -9,6 +9,8 @@ internal sealed class NumberWriter(AbiModel model)
         var source = new SourceWriter();
         source.Line("using System;").Line().Line($"namespace {AbiGenerator.Namespace(model)};").Line();
         source.Open($"partial class {Naming.ToPascal(model.Name)}Table");
+        if (model.Base != 0)
+            source.Line("/// <summary>What is added to the system's own numbers.</summary>").Line($"public const int Base = {model.Base};").Line();
         source.Line("/// <summary>The numbers of all calls, in rising order.</summary>");
         source.Line("public static ReadOnlySpan<short> Numbers =>");
         source.Line($"    [{string.Join(", ", calls.Select(call => call.Number))}];").Line();
@@ -17,9 +19,20 @@ internal sealed class NumberWriter(AbiModel model)
         foreach (AbiCall call in calls)
             source.Line($"    {call.Number} => {Naming.Literal(call.Name)},");
         source.Line("    _ => null,").Line("};").Line();
+        WriteArgumentCounts(source, calls);
         WriteArchitecture(source, "Arm64", call => call.Arm64);
         WriteArchitecture(source, "RiscV64", call => call.RiscV64);
         return source.Close().ToString();
+    }
+
+    /// <summary>Most systems pass what goes past six arguments elsewhere.</summary>
+    private static void WriteArgumentCounts(SourceWriter source, List<AbiCall> calls)
+    {
+        source.Line("/// <summary>How many arguments a call has; 6 for those with fewer.</summary>");
+        source.Line("public static int ArgumentCount(int number) => number switch").Line("{");
+        foreach (AbiCall call in calls.Where(call => call.Arguments.Count > 6))
+            source.Line($"    {call.Number} => {call.Arguments.Count},");
+        source.Line("    _ => 6,").Line("};").Line();
     }
 
     /// <summary>From an architecture's own number to the table's.</summary>

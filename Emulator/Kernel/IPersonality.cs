@@ -34,9 +34,6 @@ public interface IPersonality
     /// <summary>Turns the program counter back so that the call instruction runs again.</summary>
     void Rewind(GuestThread thread);
 
-    /// <summary>The name of a call number, or null for an unknown one.</summary>
-    string? CallName(int number);
-
     /// <summary>The signal that an engine's exit raises in its thread.</summary>
     SignalInfo FaultSignal(GuestThread thread, in EngineExit exit);
 
@@ -55,6 +52,25 @@ public interface IPersonality
     void OnPreempted(GuestThread thread)
     {
     }
+
+    /// <summary>The system's number of an error.</summary>
+    int ErrorNumber(Errno error) => (int)error;
+
+    /// <summary>The kernel's number of a signal that the system numbers so; 0 when it has none.</summary>
+    int NeutralSignal(int number) => Signal.IsValid(number) ? number : 0;
+
+    /// <summary>Turns the first two bytes of a socket's address into the family, as Linux numbers it; systems with a length there have their own.</summary>
+    void ReadAddressHead(Span<byte> address)
+    {
+    }
+
+    /// <summary>The other way round.</summary>
+    void WriteAddressHead(Span<byte> address)
+    {
+    }
+
+    /// <summary>A child's status word (wait(2)).</summary>
+    int EncodeWaitStatus(WaitStatus status);
 
     /// <summary>What a thread leaves behind in memory when it ends: cleared ids, robust futexes.</summary>
     void OnThreadExit(GuestThread thread);

@@ -91,6 +91,16 @@ public sealed partial class Process
         return count < limit;
     }
 
+    /// <summary>Queues that were made to be copied have the same numbers in the child.</summary>
+    private void CopyQueues(Process child)
+    {
+        for (int descriptor = 0; descriptor < Files.End; descriptor++)
+        {
+            if (Files.Get(descriptor) is Events.KernelQueue { IsCopiedByFork: true } queue)
+                child.Files.Replace(descriptor, queue.CopyFor(child), Files.IsCloseOnExec(descriptor));
+        }
+    }
+
     private Errno MakeProcess(CloneShares shares, int exitSignal, PidSpace space, out Process? child)
     {
         child = null;
@@ -121,6 +131,7 @@ public sealed partial class Process
             Group = Group,
             Session = Session,
             Terminal = Terminal,
+            Personality = Personality,
             Executable = Executable,
             Layout = Layout,
             Limits = [.. Limits],
@@ -130,6 +141,8 @@ public sealed partial class Process
             Persona = Persona,
             Dumpable = Dumpable,
         };
+        if (!ReferenceEquals(child.Files, Files))
+            CopyQueues(child);
         child.WatchProcessorLimit();
         space.Add(child.Id);
         child.IsShielded = !space.IsFirst && space.Init is null;

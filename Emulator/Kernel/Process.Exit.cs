@@ -200,7 +200,7 @@ public sealed partial class Process
         (thread.Call.State as IAbandonable)?.Abandon();
         thread.Pending.Clear();
         thread.Keys?.Leave();
-        World.Personality.OnThreadExit(thread);
+        Personality.OnThreadExit(thread);
         thread.Filter = null;
         thread.State = ThreadState.Dead;
         thread.Namespaces.NetworkSpace.OnLeft();

@@ -78,6 +78,7 @@ public sealed partial class Process
     internal Process(World world, int id, PidSpace space, Process? parent, SharedMemory memory, FileTable files, FileContext context, SignalActions actions)
     {
         World = world;
+        Personality = parent?.Personality ?? world.Personality;
         Id = id;
         Space = space;
         Parent = parent;
@@ -90,6 +91,9 @@ public sealed partial class Process
     }
 
     public World World { get; }
+
+    /// <summary>The system that its program was built for: what its calls, signals and start look like. Goes with the program.</summary>
+    public IPersonality Personality { get; internal set; }
 
     public int Id { get; }
 

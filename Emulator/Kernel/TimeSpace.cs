@@ -29,6 +29,6 @@ public sealed partial class GuestThread
             return;
         Namespaces = spaces with { Time = spaces.TimeOfChildren };
         spaces.TimeOfChildren.IsFrozen = true;
-        Process.World.Personality.OnTimeChanged(this);
+        Process.Personality.OnTimeChanged(this);
     }
 }

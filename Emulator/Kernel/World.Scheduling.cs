@@ -227,13 +227,13 @@ public sealed partial class World
         switch (exit.Reason)
         {
             case ExitReason.Budget:
-                Personality.OnPreempted(thread);
+                thread.Process.Personality.OnPreempted(thread);
                 break;
             case ExitReason.SystemCall:
                 budget -= CallCost;
                 _clock.Advance(CallCost);
                 thread.SystemTime += CallCost;
-                Personality.Decode(thread);
+                thread.Process.Personality.Decode(thread);
                 thread.InCall = true;
                 Calls?.Enter(thread.Call);
                 Observer?.OnEnter(thread);
@@ -244,7 +244,7 @@ public sealed partial class World
             default:
                 if (exit.Reason == ExitReason.InvalidInstruction)
                     NoteInvalidInstruction(thread);
-                ForceSignal(thread, Personality.FaultSignal(thread, exit));
+                ForceSignal(thread, thread.Process.Personality.FaultSignal(thread, exit));
                 break;
         }
         if (process.HasProcessorTimers)
@@ -290,12 +290,12 @@ public sealed partial class World
             return;
         }
         IsInHandler = true;
-        CallResult result = Personality.Dispatch(call);
+        CallResult result = thread.Process.Personality.Dispatch(call);
         if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)
         {
             call.Sources.Clear();
             call.Interrupted = true;
-            result = Personality.Dispatch(call);
+            result = thread.Process.Personality.Dispatch(call);
             call.Interrupted = false;
         }
         IsInHandler = false;
@@ -330,7 +330,7 @@ public sealed partial class World
     private void FinishCall(GuestThread thread, in CallResult result)
     {
         if (result.Outcome != CallOutcome.NoReturn)
-            Personality.Encode(thread, result);
+            thread.Process.Personality.Encode(thread, result);
         Calls?.Leave(thread.Call, result);
         Observer?.OnExit(thread, result);
         thread.InCall = false;

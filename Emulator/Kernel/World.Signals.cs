@@ -9,10 +9,16 @@ public sealed partial class World
     /// <summary>Pulses when a signal was queued somewhere in the world.</summary>
     public Source SignalSource { get; } = new();
 
+    /// <summary>Raised when a signal is sent to a process or one of its threads, whatever becomes of it.</summary>
+    internal event Action<Process, int>? SignalSent;
+
     /// <summary>Sends to a process: any thread that does not block it takes it. False when its queue is full.</summary>
     public bool Send(Process target, in SignalInfo info)
     {
-        if (target.IsZombie || IsWarded(target, info.Signal) || !Prepare(target, info.Signal))
+        if (target.IsZombie || IsWarded(target, info.Signal))
+            return true;
+        SignalSent?.Invoke(target, info.Signal);
+        if (!Prepare(target, info.Signal))
             return true;
         if (IsDropped(target, null, info.Signal))
             return true;
@@ -44,7 +50,10 @@ public sealed partial class World
     /// <summary>Sends to one thread.</summary>
     public bool Send(GuestThread target, in SignalInfo info)
     {
-        if (!target.IsAlive || IsWarded(target.Process, info.Signal) || !Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
+        if (!target.IsAlive || IsWarded(target.Process, info.Signal))
+            return true;
+        SignalSent?.Invoke(target.Process, info.Signal);
+        if (!Prepare(target.Process, info.Signal) || IsDropped(target.Process, target, info.Signal))
             return true;
         bool isKnown = info.Signal < Signal.FirstRealTime && target.Pending.Set.Contains(info.Signal);
         if (!target.Pending.Add(AsSeenBy(target.Process, info), target.Credentials.User, target.Process.SoftLimit(Resource.PendingSignals)))
@@ -188,12 +197,12 @@ public sealed partial class World
             bool restarts = restart == RestartKind.IfHandlerAllows && action.Restarts;
             FinishCall(thread, restarts ? CallResult.NoReturn : CallResult.Fail(Errno.EINTR));
             if (restarts)
-                Personality.Rewind(thread);
+                thread.Process.Personality.Rewind(thread);
         }
         SignalSet masked = action.Mask | (action.KeepsUnblocked ? default : SignalSet.Of(info.Signal));
         if (action.ResetsOnDelivery)
             thread.Process.Actions[info.Signal] = default;
-        if (!Personality.EnterHandler(thread, info, action))
+        if (!thread.Process.Personality.EnterHandler(thread, info, action))
         {
             // The frame cannot be written: SIGSEGV, and when that is the one being delivered, its default.
             if (info.Signal == Signal.Segment)

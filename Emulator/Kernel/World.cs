@@ -103,7 +103,11 @@ public sealed partial class World : IDisposable
         Cause = null;
     });
 
+    /// <summary>The system of programs that bear no mark.</summary>
     public IPersonality Personality => _spec.Personality;
+
+    /// <summary>The system whose programs bear a mark; null when there is none such here.</summary>
+    internal IPersonality? FindSystem(string name) => Personality.Name == name ? Personality : _spec.Systems(name);
 
     /// <summary>Runs an action on the worker before its next quantum and wakes the world. The one thread-safe entry.</summary>
     public void Post(Action action)

@@ -24,7 +24,11 @@ public sealed record WorldSpec
 
     public required IEngine Engine { get; init; }
 
+    /// <summary>The system that programs without a mark are of.</summary>
     public required IPersonality Personality { get; init; }
+
+    /// <summary>Other systems by name; null for those that there are none of.</summary>
+    public Func<string, IPersonality?> Systems { get; init; } = static _ => null;
 
     /// <summary>Called from any thread when an idle world has something to do.</summary>
     public Action? Woken { get; init; }

@@ -27,7 +27,11 @@ public static class ProgramLoader
         Errno error = FollowScripts(thread, ref file, ref program, out OpenFile? opened, out MemoryObject? content, out detail);
         if (error != Errno.None)
             return error;
-        error = Prepare(thread, opened!, content!, out AddressSpace? memory, out ElfImage? image, out detail);
+        AddressSpace? memory = null;
+        ElfImage? image = null;
+        error = FindSystem(thread, content!, out IPersonality system, out detail);
+        if (error == Errno.None)
+            error = Prepare(thread, system, opened!, content!, out memory, out image, out detail);
         // Its mappings keep it from here on.
         opened!.Release();
         if (error != Errno.None)
@@ -37,7 +41,7 @@ public static class ProgramLoader
         bool gained = after.User != 0 && !(after.Permitted & ~after.Ambient).IsEmpty;
         program = program with { IsSecure = after.EffectiveUser != after.User || after.EffectiveGroup != after.Group || gained };
         thread.Credentials = after;
-        error = thread.Process.World.Personality.Start(thread, memory!, image!, program, out ProgramLayout layout);
+        error = system.Start(thread, memory!, image!, program, out ProgramLayout layout);
         if (error != Errno.None)
         {
             thread.Credentials = before;
@@ -46,14 +50,15 @@ public static class ProgramLoader
             return error;
         }
         memory!.Settle();
-        Commit(thread, file, name, memory, layout);
+        Commit(thread, system, file, name, memory, layout);
         return Errno.None;
     }
 
-    private static void Commit(GuestThread thread, PathEntry file, byte[] name, AddressSpace memory, ProgramLayout layout)
+    private static void Commit(GuestThread thread, IPersonality system, PathEntry file, byte[] name, AddressSpace memory, ProgramLayout layout)
     {
         Process process = thread.Process;
         process.KeepOnly(thread);
+        process.Personality = system;
         process.ReplaceMemory(memory, file.Inode);
         thread.EnterTime();
         process.Executable = file;
@@ -174,8 +179,19 @@ public static class ProgramLoader
         return thread.Process.World.Vfs.Resolve(caller, thread.Process.FileContext.WorkingDirectory, path, WalkFlags.Follow, out entry);
     }
 
+    /// <summary>The system of a program. A thread whose calls are filtered stays with the one whose numbers the filter means.</summary>
+    private static Errno FindSystem(GuestThread thread, MemoryObject content, out IPersonality system, out string detail)
+    {
+        string name = ElfBrand.Of(content);
+        system = thread.Process.World.FindSystem(name)!;
+        detail = system is null ? $"a program for {name}, which is not supported" : "";
+        if (system is null)
+            return Errno.ENOEXEC;
+        return thread.Filter is null || system == thread.Process.Personality ? Errno.None : Errno.EACCES;
+    }
+
     private static Errno Prepare(
-        GuestThread thread, OpenFile file, MemoryObject content, out AddressSpace? memory, out ElfImage? image, out string detail)
+        GuestThread thread, IPersonality system, OpenFile file, MemoryObject content, out AddressSpace? memory, out ElfImage? image, out string detail)
     {
         World world = thread.Process.World;
         string name = Encoding.UTF8.GetString(file.Path!.FullPath());
@@ -191,7 +207,7 @@ public static class ProgramLoader
         }
         memory = null;
         image = null;
-        ElfProblem problem = ElfFile.TryRead(content, world.Personality, out ElfFile? elf, out detail);
+        ElfProblem problem = ElfFile.TryRead(content, system, out ElfFile? elf, out detail);
         if (problem != ElfProblem.None)
             return Errno.ENOEXEC;
         ElfFile? interpreter = null;
@@ -199,7 +215,7 @@ public static class ProgramLoader
         OpenFile? interpreterFile = null;
         if (elf!.Interpreter is { } path)
         {
-            Errno error = OpenInterpreter(thread, path, out interpreterFile, out interpreter, out interpreterContent, out detail);
+            Errno error = OpenInterpreter(thread, system, path, out interpreterFile, out interpreter, out interpreterContent, out detail);
             if (error != Errno.None)
                 return error;
         }
@@ -248,7 +264,7 @@ public static class ProgramLoader
             ProgramTemplates.Add(template);
     }
 
-    private static Errno OpenInterpreter(GuestThread thread, byte[] path, out OpenFile? opened, out ElfFile? elf, out MemoryObject? content, out string detail)
+    private static Errno OpenInterpreter(GuestThread thread, IPersonality system, byte[] path, out OpenFile? opened, out ElfFile? elf, out MemoryObject? content, out string detail)
     {
         opened = null;
         elf = null;
@@ -261,7 +277,7 @@ public static class ProgramLoader
             return error;
         }
         error = OpenExecutable(thread, file!, out opened, out content, out detail);
-        if (error == Errno.None && ElfFile.TryRead(content!, thread.Process.World.Personality, out elf, out detail) != ElfProblem.None)
+        if (error == Errno.None && ElfFile.TryRead(content!, system, out elf, out detail) != ElfProblem.None)
             error = Errno.ENOEXEC;
         if (error == Errno.None)
             return error;

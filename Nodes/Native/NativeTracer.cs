@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using Vivarium.Emulator.Kernel;
-using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
+using Vivarium.Telemetry;
 
 namespace Vivarium.Nodes.Native;
 
@@ -116,7 +116,7 @@ internal sealed class NativeTracer(Action<byte[]>? listing)
 
     private void Note(int process, int number, string result, bool failed)
     {
-        string name = LinuxPersonality.Instance.CallName(number) ?? $"syscall_{number}";
+        string name = CallRecorder.NameOf(number);
         lock (_lock)
         {
             (ulong count, ulong errors) = _calls.GetValueOrDefault(name);

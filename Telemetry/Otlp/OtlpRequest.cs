@@ -162,7 +162,7 @@ public static class OtlpRequest
     {
         CallHistogram durations = totals.Durations;
         int point = writer.Begin(1);
-        WriteAttributes(writer, 1, [new("vivarium.call.name", CallRecorder.NameOf(totals.Number)), new("vivarium.personality", "linux"), new("vivarium.node", job.Node)]);
+        WriteAttributes(writer, 1, [new("vivarium.call.name", CallRecorder.NameOf(totals.Number)), new("vivarium.personality", Emulator.Personalities.CallTables.System(totals.Number)), new("vivarium.node", job.Node)]);
         writer.Fixed(2, (ulong)job.Ran);
         writer.Fixed(3, (ulong)job.Ended);
         writer.Fixed(4, durations.Count);

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
 
@@ -28,7 +29,7 @@ public static class CallFormatter
     /// <summary>The call that a thread is in, as far as its arguments are known before it ends.</summary>
     public static string Pending(GuestThread thread)
     {
-        var call = new TracedCall(thread.Call.Number, LinuxTable.Describe(thread.Call.Number), thread.Process.Memory);
+        var call = new TracedCall(thread.Call.Number, CallTables.Describe(thread.Call.Number), thread.Process.Memory);
         call.Begin(thread.Call.Arguments);
         Enter(call);
         return call.Text.ToString().TrimEnd(' ', ',') + (call.Next < (call.Shape?.Arguments.Length ?? 0) ? ", ...)" : ")");

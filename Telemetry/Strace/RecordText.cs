@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Records;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
 
@@ -29,7 +30,7 @@ public sealed class RecordText
     public void AppendCall(StringBuilder text, in CallRecord record, string? name)
     {
         if (!_shapes.TryGetValue(record.Number, out (CallShape? Shape, CallCapture Capture) row))
-            _shapes.Add(record.Number, row = (LinuxTable.Describe(record.Number), Captures.All(record.Number)));
+            _shapes.Add(record.Number, row = (CallTables.Describe(record.Number), Captures.All(record.Number)));
         text.Append(name ?? row.Shape?.Name).Append('(');
         if (row.Shape is not { } shape)
         {
@@ -89,7 +90,7 @@ public sealed class RecordText
             case CallOutcome.NoReturn when record.EndsThread || kind == ValueKind.None:
                 text.Append('?');
                 break;
-            case CallOutcome.NoReturn when LinuxTable.Name(record.Number) is "execve" or "execveat" or "rt_sigreturn":
+            case CallOutcome.NoReturn when CallTables.Name(record.Number) is "execve" or "execveat" or "rt_sigreturn":
                 text.Append('0');
                 break;
             case CallOutcome.NoReturn:

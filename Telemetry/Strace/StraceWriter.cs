@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 
 namespace Vivarium.Telemetry.Strace;
@@ -48,7 +49,7 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
         Interrupt(thread);
         _threads.Add(thread);
         CallContext context = thread.Call;
-        var call = new TracedCall(context.Number, LinuxTable.Describe(context.Number), thread.Process.Memory) 
+        var call = new TracedCall(context.Number, CallTables.Describe(context.Number), thread.Process.Memory) 
         {
             Start = context.StartedAt,
             Stack = thread.Cpu.State.Registers[StackPointer],

@@ -43,6 +43,22 @@ internal static class Repository
         return program;
     }
 
+    /// <summary>The program of <c>tests/Guests/freebsd/NAME.c</c>, which needs no library: FreeBSD's are not to be had here.</summary>
+    public static string FreeBsdGuest(string name)
+    {
+        string sources = Path.Combine(Root, "tests", "Guests", "freebsd");
+        string source = Path.Combine(sources, name + ".c");
+        string program = Path.Combine(Root, ".cache", "guests", "freebsd", name);
+        lock (BuildLock)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(program)!);
+            DateTime newest = Directory.EnumerateFiles(sources).Max(File.GetLastWriteTimeUtc);
+            if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < newest)
+                Build(sources, "gcc", "-O1", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-no-pie", "-fno-pie", "-Wl,--build-id=none", "-o", program, source);
+        }
+        return program;
+    }
+
     /// <summary>The assembly of the project <c>tests/Guests/dotnet/NAME</c>.</summary>
     public static string DotnetGuest(string name)
     {

@@ -69,6 +69,16 @@ public abstract class FileWatch(Inode inode)
     /// <summary>Something in <see cref="Mask"/> happened.</summary>
     public abstract void Tell(in FileNote note);
 
+    /// <summary>The file got another name.</summary>
+    public virtual void OnLinked()
+    {
+    }
+
+    /// <summary>The file lost a name.</summary>
+    public virtual void OnUnlinked()
+    {
+    }
+
     /// <summary>The inode is gone, and with it the watch, which was removed from it.</summary>
     public abstract void OnInodeGone();
 

@@ -81,6 +81,18 @@ public static class FileNotifier
             TellIfWanted(watch, new FileNote(change, null, 0, null));
     }
 
+    /// <summary>A file got another name (1) or lost one (-1).</summary>
+    public static void OnLinks(Inode inode, int change)
+    {
+        foreach (FileWatch watch in inode.Watches)
+        {
+            if (change > 0)
+                watch.OnLinked();
+            else
+                watch.OnUnlinked();
+        }
+    }
+
     /// <summary>A rename: both directories, with one cookie, then the file that was replaced and the one that moved.</summary>
     public static void OnMove(Dentry from, byte[] oldName, Dentry to, byte[] newName, Inode moved, Inode? replaced, Func<uint> newCookie)
     {
@@ -97,7 +109,10 @@ public static class FileNotifier
             OnName(to, FileChange.MovedTo, newName, moved, cookie);
         }
         if (replaced is not null)
+        {
             OnInode(replaced, FileChange.AttributesChanged);
+            OnLinks(replaced, -1);
+        }
         OnInode(moved, FileChange.SelfMoved);
     }
 

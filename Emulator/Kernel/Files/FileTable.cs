@@ -85,10 +85,14 @@ public sealed partial class FileTable
         Put(descriptor, file, closeOnExec);
     }
 
+    /// <summary>Raised when a number stops to mean what it meant.</summary>
+    internal event Action<int>? DescriptorClosed;
+
     public Errno Close(int descriptor)
     {
         if (Get(descriptor) is not { } file)
             return Errno.EBADF;
+        DescriptorClosed?.Invoke(descriptor);
         _slots[descriptor] = default;
         _count--;
         if (_charged > 0)
@@ -126,6 +130,11 @@ public sealed partial class FileTable
         copy.Charge(_count);
         for (int descriptor = 0; descriptor < End; descriptor++)
             _slots[descriptor].File?.AddReference();
+        for (int descriptor = 0; descriptor < End; descriptor++)
+        {
+            if (_slots[descriptor].File is { IsInherited: false })
+                copy.Close(descriptor);
+        }
         return copy;
     }
 

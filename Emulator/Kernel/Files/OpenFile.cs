@@ -144,6 +144,12 @@ public abstract class OpenFile : IMappingHolder
     /// <summary>Bytes that can be read at once (FIONREAD); null for files that do not tell.</summary>
     public virtual int? Pending => null;
 
+    /// <summary>Bytes that can be written at once, as far as the file tells; at least 1 when it can be written to at all.</summary>
+    public virtual long RoomToWrite => 1;
+
+    /// <summary>A child made by fork has it too; else its number is free there.</summary>
+    public virtual bool IsInherited => true;
+
     /// <summary>Level readiness now. Regular files are always ready.</summary>
     public virtual Readiness Poll() => Readiness.In | Readiness.Out;
 

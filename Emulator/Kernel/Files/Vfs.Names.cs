@@ -53,6 +53,7 @@ public sealed partial class Vfs
             return error;
         entry.Inode = source.Inode;
         FileNotifier.OnInode(source.Inode, FileChange.AttributesChanged);
+        FileNotifier.OnLinks(source.Inode, 1);
         FileNotifier.OnName(walk.Dentry, FileChange.Created, entry.Name, source.Inode);
         return Errno.None;
     }
@@ -137,6 +138,7 @@ public sealed partial class Vfs
     /// <summary>A name was removed: the end of a file that nobody holds is told before it (d_delete_notify in fs/namei.c).</summary>
     private static void NoteRemoval(Dentry directory, Dentry entry)
     {
+        FileNotifier.OnLinks(entry.Inode!, -1);
         entry.Remove();
         if (entry.Holders == 0)
             FileNotifier.OnNameReleased(entry);

@@ -28,6 +28,9 @@ public sealed partial class StreamSocket
 
     public int Backlog => _backlog;
 
+    /// <summary>Connections that can be accepted.</summary>
+    public int WaitingConnections => _waiting.Count;
+
     /// <summary>Connections that wait to be accepted.</summary>
     public int Waiting => _waiting.Count;
 

@@ -42,7 +42,7 @@ public sealed class LinuxPersonality : IPersonality
 
     public void Rewind(GuestThread thread) => LinuxArchitecture.Of(thread).Rewind(thread);
 
-    public string? CallName(int number) => LinuxTable.Name(number);
+    public int EncodeWaitStatus(WaitStatus status) => ProcessCalls.EncodeStatus(status);
 
     public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => LinuxArchitecture.Of(thread).FaultSignal(thread, exit);
 

@@ -92,7 +92,7 @@ internal sealed class CallMachine : IDisposable
         {
         }
 
-        public string? CallName(int number) => null;
+        public int EncodeWaitStatus(WaitStatus status) => 0;
 
         public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => throw new NotSupportedException();
 

@@ -45,6 +45,7 @@ internal static class SocketNames
             return Errno.EFAULT;
         if (length < 2)
             return Errno.EINVAL;
+        call.Process.Personality.ReadAddressHead(bytes);
         ushort given = BinaryPrimitives.ReadUInt16LittleEndian(bytes);
         if (given == Unspecified && family is SocketFamily.Internet4 or SocketFamily.Internet6)
             return Errno.None;
@@ -127,6 +128,7 @@ internal static class SocketNames
             return Errno.EINVAL;
         Span<byte> bytes = stackalloc byte[Largest];
         int length = Encode(family, address, bytes);
+        call.Process.Personality.WriteAddressHead(bytes[..length]);
         bool written = call.Memory.TryWrite(at, bytes[..Math.Min(room, length)]) && call.Memory.TryWrite(lengthAt, length);
         return written ? Errno.None : Errno.EFAULT;
     }

@@ -41,6 +41,14 @@ public static class LockCalls
     {
         if (!call.Memory.TryRead(address, out Flock request))
             return Errno.EFAULT;
+        CallResult result = Apply(call, file, command, ref request);
+        bool isTold = result.Outcome == CallOutcome.Value && command is GetLock or OpenFileGetLock;
+        return !isTold || call.Memory.TryWrite(address, request) ? result : Errno.EFAULT;
+    }
+
+    /// <summary>The same for a request that was read; what is asked for is told in it.</summary>
+    internal static CallResult Apply(CallContext call, OpenFile file, uint command, ref Flock request)
+    {
         bool byFile = command >= OpenFileGetLock;
         if (byFile && request.ProcessId != 0)
             return Errno.EINVAL;
@@ -49,7 +57,7 @@ public static class LockCalls
             return error;
         FileLocks locks = FileLocks.Of(file.Inode);
         if (command is GetLock or OpenFileGetLock)
-            return request.Type == Abi.Flock.Unlock ? Errno.EINVAL : Report(call, address, request, locks.FindConflict(wanted));
+            return request.Type == Abi.Flock.Unlock ? Errno.EINVAL : Report(call, ref request, locks.FindConflict(wanted));
         if (request.Type == Abi.Flock.Unlock)
         {
             locks.Clear(wanted.Owner, wanted.Start, wanted.End);
@@ -124,7 +132,7 @@ public static class LockCalls
         return start < 0 ? Errno.EINVAL : Errno.None;
     }
 
-    private static CallResult Report(CallContext call, GuestAddress address, Flock request, RecordLock? conflict)
+    private static CallResult Report(CallContext call, ref Flock request, RecordLock? conflict)
     {
         if (conflict is not { } held)
         {
@@ -138,6 +146,6 @@ public static class LockCalls
             request.Length = held.End == long.MaxValue ? 0 : held.End - held.Start + 1;
             request.ProcessId = held.ProcessId > 0 ? call.Pids.Inside(held.ProcessId) : held.ProcessId;
         }
-        return call.Memory.TryWrite(address, request) ? CallResult.Ok() : Errno.EFAULT;
+        return CallResult.Ok();
     }
 }

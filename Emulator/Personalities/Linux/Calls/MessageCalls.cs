@@ -9,6 +9,21 @@ using Vivarium.Emulator.Personalities.Linux.Abi;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
+/// <summary>struct msghdr.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct MessageHeader
+{
+    public ulong Name;
+    public int NameLength;
+    private int _padding;
+    public ulong Vectors;
+    public ulong VectorCount;
+    public ulong Control;
+    public ulong ControlLength;
+    public int Flags;
+    private int _padding2;
+}
+
 /// <summary>Sending and receiving on sockets (send(2), recv(2)).</summary>
 public static class MessageCalls
 {
@@ -24,20 +39,6 @@ public static class MessageCalls
     private const int CloseControlOnExec = 0x40000000;
     private const int LargestTransfer = 1 << 20;
     private const int MostVectors = 1024;
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct MessageHeader
-    {
-        public ulong Name;
-        public int NameLength;
-        public int Padding;
-        public ulong Vectors;
-        public ulong VectorCount;
-        public ulong Control;
-        public ulong ControlLength;
-        public int Flags;
-        public int Padding2;
-    }
 
     public static CallResult Sendto(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, int addressLength)
     {
@@ -161,8 +162,12 @@ public static class MessageCalls
         Errno error = SocketCalls.Find(call, fd, out Socket socket);
         if (error != Errno.None)
             return error;
-        if (!call.Memory.TryRead(message, out MessageHeader header))
-            return Errno.EFAULT;
+        return call.Memory.TryRead(message, out MessageHeader header) ? Send(call, socket, header, flags) : Errno.EFAULT;
+    }
+
+    internal static CallResult Send(CallContext call, Socket socket, in MessageHeader header, int flags)
+    {
+        Errno error = Errno.None;
         SocketAddress? to = null;
         if (header.NameLength < 0)
             return Errno.EINVAL;
@@ -219,9 +224,16 @@ public static class MessageCalls
             return error;
         if (!call.Memory.TryRead(message, out MessageHeader header))
             return Errno.EFAULT;
+        CallResult result = Receive(call, socket, ref header, flags);
+        return result.Outcome != CallOutcome.Value || call.Memory.TryWrite(message, header) ? result : Errno.EFAULT;
+    }
+
+    /// <summary>Receives into what a header names, and tells the rest in it.</summary>
+    internal static CallResult Receive(CallContext call, Socket socket, ref MessageHeader header, int flags)
+    {
         if (header.VectorCount > MostVectors)
             return Errno.EMSGSIZE;
-        error = FileTransfer.ReadVectors(call, new GuestAddress(header.Vectors), (int)header.VectorCount, out IoVector[] vectors, out ulong total);
+        Errno error = FileTransfer.ReadVectors(call, new GuestAddress(header.Vectors), (int)header.VectorCount, out IoVector[] vectors, out ulong total);
         if (error != Errno.None)
             return error;
         byte[] bytes = ArrayPool<byte>.Shared.Rent((int)Math.Min(total, LargestTransfer));
@@ -233,7 +245,7 @@ public static class MessageCalls
             if (received.Error != Errno.None)
                 return received.Error;
             return Scatter(call, bytes.AsSpan(0, received.Count), vectors.AsSpan(0, (int)header.VectorCount))
-                ? Deliver(call, socket, message, header, received, flags)
+                ? Deliver(call, socket, ref header, received, flags)
                 : Errno.EFAULT;
         }
         finally
@@ -256,7 +268,7 @@ public static class MessageCalls
     }
 
     /// <summary>Writes name, control messages and flags back into the header.</summary>
-    private static CallResult Deliver(CallContext call, Socket socket, GuestAddress message, MessageHeader header, in Received received, int flags)
+    private static CallResult Deliver(CallContext call, Socket socket, ref MessageHeader header, in Received received, int flags)
     {
         bool isPeek = (flags & Peek) != 0;
         bool fits = ControlMessages.Write(
@@ -267,14 +279,13 @@ public static class MessageCalls
         {
             Span<byte> name = stackalloc byte[128];
             nameLength = SocketNames.Encode(socket.Family, received.From, name);
+            call.Process.Personality.WriteAddressHead(name[..nameLength]);
             if (!call.Memory.TryWrite(new GuestAddress(header.Name), name[..Math.Min(nameLength, Math.Max(0, header.NameLength))]))
                 return Errno.EFAULT;
         }
         header.NameLength = nameLength;
         header.ControlLength = used;
         header.Flags = result;
-        if (!call.Memory.TryWrite(message, header))
-            return Errno.EFAULT;
         return (flags & Truncated) != 0 ? received.Whole : received.Count;
     }
 

@@ -20,37 +20,47 @@ public static class PipeCalls
     {
         if ((flags & ~(NonBlocking | CloseOnExec | Direct)) != 0)
             return Errno.EINVAL;
+        (PipeEnd reader, PipeEnd writer) = Make(call, (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None);
+        return InstallPair(call, descriptors, reader, writer, (flags & CloseOnExec) != 0);
+    }
+
+    internal static (PipeEnd Reader, PipeEnd Writer) Make(CallContext call, OpenFlags status)
+    {
         FileCredentials credentials = call.Thread.FileCredentials;
         var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group), call.World.Accountant);
-        OpenFlags status = (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
-        var reader = new PipeEnd(pipe, OpenFlags.Read | status);
-        var writer = new PipeEnd(pipe, OpenFlags.Write | status);
-        return InstallPair(call, descriptors, reader, writer, (flags & CloseOnExec) != 0);
+        return (new PipeEnd(pipe, OpenFlags.Read | status), new PipeEnd(pipe, OpenFlags.Write | status));
     }
 
     /// <summary>Installs two files and writes their numbers; neither stays when something fails.</summary>
     internal static CallResult InstallPair(CallContext call, GuestAddress descriptors, OpenFile first, OpenFile second, bool closeOnExec)
     {
+        Errno error = AddPair(call, first, second, closeOnExec, out int one, out int two);
+        if (error != Errno.None)
+            return error;
+        if (call.Memory.TryWrite(descriptors, one) && call.Memory.TryWrite(descriptors + 4, two))
+            return 0;
+        call.Process.Files.Close(one);
+        call.Process.Files.Close(two);
+        return Errno.EFAULT;
+    }
+
+    internal static Errno AddPair(CallContext call, OpenFile first, OpenFile second, bool closeOnExec, out int one, out int two)
+    {
+        two = -1;
         FileTable table = call.Process.Files;
-        Errno error = table.Add(first, closeOnExec, out int one);
+        Errno error = table.Add(first, closeOnExec, out one);
         if (error != Errno.None)
         {
             first.Release();
             second.Release();
             return error;
         }
-        error = table.Add(second, closeOnExec, out int two);
-        if (error != Errno.None)
-        {
-            table.Close(one);
-            second.Release();
+        error = table.Add(second, closeOnExec, out two);
+        if (error == Errno.None)
             return error;
-        }
-        if (call.Memory.TryWrite(descriptors, one) && call.Memory.TryWrite(descriptors + 4, two))
-            return 0;
         table.Close(one);
-        table.Close(two);
-        return Errno.EFAULT;
+        second.Release();
+        return error;
     }
 
     internal static CallResult Install(CallContext call, OpenFile file, bool closeOnExec)

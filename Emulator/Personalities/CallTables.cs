@@ -1,0 +1,16 @@
+using Vivarium.Emulator.Personalities.FreeBsd;
+using Vivarium.Emulator.Personalities.Linux;
+using Vivarium.Emulator.Personalities.Tables;
+
+namespace Vivarium.Emulator.Personalities;
+
+/// <summary>The calls of all systems by the numbers that records have: each table has a range of its own, Linux's begins at 0.</summary>
+public static class CallTables
+{
+    public static string? Name(int number) => number < FreeBsdTable.Base ? LinuxTable.Name(number) : FreeBsdTable.Name(number);
+
+    public static CallShape? Describe(int number) => number < FreeBsdTable.Base ? LinuxTable.Describe(number) : FreeBsdTable.Describe(number);
+
+    /// <summary>The name of the system that a call is of.</summary>
+    public static string System(int number) => number < FreeBsdTable.Base ? "linux" : "freebsd";
+}

@@ -1,0 +1,121 @@
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel.Signals;
+
+namespace Vivarium.Emulator.Personalities.FreeBsd.Abi;
+
+/// <summary>sigset_t: 128 signals.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct SigSetBits
+{
+    public ulong Low, High;
+
+    public static SigSetBits Of(SignalSet set)
+    {
+        UInt128 bits = FreeBsdPersonality.Numbers.FromNeutral(set);
+        return new() { Low = (ulong)bits, High = (ulong)(bits >> 64) };
+    }
+
+    public readonly SignalSet ToNeutral() => FreeBsdPersonality.Numbers.ToNeutral(new UInt128(High, Low));
+}
+
+/// <summary>struct sigaction of sigaction(2).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct FreeBsdSigAction
+{
+    public ulong Handler;
+    public uint Flags;
+    public uint Mask0, Mask1, Mask2, Mask3;
+    private int _padding;
+
+    public readonly SignalSet Mask =>
+        new SigSetBits { Low = Mask0 | (ulong)Mask1 << 32, High = Mask2 | (ulong)Mask3 << 32 }.ToNeutral();
+
+    public static FreeBsdSigAction Of(in SignalAction action)
+    {
+        SigSetBits mask = SigSetBits.Of(action.Mask);
+        return new()
+        {
+            Handler = action.Handler, Flags = (uint)action.RawFlags,
+            Mask0 = (uint)mask.Low, Mask1 = (uint)(mask.Low >> 32), Mask2 = (uint)mask.High, Mask3 = (uint)(mask.High >> 32),
+        };
+    }
+}
+
+/// <summary>siginfo_t (siginfo(3)).</summary>
+[StructLayout(LayoutKind.Sequential, Size = 80)]
+internal struct FreeBsdSigInfo
+{
+    private const int User = 0x10001, Queue = 0x10002, Timer = 0x10003, Kernel = 0x10006, Thread = 0x10007;
+
+    public int Signal;
+    public int Error;
+    public int Code;
+    public int Process;
+    public uint UserId;
+    public int Status;
+    public ulong Address;
+    public ulong Value;
+    public int Trap;
+
+    public static FreeBsdSigInfo Of(in SignalInfo info, int trap)
+    {
+        var raw = new FreeBsdSigInfo
+        {
+            Signal = FreeBsdPersonality.Numbers.FromNeutral(info.Signal),
+            Error = info.Error,
+            Code = CodeOf(info),
+        };
+        if (info.IsFault)
+        {
+            raw.Address = info.Value;
+            raw.Trap = TrapNumber(trap);
+            return raw;
+        }
+        raw.Process = info.SenderProcess;
+        raw.UserId = info.SenderUser;
+        if (info.IsChild)
+            raw.Status = (int)info.Value;
+        else
+            raw.Value = info.Value;
+        return raw;
+    }
+
+    /// <summary>The codes of kernel and senders have numbers of their own; those of faults but for FPE_ are shared.</summary>
+    private static int CodeOf(in SignalInfo info)
+    {
+        if (info.IsFault)
+            return info.Signal == Kernel_FloatingPoint ? FloatingPointCode(info.Code) : info.Code == 0x80 ? Kernel : info.Code;
+        return info.Code switch
+        {
+            0 => User,
+            -1 => Queue,
+            -2 => Timer,
+            -6 => Thread,
+            _ => info.IsChild ? info.Code : Kernel,
+        };
+    }
+
+    private const int Kernel_FloatingPoint = Vivarium.Emulator.Kernel.Signals.Signal.FloatingPoint;
+
+    /// <summary>FPE_INTDIV and FPE_INTOVF are the other way round.</summary>
+    private static int FloatingPointCode(int code) => code switch
+    {
+        1 => 2,
+        2 => 1,
+        _ => code,
+    };
+
+    /// <summary>From the processor's exceptions to T_ of machine/trap.h.</summary>
+    public static int TrapNumber(int exception) => exception switch
+    {
+        0 => 18, // T_DIVIDE
+        1 => 10, // T_TRCTRAP
+        3 => 3, // T_BPTFLT
+        6 => 1, // T_PRIVINFLT
+        13 => 9, // T_PROTFLT
+        14 => 12, // T_PAGEFLT
+        16 => 6, // T_ARITHTRAP
+        19 => 29, // T_XMMFLT
+        _ => exception,
+    };
+}

@@ -1,0 +1,185 @@
+using System.Buffers;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.FreeBsd.Abi;
+using Vivarium.Emulator.Personalities.Linux.Calls;
+using LinuxDescriptors = Vivarium.Emulator.Personalities.Linux.Calls.DescriptorCalls;
+
+namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
+
+/// <summary>fcntl(2), ioctl(2), pipes, sendfile(2).</summary>
+public static class DescriptorCalls
+{
+    public static CallResult Fcntl(CallContext call, int fd, int command, ulong argument)
+    {
+        const int linuxDuplicateCloseOnExec = 1030;
+        switch (command)
+        {
+            case 0 or 1 or 2: // F_DUPFD, F_GETFD, F_SETFD
+                return LinuxDescriptors.Fcntl(call, fd, (uint)command, argument);
+            case 3: // F_GETFL
+                CallResult flags = LinuxDescriptors.Fcntl(call, fd, 3, 0);
+                return flags.Outcome == CallOutcome.Value ? (long)FileCalls.OpenFlags.FromLinux((uint)flags.Value) : flags;
+            case 4: // F_SETFL
+                return LinuxDescriptors.Fcntl(call, fd, 4, FileCalls.OpenFlags.ToLinux((uint)argument));
+            case 5 or 6: // F_GETOWN, F_SETOWN
+                return LinuxDescriptors.Fcntl(call, fd, command == 5 ? 9u : 8, argument);
+            case 10 or 18: // F_DUP2FD, F_DUP2FD_CLOEXEC
+                return DuplicateTo(call, fd, (int)argument, command == 18);
+            case 11 or 12 or 13: // F_GETLK, F_SETLK, F_SETLKW
+                return Lock(call, fd, command, new GuestAddress(argument));
+            case 17: // F_DUPFD_CLOEXEC
+                return LinuxDescriptors.Fcntl(call, fd, linuxDuplicateCloseOnExec, argument);
+            case 19 or 20: // F_ADD_SEALS, F_GET_SEALS
+                return LinuxDescriptors.Fcntl(call, fd, command == 19 ? 1033u : 1034, argument);
+            default:
+                return call.File(fd) is null ? Errno.EBADF : Errno.EINVAL;
+        }
+    }
+
+    private static CallResult DuplicateTo(CallContext call, int fd, int target, bool closeOnExec)
+    {
+        CallResult result = LinuxDescriptors.Dup2(call, fd, target);
+        if (result.Outcome == CallOutcome.Value)
+            call.Process.Files.SetCloseOnExec(target, closeOnExec);
+        return result;
+    }
+
+    /// <summary>struct flock has other places and numbers.</summary>
+    private static CallResult Lock(CallContext call, int fd, int command, GuestAddress address)
+    {
+        if (call.File(fd) is not { } file)
+            return Errno.EBADF;
+        if (!call.Memory.TryRead(address, out FreeBsdFlock given))
+            return Errno.EFAULT;
+        if (given.TryToLinux() is not { } request)
+            return Errno.EINVAL;
+        return LockCalls.Apply(call, file, command switch { 11 => 5u, 12 => 6, _ => 7 }, ref request) is { Outcome: not CallOutcome.Value } failed
+            ? failed
+            : command != 11 || call.Memory.TryWrite(address, FreeBsdFlock.From(request)) ? CallResult.Ok() : Errno.EFAULT;
+    }
+
+    public static CallResult Ioctl(CallContext call, int fd, ulong request, GuestAddress argument)
+    {
+        switch ((uint)request)
+        {
+            case 0x20006601: // FIOCLEX
+                return LinuxDescriptors.Ioctl(call, fd, 0x5451, 0);
+            case 0x20006602: // FIONCLEX
+                return LinuxDescriptors.Ioctl(call, fd, 0x5450, 0);
+            case 0x4004667F: // FIONREAD
+                return LinuxDescriptors.Ioctl(call, fd, 0x541B, argument.Value);
+            case 0x8004667E: // FIONBIO
+                return LinuxDescriptors.Ioctl(call, fd, 0x5421, argument.Value);
+            case 0x8004667D: // FIOASYNC
+                return LinuxDescriptors.Ioctl(call, fd, 0x5452, argument.Value);
+            case 0x40087468: // TIOCGWINSZ
+                return LinuxDescriptors.Ioctl(call, fd, 0x5413, argument.Value);
+            case 0x80087467: // TIOCSWINSZ
+                return LinuxDescriptors.Ioctl(call, fd, 0x5414, argument.Value);
+            case 0x20007461: // TIOCSCTTY
+                return LinuxDescriptors.Ioctl(call, fd, 0x540E, 0);
+            case 0x20007471: // TIOCNOTTY
+                return LinuxDescriptors.Ioctl(call, fd, 0x5422, 0);
+            case 0x40047477: // TIOCGPGRP
+                return LinuxDescriptors.Ioctl(call, fd, 0x540F, argument.Value);
+            case 0x80047476: // TIOCSPGRP
+                return LinuxDescriptors.Ioctl(call, fd, 0x5410, argument.Value);
+            default:
+                return call.File(fd) is null ? Errno.EBADF : Errno.ENOTTY;
+        }
+    }
+
+    /// <summary>pipe(2) of old returns both descriptors in registers.</summary>
+    public static CallResult Freebsd10Pipe(CallContext call)
+    {
+        (OpenFile reader, OpenFile writer) = PipeCalls.Make(call, OpenFlags.None);
+        Errno error = PipeCalls.AddPair(call, reader, writer, closeOnExec: false, out int one, out int two);
+        if (error != Errno.None)
+            return error;
+        BsdX64Call.SetSecond(call.Thread, (ulong)two);
+        return one;
+    }
+
+    public static CallResult Pipe2(CallContext call, GuestAddress descriptors, uint flags)
+    {
+        uint linux = FileCalls.OpenFlags.ToLinux(flags);
+        const uint nonBlocking = 0x800, closeOnExec = 0x80000;
+        return (linux & ~(nonBlocking | closeOnExec)) != 0 ? Errno.EINVAL : PipeCalls.Pipe2(call, descriptors, (int)linux);
+    }
+
+    public static CallResult Getdtablesize(CallContext call) => call.Process.Files.Limit;
+
+    public static CallResult Closefrom(CallContext call, int lowest)
+    {
+        OpenCalls.CloseRange(call, (uint)Math.Max(0, lowest), int.MaxValue, 0);
+        return 0;
+    }
+
+    public static CallResult CloseRange(CallContext call, uint first, uint last, int flags)
+    {
+        const int closeOnExec = 4;
+        return (flags & ~closeOnExec) != 0 || last < first ? Errno.EINVAL : OpenCalls.CloseRange(call, first, last, (uint)flags);
+    }
+
+    /// <summary>The shared handlers split the offset, as 32-bit systems pass it.</summary>
+    public static CallResult Preadv(CallContext call, int fd, GuestAddress vectors, int count, long offset) => ReadWriteCalls.Preadv(call, fd, vectors, count, (ulong)offset, 0);
+
+    public static CallResult Pwritev(CallContext call, int fd, GuestAddress vectors, int count, long offset) => ReadWriteCalls.Pwritev(call, fd, vectors, count, (ulong)offset, 0);
+
+    public static CallResult PosixFallocate(CallContext call, int fd, long offset, long length)
+    {
+        CallResult result = ContentCalls.Fallocate(call, fd, 0, offset, length);
+        // It returns its error, and sets none (posix_fallocate(2)).
+        return result.Outcome == CallOutcome.Error ? FreeBsdPersonality.Numbers.ErrorNumber(result.Error) : result;
+    }
+
+    /// <summary>sendfile(2): from a file to a stream socket, all of it when 0 bytes are asked; how much was sent is told apart.</summary>
+    public static CallResult Sendfile(CallContext call, int fd, int socketFd, long offset, ulong count, GuestAddress headers, GuestAddress sent, int flags)
+    {
+        const int piece = 64 * 1024;
+        if (call.File(fd) is not { CanRead: true } file)
+            return Errno.EBADF;
+        if (call.File(socketFd) is not Socket socket)
+            return call.File(socketFd) is null ? Errno.EBADF : Errno.ENOTSOCK;
+        if (socket.Kind != SocketKind.Stream || !file.CanSeek || offset < 0 || !headers.IsNull)
+            return Errno.EINVAL;
+        byte[] bytes = ArrayPool<byte>.Shared.Rent(piece);
+        try
+        {
+            CallResult result;
+            do
+                result = SendPiece(call, file, socket, offset, count, bytes.AsSpan(0, piece));
+            while (result is { Outcome: CallOutcome.Value, Value: > 0 });
+            if (result.Outcome == CallOutcome.Blocked)
+                return result;
+            if (!sent.IsNull && !call.Memory.TryWrite(sent, call.Progress))
+                return Errno.EFAULT;
+            return result;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(bytes);
+        }
+    }
+
+    /// <summary>Bytes that were sent, 0 at the end, or why it did not go on.</summary>
+    private static CallResult SendPiece(CallContext call, OpenFile file, Socket socket, long offset, ulong count, Span<byte> bytes)
+    {
+        if (count != 0)
+            bytes = bytes[..(int)Math.Min((ulong)bytes.Length, count - (ulong)call.Progress)];
+        IoResult read = bytes.IsEmpty ? 0 : file.ReadAt(offset + call.Progress, bytes);
+        if (read.Error != Errno.None || read.Count == 0)
+            return read.Error;
+        IoResult written = socket.Send(call, bytes[..(int)read.Count], null, Ancillary.None);
+        if (written.IsBlocked)
+            return socket.IsNonBlocking ? Errno.EAGAIN : call.Wait(socket.Source);
+        if (written.Error != Errno.None)
+            return written.Error;
+        call.Progress += written.Count;
+        return written.Count;
+    }
+}

@@ -1,0 +1,96 @@
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Linux.Calls;
+using LinuxSockets = Vivarium.Emulator.Personalities.Linux.Calls.SocketCalls;
+
+namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
+
+/// <summary>Sockets: families, types, options and flags of FreeBSD turned into the shared handlers' (socket(2)).</summary>
+public static class SocketCalls
+{
+    private const int NoSignal = 0x20000, ControlCloseOnExec = 0x40000;
+
+    public static CallResult Socket(CallContext call, int family, int type, int protocol)
+    {
+        int linux = BsdSocketNames.FamilyToLinux(family, FreeBsdPersonality.AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
+        if (linux <= 0)
+            return Errno.EAFNOSUPPORT;
+        return kind < 0 ? Errno.EPROTOTYPE : LinuxSockets.Socket(call, linux, kind, protocol);
+    }
+
+    public static CallResult Socketpair(CallContext call, int family, int type, int protocol, GuestAddress descriptors)
+    {
+        int linux = BsdSocketNames.FamilyToLinux(family, FreeBsdPersonality.AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
+        if (linux <= 0)
+            return Errno.EAFNOSUPPORT;
+        return kind < 0 ? Errno.EPROTOTYPE : LinuxSockets.Socketpair(call, linux, kind, protocol, descriptors);
+    }
+
+    public static CallResult Bind(CallContext call, int fd, GuestAddress address, int length) => LinuxSockets.Bind(call, fd, address, length);
+
+    public static CallResult Connect(CallContext call, int fd, GuestAddress address, int length) => LinuxSockets.Connect(call, fd, address, length);
+
+    public static CallResult Accept(CallContext call, int fd, GuestAddress address, GuestAddress length) => LinuxSockets.Accept4(call, fd, address, length, 0);
+
+    public static CallResult Accept4(CallContext call, int fd, GuestAddress address, GuestAddress length, int flags)
+    {
+        int linux = BsdSocketNames.TypeToLinux(flags);
+        return linux < 0 || (linux & 0xF) != 0 ? Errno.EINVAL : LinuxSockets.Accept4(call, fd, address, length, linux);
+    }
+
+    public static CallResult Getsockname(CallContext call, int fd, GuestAddress address, GuestAddress length) => LinuxSockets.Getsockname(call, fd, address, length);
+
+    public static CallResult Getpeername(CallContext call, int fd, GuestAddress address, GuestAddress length) => LinuxSockets.Getpeername(call, fd, address, length);
+
+    public static CallResult Setsockopt(CallContext call, int fd, int level, int name, GuestAddress value, int length)
+    {
+        (int linuxLevel, int linuxName) = BsdSocketOptions.ToLinux(level, name);
+        if (linuxName >= 0)
+            return SocketOptionCalls.Setsockopt(call, fd, linuxLevel, linuxName, value, length);
+        Errno error = LinuxSockets.Find(call, fd, out _);
+        return error != Errno.None ? error : linuxName == BsdSocketOptions.Ignored ? Errno.None : Errno.ENOPROTOOPT;
+    }
+
+    public static CallResult Getsockopt(CallContext call, int fd, int level, int name, GuestAddress value, GuestAddress length)
+    {
+        (int linuxLevel, int linuxName) = BsdSocketOptions.ToLinux(level, name);
+        if (linuxName < 0)
+            return LinuxSockets.Find(call, fd, out _) is not Errno.None and var error ? error : Errno.ENOPROTOOPT;
+        CallResult result = SocketOptionCalls.Getsockopt(call, fd, linuxLevel, linuxName, value, length);
+        const int pendingError = 0x1007;
+        // The error of a socket has a number of the system's own.
+        if (name == pendingError && level == 0xFFFF && result.Outcome == CallOutcome.Value && call.Memory.TryRead(value, out int pending) && pending != 0)
+            call.Memory.TryWrite(value, FreeBsdPersonality.Numbers.ErrorNumber((Errno)pending));
+        return result;
+    }
+
+    public static CallResult Sendto(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, int addressLength) =>
+        MessageCalls.Sendto(call, fd, buffer, length, ToLinux(flags), address, addressLength);
+
+    public static CallResult Recvfrom(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, GuestAddress addressLength) =>
+        MessageCalls.Recvfrom(call, fd, buffer, length, ToLinux(flags), address, addressLength);
+
+    public static CallResult Sendmsg(CallContext call, int fd, GuestAddress message, int flags)
+    {
+        if (LinuxSockets.Find(call, fd, out Socket socket) is not Errno.None and var error)
+            return error;
+        return call.Memory.TryRead(message, out BsdMessage given) ? MessageCalls.Send(call, socket, given.ToHeader(), ToLinux(flags)) : Errno.EFAULT;
+    }
+
+    public static CallResult Recvmsg(CallContext call, int fd, GuestAddress message, int flags)
+    {
+        if (LinuxSockets.Find(call, fd, out Socket socket) is not Errno.None and var error)
+            return error;
+        if (!call.Memory.TryRead(message, out BsdMessage given))
+            return Errno.EFAULT;
+        MessageHeader header = given.ToHeader();
+        CallResult result = MessageCalls.Receive(call, socket, ref header, ToLinux(flags));
+        if (result.Outcome != CallOutcome.Value)
+            return result;
+        return call.Memory.TryWrite(message, given.With(header)) ? result : Errno.EFAULT;
+    }
+
+    private static int ToLinux(int flags) => BsdSocketNames.MessageFlagsToLinux(flags, NoSignal, ControlCloseOnExec);
+}

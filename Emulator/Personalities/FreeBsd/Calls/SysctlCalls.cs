@@ -1,0 +1,101 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd;
+
+namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
+
+/// <summary>sysctl(3): the system's facts by number or by name.</summary>
+public static class SysctlCalls
+{
+    private const int LongestName = 24;
+    private const int Kern = 1, Vm = 2, Hw = 6;
+
+    /// <summary>Numbers below this are of sys/sysctl.h; from here on they are given out here, as FreeBSD gives them at boot.</summary>
+    private const int Dynamic = 0x7FFF_0000;
+
+    private static readonly SysctlTree Tree = new(
+    [
+        SysctlNode.Text("kern.ostype", [Kern, 1], static _ => "FreeBSD"),
+        SysctlNode.Text("kern.osrelease", [Kern, 2], static _ => "13.2-RELEASE"),
+        SysctlNode.Number("kern.osrevision", [Kern, 3], static _ => 199506),
+        SysctlNode.Text("kern.version", [Kern, 4], static _ => "FreeBSD 13.2-RELEASE Vivarium\n"),
+        SysctlNode.Number("kern.maxvnodes", [Kern, 5], static _ => 100_000),
+        SysctlNode.Number("kern.maxproc", [Kern, 6], static _ => 32_768),
+        SysctlNode.Number("kern.maxfiles", [Kern, 7], static call => call.Process.Files.Limit),
+        SysctlNode.Number("kern.argmax", [Kern, 8], static _ => 256 * 1024),
+        SysctlNode.Text("kern.hostname", [Kern, 10], static call => call.Thread.Namespaces.Uts.HostName),
+        SysctlNode.Wide("kern.hostid", [Kern, 11], static _ => 0),
+        SysctlNode.Number("kern.posix1version", [Kern, 17], static _ => 200112),
+        SysctlNode.Number("kern.ngroups", [Kern, 18], static _ => 1023),
+        SysctlNode.Number("kern.osreldate", [Kern, 24], static _ => (int)FreeBsdPersonality.Release),
+        SysctlNode.Number("kern.maxfilesperproc", [Kern, 27], static call => call.Process.Files.Limit),
+        SysctlNode.Number("kern.maxprocperuid", [Kern, 28], static _ => 32_767),
+        SysctlNode.Wide("kern.usrstack", [Kern, 33], static _ => (long)X64.FreeBsdSharedPage.Address),
+        SysctlNode.Number("kern.smp.maxcpus", [Kern, Dynamic], static _ => 256),
+        SysctlNode.Number("kern.smp.cpus", [Kern, Dynamic + 1], static call => call.World.System.Processors),
+        SysctlNode.Number("kern.ipc.somaxconn", [Kern, Dynamic + 2], static _ => 4096),
+        SysctlNode.Number("kern.ipc.soacceptqueue", [Kern, Dynamic + 3], static _ => 4096),
+        SysctlNode.Wide("kern.ipc.maxsockbuf", [Kern, Dynamic + 4], static _ => 2 << 20),
+        SysctlNode.Number("kern.ipc.maxsockets", [Kern, Dynamic + 5], static _ => 65_536),
+        SysctlNode.Number("kern.proc_vmmap_skip_resident_count", [Kern, Dynamic + 6], static _ => 0),
+        SysctlNode.Text("hw.machine", [Hw, 1], static _ => "amd64"),
+        SysctlNode.Text("hw.model", [Hw, 2], static _ => "Vivarium"),
+        SysctlNode.Number("hw.ncpu", [Hw, 3], static call => call.World.System.Processors),
+        SysctlNode.Number("hw.byteorder", [Hw, 4], static _ => 1234),
+        SysctlNode.Wide("hw.physmem", [Hw, 5], static call => (long)call.World.System.TotalMemory),
+        SysctlNode.Wide("hw.usermem", [Hw, 6], static call => (long)call.World.System.TotalMemory),
+        SysctlNode.Number("hw.pagesize", [Hw, 7], static _ => (int)GuestAddress.PageSize),
+        SysctlNode.Text("hw.machine_arch", [Hw, 11], static _ => "amd64"),
+        SysctlNode.Wide("hw.realmem", [Hw, 12], static call => (long)call.World.System.TotalMemory),
+        SysctlNode.Number("vm.overcommit", [Vm, Dynamic], static _ => 0),
+        SysctlNode.Number("security.jail.jailed", [14, Dynamic], static _ => 0),
+    ]);
+
+    public static CallResult Sysctl(CallContext call, GuestAddress name, uint length, GuestAddress old, GuestAddress oldLength, GuestAddress value, ulong valueLength)
+    {
+        if (length is < 2 or > LongestName)
+            return Errno.EINVAL;
+        int[] numbers = new int[length];
+        if (!call.Memory.TryRead(name, MemoryMarshal.AsBytes(numbers.AsSpan())))
+            return Errno.EFAULT;
+        // {0, 3}: from a name to its numbers (sysctlnametomib(3)).
+        if (numbers is [0, 3])
+            return FindByName(call, value, valueLength, out SysctlNode? found) is not Errno.None and var failed ? failed
+                : SysctlTree.Answer(call, MemoryMarshal.AsBytes(found!.Numbers.AsSpan()), old, oldLength);
+        const int process = 14, pathName = 12;
+        if (numbers is [Kern, process, pathName, _])
+            return AnswerPath(call, numbers[3], old, oldLength);
+        return Tree.Find(numbers) is { } node ? Read(call, node, old, oldLength, value) : Errno.ENOENT;
+    }
+
+    public static CallResult Sysctlbyname(CallContext call, GuestAddress name, ulong length, GuestAddress old, GuestAddress oldLength, GuestAddress value, ulong valueLength) =>
+        FindByName(call, name, length, out SysctlNode? node) is not Errno.None and var error ? error : Read(call, node!, old, oldLength, value);
+
+    private static CallResult Read(CallContext call, SysctlNode node, GuestAddress old, GuestAddress oldLength, GuestAddress value) =>
+        value.IsNull ? SysctlTree.Answer(call, node.Value(call), old, oldLength) : Errno.EPERM;
+
+    private static Errno FindByName(CallContext call, GuestAddress name, ulong length, out SysctlNode? node)
+    {
+        const int longest = 1024;
+        node = null;
+        if (length is 0 or > longest)
+            return length == 0 ? Errno.ENOENT : Errno.ENAMETOOLONG;
+        Span<byte> text = stackalloc byte[(int)length];
+        if (!call.Memory.TryRead(name, text))
+            return Errno.EFAULT;
+        node = Tree.Find(Encoding.UTF8.GetString(text.TrimEnd((byte)0)));
+        return node is null ? Errno.ENOENT : Errno.None;
+    }
+
+    /// <summary>KERN_PROC_PATHNAME: the program of a process, -1 for the caller's.</summary>
+    private static CallResult AnswerPath(CallContext call, int pid, GuestAddress old, GuestAddress oldLength)
+    {
+        Process? process = pid == -1 ? call.Process : call.FindProcess(pid);
+        if (process is null)
+            return Errno.ESRCH;
+        return process.Executable is { } path ? SysctlTree.Answer(call, [.. path.FullPath(), 0], old, oldLength) : Errno.ENOENT;
+    }
+}
