@@ -7,6 +7,7 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Terminals;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Messages;
@@ -288,7 +289,7 @@ internal sealed class EmulatorRun : IJobRun
     private PlannedFault Plan(CallFault fault)
     {
         const int Numbers = 2048;
-        int number = Enumerable.Range(0, Numbers).FirstOrDefault(number => LinuxPersonality.Instance.CallName(number) == fault.Call, -1);
+        int number = Enumerable.Range(0, Numbers).FirstOrDefault(number => CallTables.Name(number) == fault.Call, -1);
         if (number < 0)
             _badFault ??= $"there is no call named {fault.Call}";
         if (!Enum.TryParse(fault.Error ?? nameof(Errno.None), out Errno error) || !Enum.IsDefined(error))
