@@ -292,7 +292,7 @@ public sealed class PageTests(Stage stage)
         await stage.Node.Client.Wait(job);
         await using Visit visit = await Visit.Begin(stage, $"#/jobs/{job}/timeline", allowsRefusals: true);
         await visit.Shows("There is no trace to show.");
-        await visit.Shows("ran with tracing off");
+        await visit.Shows("with tracing off");
         await visit.Picture("missing-trace-light");
     }
 
