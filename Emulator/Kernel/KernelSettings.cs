@@ -80,6 +80,19 @@ public sealed class KernelSettings
     /// <summary>Events of all asynchronous contexts together.</summary>
     public Setting AsyncEvents { get; } = new(65_536, 0, long.MaxValue);
 
+    /// <summary>Areas of an address space.</summary>
+    public Setting MostAreas { get; } = new(65_530);
+
+    /// <summary>Name spaces of a kind that may be in use at once, by the kind's name in /proc/PID/ns.</summary>
+    public Setting NamespacesOf(string kind)
+    {
+        if (!_namespaces.TryGetValue(kind, out Setting? most))
+            _namespaces.Add(kind, most = new Setting(63_432));
+        return most;
+    }
+
+    private readonly SortedDictionary<string, Setting> _namespaces = new(StringComparer.Ordinal);
+
     /// <summary>Keys, and their bytes, that a user may have; and the same for root.</summary>
     public Setting Keys { get; } = new(200);
 

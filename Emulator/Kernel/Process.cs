@@ -199,7 +199,7 @@ public sealed partial class Process
     }
 
     /// <summary>It has a list of semaphore operations to undo, however short (CLONE_SYSVSEM makes one).</summary>
-    public bool HasUndoList { get; set; }
+    public object? UndoList { get; set; }
 
     public bool NoNewPrivileges { get; set; }
 

@@ -201,7 +201,7 @@ public sealed partial class World
         }
         SignalSet masked = action.Mask | (action.KeepsUnblocked ? default : SignalSet.Of(info.Signal));
         if (action.ResetsOnDelivery)
-            thread.Process.Actions[info.Signal] = default;
+            thread.Process.Actions[info.Signal] = action with { Handler = default };
         if (!thread.Process.Personality.EnterHandler(thread, info, action))
         {
             // The frame cannot be written: SIGSEGV, and when that is the one being delivered, its default.

@@ -110,6 +110,13 @@ public sealed unsafe partial class AddressSpace
         return pages * GuestAddress.PageSize;
     }
 
+    /// <summary>The same of a range.</summary>
+    public ulong ResidentBytes(GuestAddress address, ulong length) =>
+        _accountant.IsRepeatable ? length : PageMap.CountPresent(_base + address.Value, length) * GuestAddress.PageSize;
+
+    /// <summary>Areas there are (/proc/sys/vm/max_map_count).</summary>
+    public int AreaCount => _areas.Count;
+
     private ulong AccessibleBytes()
     {
         ulong bytes = 0;

@@ -49,6 +49,14 @@ public sealed class EventCounter : OpenFile
         return result.Error == Errno.None ? Errno.EFAULT : result;
     }
 
+    /// <summary>Counts one thing that happened; the counter stays at its end, where it says that it overflowed.</summary>
+    public void Signal()
+    {
+        if (_value < ulong.MaxValue)
+            _value++;
+        Source.Pulse(_value == ulong.MaxValue ? Readiness.In | Readiness.Error : Readiness.In);
+    }
+
     public override IoResult Write(ReadOnlySpan<byte> source)
     {
         if (source.Length != sizeof(ulong))

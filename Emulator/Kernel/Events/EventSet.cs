@@ -28,8 +28,8 @@ public readonly record struct ReadyEvent(Readiness Ready, ulong Data);
 /// </summary>
 public sealed class EventSet : OpenFile
 {
-    /// <summary>Linux allows this many sets below one another (EP_MAX_NESTS).</summary>
-    private const int MostNested = 4;
+    /// <summary>As many sets may be within one another (EP_MAX_NESTS, which does not count the innermost).</summary>
+    private const int MostNested = 5;
 
     private readonly Dictionary<(OpenFile File, int Number), Watch> _watches = [];
     private readonly LinkedList<Watch> _ready = new();
@@ -67,10 +67,11 @@ public sealed class EventSet : OpenFile
     {
         if (_watches.ContainsKey((file, number)))
             return Errno.EEXIST;
-        if (file is EventSet inner && (inner.Reaches(this) || inner.Depth() >= MostNested))
+        if (file is EventSet inner && (inner.Reaches(this) || inner.Depth() + Height() > MostNested))
             return Errno.ELOOP;
         var watch = new Watch(this, file, number);
         _watches.Add((file, number), watch);
+        (file as EventSet)?._containers.Add(this);
         // The latest watch of a source is told first, but exclusive ones in the order they came (add_wait_queue in kernel/sched/wait.c).
         file.Source.Attach(watch, first: (policy & WatchPolicy.Exclusive) == 0);
         file.Closed += watch.Remove;
@@ -147,6 +148,18 @@ public sealed class EventSet : OpenFile
         return false;
     }
 
+    /// <summary>Sets that contain this one, once for each watch.</summary>
+    private readonly List<EventSet> _containers = [];
+
+    /// <summary>Sets from this one up to the outermost that contains it.</summary>
+    private int Height()
+    {
+        int height = 0;
+        foreach (EventSet outer in _containers)
+            height = Math.Max(height, outer.Height());
+        return height + 1;
+    }
+
     private int Depth()
     {
         int depth = 0;
@@ -205,6 +218,7 @@ public sealed class EventSet : OpenFile
             _file.Source.Detach(this);
             _file.Closed -= Remove;
             _set._watches.Remove((_file, _number));
+            (_file as EventSet)?._containers.Remove(_set);
             if (_node.List is not null)
                 _set._ready.Remove(_node);
         }

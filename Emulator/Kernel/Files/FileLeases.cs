@@ -36,6 +36,9 @@ public sealed class FileLeases
             return Errno.EAGAIN;
         if (leases.Find(file) is { } own)
         {
+            // Who is waiting to write counts as a writer already.
+            if (own.BreaksTo == LeaseKind.None && kind == LeaseKind.Read)
+                return Errno.EAGAIN;
             own.Change(kind);
             leases.Changed.Pulse();
             return Errno.None;

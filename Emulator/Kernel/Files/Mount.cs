@@ -72,7 +72,27 @@ public sealed partial class Mount
     public int Writers { get; internal set; }
 
     /// <summary>Open files and working directories in it.</summary>
-    public int Holders { get; internal set; }
+    public int Holders
+    {
+        get;
+        internal set
+        {
+            field = value;
+            _isExpiring = false;
+        }
+    }
+
+    private bool _isExpiring;
+
+    /// <summary>Marks it as unused: EAGAIN the first time; None when nobody came since; EBUSY while it is in use (MNT_EXPIRE of umount2(2)).</summary>
+    public Errno Expire()
+    {
+        if (Holders != 0 || Children.Count != 0)
+            return Errno.EBUSY;
+        bool wasExpiring = _isExpiring;
+        _isExpiring = true;
+        return wasExpiring ? Errno.None : Errno.EAGAIN;
+    }
 
     public IReadOnlyList<Mount> Children => _children;
 

@@ -22,6 +22,9 @@ public enum OpenFlags : uint
     /// <summary>O_PATH: names a file, allows no I/O.</summary>
     PathOnly = 1 << 9,
 
+    /// <summary>Opening it made the file.</summary>
+    Created = 1 << 10,
+
     // Only at open:
     Create = 1 << 16,
     Exclusive = 1 << 17,
@@ -152,6 +155,9 @@ public abstract class OpenFile : IMappingHolder
 
     /// <summary>Level readiness now. Regular files are always ready.</summary>
     public virtual Readiness Poll() => Readiness.In | Readiness.Out;
+
+    /// <summary>False for what is always ready, and so not to be waited for (EPERM of epoll_ctl(2)).</summary>
+    public virtual bool IsPollable => Inode.Kind is not (FileKind.Regular or FileKind.Directory or FileKind.BlockDevice);
 
     /// <summary>The object to map, or null (ENODEV).</summary>
     public virtual MemoryObject? MapObject() => null;

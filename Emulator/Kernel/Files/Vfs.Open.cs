@@ -94,9 +94,11 @@ public sealed partial class Vfs
             return error;
         // A new file is opened with whatever access was asked for, its mode does not matter yet (open(2)).
         error = entry.Inode!.Open(new PathEntry(mount, entry), flags & ~OpenFlags.Truncate, caller.Call!, out file);
-        if (error == Errno.None)
-            NoteOpening(caller, file!);
-        return error;
+        if (error != Errno.None)
+            return error;
+        file!.Flags |= OpenFlags.Created;
+        NoteOpening(caller, file);
+        return Errno.None;
     }
 
     private static Errno OpenTemporary(
@@ -256,7 +258,7 @@ public sealed partial class Vfs
     private static NodeSpec NewNode(in FileCaller caller, Inode directory, FileKind kind, uint mode, ulong device = 0, byte[]? target = null)
     {
         FileCredentials credentials = caller.Credentials;
-        uint group = credentials.Group;
+        uint group = credentials.Group, wanted = mode;
         // A directory's default list takes the creation mask's place (umask(2)).
         AccessList? inherited = kind == FileKind.SymbolicLink ? null : directory.DefaultAccessList;
         if (kind != FileKind.SymbolicLink && inherited is null)
@@ -270,7 +272,7 @@ public sealed partial class Vfs
             group = parent.Group;
             if (kind == FileKind.Directory)
                 mode |= Permission.SetGroup;
-            else if ((mode & (Permission.SetGroup | 8)) == (Permission.SetGroup | 8) && !credentials.IsInGroup(group) && !credentials.Has(FilePrivileges.KeepSetId))
+            else if ((wanted & (Permission.SetGroup | 8)) == (Permission.SetGroup | 8) && !credentials.IsInGroup(group) && !credentials.Has(FilePrivileges.KeepSetId))
                 mode &= ~Permission.SetGroup;
         }
         return new NodeSpec(kind, mode, credentials.User, group, device, target)

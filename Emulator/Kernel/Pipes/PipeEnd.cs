@@ -62,7 +62,7 @@ public sealed class PipeEnd : OpenFile
                 return _pipe.Capacity;
             case setSize when argument > int.MaxValue:
                 return Errno.EINVAL;
-            case setSize when (long)argument > call.World.Settings.PipeSize.Value && !call.Thread.FileCredentials.Has(FilePrivileges.Administer):
+            case setSize when (long)argument > call.World.Settings.PipeSize.Value && !call.Thread.Credentials.Has(Capability.Resource):
                 return Errno.EPERM;
             case setSize:
                 Errno error = _pipe.Resize((int)Math.Min(argument, 1u << 30));

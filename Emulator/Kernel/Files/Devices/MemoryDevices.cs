@@ -35,6 +35,8 @@ public static class MemoryDevices
         /// <summary>Seeking succeeds and the position stays 0, as the kernel's null_lseek has it; random devices do not care.</summary>
         public override bool CanSeek => true;
 
+        public override bool IsPollable => minor is Random or UnlimitedRandom;
+
         public override IoResult Read(Span<byte> destination)
         {
             switch (minor)

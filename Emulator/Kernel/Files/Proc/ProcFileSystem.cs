@@ -35,6 +35,8 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Encoding.ASCII.GetBytes($"{own}/task/{_processes.NumberOf(call.Thread.Id)}") : null));
         root.Add("mounts", new ProcLink(this, static _ => "self/mounts"u8.ToArray()));
         root.Add("net", new ProcLink(this, static _ => "self/net"u8.ToArray()));
+        root.Add("sysvipc", new ProcDirectory(this)
+            .Add("msg", OfSpaces(IpcText.Channels)).Add("sem", OfSpaces(IpcText.Semaphores)).Add("shm", OfSpaces(IpcText.Segments)));
         root.Add("sys", new ProcDirectory(this) { Filler = new SettingsDirectory(this, _processes, _system, RandomId, _bootId).Fill });
     }
 
@@ -74,6 +76,9 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             .AddText("diskstats", static () => "")
             .AddText("vmstat", () => $"nr_free_pages {(_system.TotalMemory - _system.UsedMemory()) / 4096}\npgfault 0\npgmajfault 0\n");
     }
+
+    private ProcText OfSpaces(Func<Namespaces, string> text) =>
+        new(this, _ => _processes.Current is { } spaces ? Encoding.ASCII.GetBytes(text(spaces)) : []);
 
     private string MemoryText()
     {

@@ -61,6 +61,9 @@ internal static class ProcessDirectory
             .Add("timens_offsets", new ProcText(
                 owner, _ => view()?.Namespaces is { } spaces ? Encoding.ASCII.GetBytes(TimeOffsets.Text(spaces.TimeOfChildren)) : null,
                 text => view()?.SetTimeOffsets(Encoding.ASCII.GetString(text)) ?? Errno.ESRCH, 0x1A4, user, group))
+            .Add("timerslack_ns", new ProcText(
+                owner, _ => view()?.Process is { } process ? Encoding.ASCII.GetBytes($"{process.MainThread.Scheduling.TimerSlack}\n") : null,
+                text => SetSlack(view, text), 0x1B6, user, group))
             .Add("wchan", Text(static (_, _) => "0"))
             .Add("schedstat", Text(static (_, about) => $"{about.UserTime + about.SystemTime} 0 0\n"))
             .Add("loginuid", Text(static (_, _) => "4294967295"))
@@ -113,6 +116,18 @@ internal static class ProcessDirectory
     {
         int end = Array.IndexOf(name, (byte)'\n');
         view()?.SetName(end < 0 ? name : name.AsSpan(0, end));
+        return Errno.None;
+    }
+
+    /// <summary>Nanoseconds; 0 is the usual.</summary>
+    private static Errno SetSlack(Func<IProcessView?> view, byte[] text)
+    {
+        if (!ulong.TryParse(Encoding.ASCII.GetString(text).Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out ulong value))
+            return Errno.EINVAL;
+        if (view()?.Process is not { } process)
+            return Errno.ESRCH;
+        GuestThread thread = process.MainThread;
+        thread.Scheduling = thread.Scheduling with { TimerSlack = value == 0 ? Scheduling.DefaultTimerSlack : value };
         return Errno.None;
     }
 

@@ -88,7 +88,7 @@ internal static class ProcessText
         ulong size = memory.MappedBytes / 1024;
         ulong resident = memory.ResidentBytes() / 1024;
         foreach ((string name, ulong value) in ((string, ulong)[])
-            [("VmPeak", size), ("VmSize", size), ("VmLck", 0), ("VmPin", 0), ("VmHWM", resident), ("VmRSS", resident), ("RssAnon", resident),
+            [("VmPeak", size), ("VmSize", size), ("VmLck", memory.LockedBytes / 1024), ("VmPin", 0), ("VmHWM", resident), ("VmRSS", resident), ("RssAnon", resident),
              ("RssFile", 0), ("RssShmem", 0), ("VmData", size), ("VmStk", 132), ("VmExe", 0), ("VmLib", 0), ("VmPTE", 0), ("VmSwap", 0)])
         {
             text.Append(CultureInfo.InvariantCulture, $"{name}:\t{value,8} kB\n");
@@ -128,17 +128,22 @@ internal static class ProcessText
                 text.Append(' ', Math.Max(0, 73 - (text.Length - start))).Append(name);
             text.Append('\n');
             if (detailed)
-                AppendDetail(text, area);
+                AppendDetail(text, process.Memory!, area);
         }
         return text.ToString();
     }
 
-    private static void AppendDetail(StringBuilder text, AreaInfo area)
+    private static void AppendDetail(StringBuilder text, AddressSpace memory, AreaInfo area)
     {
-        ulong size = (area.End - area.Start) / 1024;
+        ulong size = (area.End - area.Start) / 1024, resident = memory.ResidentBytes(area.Start, area.End - area.Start) / 1024;
+        ulong locked = Math.Min(resident, memory.LockedWithin(area.Start.Value, area.End.Value) / 1024);
         text.Append(CultureInfo.InvariantCulture, $"Size:           {size,8} kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\n");
-        foreach (string name in (string[])["Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "Swap"])
-            text.Append(CultureInfo.InvariantCulture, $"{name + ":",-16}{0,8} kB\n");
+        foreach ((string name, ulong value) in ((string, ulong)[])
+            [("Rss", resident), ("Pss", resident), ("Shared_Clean", 0), ("Shared_Dirty", 0), ("Private_Clean", 0), ("Private_Dirty", resident), ("Referenced", resident),
+             ("Anonymous", area.Object is null ? resident : 0), ("Swap", 0), ("Locked", locked)])
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{name + ":",-16}{value,8} kB\n");
+        }
     }
 
     internal static string Limits(ProcessInfo info)

@@ -26,13 +26,16 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
             .AddText("ostype", () => system.SystemName + "\n")
             .AddText("osrelease", () => system.Release + "\n")
             .AddText("version", () => system.Version + "\n")
-            .AddText("hostname", () => (processes.Current?.Uts.HostName ?? system.HostName) + "\n")
-            .AddText("domainname", () => (processes.Current?.Uts.DomainName ?? "(none)") + "\n")
+            .Add("hostname", Name(static uts => uts.HostName, static (uts, name) => uts.HostName = name))
+            .Add("domainname", Name(static uts => uts.DomainName, static (uts, name) => uts.DomainName = name))
             .Add("random", random);
         Constants(
             kernel, ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"), ("tainted", "0"),
             ("randomize_va_space", "2"), ("core_pattern", "core"), ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
         Add(kernel, "pid_max", Settings.PidLimit);
+        // The log has no console to go to.
+        Setting[] levels = [new(7), new(4), new(1), new(7)];
+        Add(kernel, "printk", () => levels);
         AddIpc(kernel);
         ProcDirectory keys = New();
         Add(keys, "maxkeys", Settings.Keys);
@@ -60,7 +63,8 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
 
     private ProcDirectory Memory()
     {
-        ProcDirectory memory = Constants(New(), ("overcommit_memory", "0"), ("overcommit_ratio", "50"), ("max_map_count", "65530"), ("mmap_min_addr", "65536"));
+        ProcDirectory memory = Constants(New(), ("overcommit_memory", "0"), ("overcommit_ratio", "50"), ("mmap_min_addr", "65536"));
+        Add(memory, "max_map_count", Settings.MostAreas);
         // There is nothing to swap out.
         Add(memory, "swappiness", new Setting(60, 0, 200));
         // Nor to drop, or to move together.
@@ -117,13 +121,26 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
     {
         ProcDirectory users = New();
         foreach (string kind in (string[])["user", "pid", "uts", "ipc", "net", "mnt", "cgroup", "time"])
-            users.AddText($"max_{kind}_namespaces", static () => "63432\n");
+            Add(users, $"max_{kind}_namespaces", Settings.NamespacesOf(kind));
         Add(users, "max_inotify_instances", Settings.ChangeQueues);
         Add(users, "max_inotify_watches", Settings.FileWatches);
         Add(users, "max_fanotify_groups", Settings.AlertGroups);
         Add(users, "max_fanotify_marks", Settings.AlertMarks);
         return users;
     }
+
+    /// <summary>A name of the reader's or writer's system: up to 64 bytes of the first line.</summary>
+    private ProcText Name(Func<UtsSpace, string> read, Action<UtsSpace, string> write) => new(
+        owner,
+        _ => Encoding.Latin1.GetBytes((processes.Current is { } spaces ? read(spaces.Uts) : system.HostName) + "\n"),
+        text =>
+        {
+            const int most = 64;
+            string name = Encoding.Latin1.GetString(text).Split('\n', '\0')[0];
+            if (processes.Current is { } spaces)
+                write(spaces.Uts, name[..Math.Min(most, name.Length)]);
+            return Errno.None;
+        });
 
     private Errno SetForwarding(byte[] text)
     {

@@ -12,7 +12,10 @@ public struct StatFs
     private const long NoDevices = 4;
     private const long NoExecute = 8;
     private const long Valid = 0x20;
+    private const long NoAccessTime = 0x400;
+    private const long NoDirectoryAccessTime = 0x800;
     private const long RelativeAccessTime = 0x1000;
+    private const long NoLinks = 0x2000;
 
     public long Type;
     public long BlockSize;
@@ -32,7 +35,11 @@ public struct StatFs
 
     public static StatFs From(in FileSystemStatus status, Mount? mount)
     {
-        long flags = Valid | RelativeAccessTime;
+        long flags = Valid;
+        MountFlags how = mount?.Flags ?? MountFlags.None;
+        flags |= (how & MountFlags.NoAccessTime) != 0 ? NoAccessTime : (how & MountFlags.StrictAccessTime) != 0 ? 0 : RelativeAccessTime;
+        flags |= (how & MountFlags.NoDirectoryAccessTime) != 0 ? NoDirectoryAccessTime : 0;
+        flags |= (how & MountFlags.NoLinks) != 0 ? NoLinks : 0;
         if (mount is { IsReadOnly: true } or { FileSystem.IsReadOnly: true })
             flags |= ReadOnly;
         if (mount is { NoSetId: true })

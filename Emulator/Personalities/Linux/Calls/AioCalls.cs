@@ -29,7 +29,8 @@ public static class AioCalls
     {
         if (!call.Memory.TryRead(context, out ulong old))
             return Errno.EFAULT;
-        if (old != 0 || count == 0)
+        const uint mostOfOne = 0x10000000 / 32;
+        if (old != 0 || count == 0 || count > mostOfOne)
             return Errno.EINVAL;
         if (count > call.World.Settings.AsyncEvents.Value)
             return Errno.EAGAIN;
@@ -88,7 +89,7 @@ public static class AioCalls
         file.AddReference();
         told?.AddReference();
         bool isOver = false;
-        queue.Start(call.Thread, block.Data, request, block.Operation == poll, Handle, () => told?.Write([1, 0, 0, 0, 0, 0, 0, 0]));
+        queue.Start(call.Thread, block.Data, request, block.Operation == poll, Handle, () => told?.Signal());
         return Errno.None;
 
         CallResult Handle(CallContext detached)
@@ -170,6 +171,9 @@ public static class AioCalls
     /// <summary>Only polls can be cancelled; their event is queued (io_cancel(2)).</summary>
     public static CallResult IoCancel(CallContext call, GuestAddress context, GuestAddress request, GuestAddress result)
     {
+        const ulong keyPlace = 8;
+        if (!call.Memory.TryRead(request + keyPlace, out int _))
+            return Errno.EFAULT;
         if (!call.Process.AsyncContexts.TryGetValue(context.Value, out AsyncContext? queue))
             return Errno.EINVAL;
         return queue.Cancel(request.Value) ? Errno.EINPROGRESS : Errno.EINVAL;

@@ -44,9 +44,11 @@ public static class CompareCalls
     /// <summary>Lists of semaphore adjustments: a process without one is like all others without.</summary>
     private static CallResult CompareUndo(CallContext call, Process one, Process other)
     {
-        bool has = one.HasUndoList || call.World.HasUndo(one), otherHas = other.HasUndoList || call.World.HasUndo(other);
-        return !has && !otherHas || one == other ? 0 : !has ? 1 : !otherHas ? 2 : Order(call, one, other);
+        object? list = UndoListOf(call.World, one), otherList = UndoListOf(call.World, other);
+        return list == otherList ? 0 : list is null ? 1 : otherList is null ? 2 : Order(call, list, otherList);
     }
+
+    private static object? UndoListOf(World world, Process process) => process.UndoList ?? (world.HasUndo(process) ? process : null);
 
     /// <summary>A file of the first process, and what an epoll of the second watches: struct kcmp_epoll_slot.</summary>
     private static CallResult CompareTarget(CallContext call, Process one, Process other, ulong descriptor, GuestAddress slot)

@@ -79,6 +79,8 @@ public static class DescriptorCalls
                 return file.Inode.Seals is { } seals ? (long)seals : Errno.EINVAL;
             case 8 or 9 or 10 or 11 or 15 or 16 or 1024 or 1025 or 1026: // F_SETOWN … F_GETOWN_EX, F_SETLEASE, F_GETLEASE, F_NOTIFY
                 return FileSignalCalls.Control(call, file, fd, command, argument);
+            case 1028: // F_CREATED_QUERY
+                return (file.Flags & OpenFlags.Created) != 0 ? 1 : 0;
             case 1031 or 1032 when file is not PipeEnd: // F_SETPIPE_SZ, F_GETPIPE_SZ
                 return Errno.EBADF;
             default:
@@ -110,6 +112,7 @@ public static class DescriptorCalls
         const uint NonBlocking = 0x5421;
         const uint Asynchronous = 0x5452;
         const uint BytesToRead = 0x541B;
+        const uint Clone = 0x40049409, CloneRange = 0x4020940D, SameRange = 0xC0189436;
         Errno error = call.UsableFile(fd, out OpenFile file);
         if (error != Errno.None)
             return error;
@@ -124,11 +127,34 @@ public static class DescriptorCalls
                 OpenFlags flag = request == NonBlocking ? OpenFlags.NonBlocking : OpenFlags.Async;
                 file.Flags = on != 0 ? file.Flags | flag : file.Flags & ~flag;
                 return 0;
+            // No file system here shares blocks between files.
+            case Clone or CloneRange or SameRange when file.Inode.Kind == FileKind.Regular && (file.Flags & OpenFlags.PathOnly) == 0:
+                return CannotShare(call, file, request, argument);
             case BytesToRead when file.Pending is { } pending:
                 return call.Memory.TryWrite(new GuestAddress(argument), pending) ? 0 : Errno.EFAULT;
             default:
                 return DeviceControl(call, file, request, argument);
         }
+    }
+
+    /// <summary>FICLONE and its kin: first what is wrong with the other file (ioctl_ficlonerange(2)).</summary>
+    private static Errno CannotShare(CallContext call, OpenFile file, uint request, ulong argument)
+    {
+        const uint Clone = 0x40049409, CloneRange = 0x4020940D;
+        long other = (int)argument;
+        if (request == CloneRange && !call.Memory.TryRead(new GuestAddress(argument), out other))
+            return Errno.EFAULT;
+        if (request is not (Clone or CloneRange))
+            return Errno.EOPNOTSUPP;
+        if (call.File((int)other) is not { } source)
+            return Errno.EBADF;
+        if (source.Inode.FileSystem != file.Inode.FileSystem)
+            return Errno.EXDEV;
+        if (source.Inode.Kind == FileKind.Directory)
+            return Errno.EISDIR;
+        if (source.Inode.Kind != FileKind.Regular)
+            return Errno.EINVAL;
+        return !source.CanRead || !file.CanWrite || (file.Flags & OpenFlags.Append) != 0 ? Errno.EBADF : Errno.EOPNOTSUPP;
     }
 
     /// <summary>Requests whose layouts are Linux's own; the rest is the file's.</summary>

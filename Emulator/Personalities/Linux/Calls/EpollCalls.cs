@@ -27,8 +27,8 @@ public static class EpollCalls
             return Errno.EFAULT;
         if (call.UsableFile(epfd, out OpenFile outer) != Errno.None || call.UsableFile(fd, out OpenFile file) != Errno.None)
             return Errno.EBADF;
-        // Regular files and directories are always ready, and refused.
-        if (file.Inode.Kind is FileKind.Regular or FileKind.Directory)
+        // What is always ready is refused.
+        if (!file.IsPollable)
             return Errno.EPERM;
         if (outer is not EventSet set || file == outer)
             return Errno.EINVAL;

@@ -31,7 +31,7 @@ public static partial class FutexCalls
         bool isPrivate = (operation & PrivateFlag) != 0;
         if ((address.Value & 3) != 0)
             return Errno.EINVAL;
-        if (call.Memory.FutexKey(address, isPrivate) is not { } key)
+        if (KeyOf(call, address, isPrivate) is not { } key)
             return Errno.EFAULT;
         switch (operation & ~(PrivateFlag | RealTimeFlag))
         {
@@ -130,12 +130,16 @@ public static partial class FutexCalls
         return Errno.None;
     }
 
+    /// <summary>A shared futex is found by its page, which must be there (get_futex_key in kernel/futex/core.c).</summary>
+    private static (object Key, ulong Offset)? KeyOf(CallContext call, GuestAddress address, bool isPrivate) =>
+        isPrivate || call.Memory.TryRead(address, out uint _) ? call.Memory.FutexKey(address, isPrivate) : null;
+
     private static CallResult Move(
         CallContext call, GuestAddress address, (object Key, ulong Offset) key, int operation, int wake, int move, GuestAddress second, uint expected, bool isPrivate)
     {
         if (wake < 0 || move < 0)
             return Errno.EINVAL;
-        if (call.Memory.FutexKey(second, isPrivate) is not { } target)
+        if (KeyOf(call, second, isPrivate) is not { } target)
             return Errno.EFAULT;
         if ((operation & ~(PrivateFlag | RealTimeFlag)) == CompareRequeue)
         {

@@ -48,7 +48,7 @@ public static class MemoryCalls
             if (error != Errno.None)
                 return error;
         }
-        if (length > UserEnd)
+        if (length > UserEnd || !HasRoomForArea(call))
             return Errno.ENOMEM;
         if ((flags & Fixed) != 0 && call.Memory.IsSealed(address, length))
             return Errno.EPERM;
@@ -134,10 +134,19 @@ public static class MemoryCalls
         _ => Errno.EINVAL,
     };
 
-    public static CallResult Munmap(CallContext call, GuestAddress address, ulong length) =>
-        address.Value > UserEnd || length > UserEnd - address.Value ? Errno.EINVAL
-        : address.IsPageAligned && call.Memory.IsSealed(address, length) ? Errno.EPERM
-        : ToErrno(call.Memory.Unmap(address, length));
+    public static CallResult Munmap(CallContext call, GuestAddress address, ulong length)
+    {
+        if (address.Value > UserEnd || length > UserEnd - address.Value)
+            return Errno.EINVAL;
+        if (address.IsPageAligned && call.Memory.IsSealed(address, length))
+            return Errno.EPERM;
+        // A hole within an area makes two of it.
+        if (!HasRoomForArea(call) && call.Memory.TryFindArea(address, out AreaInfo area) && address > area.Start && (address + length).PageUp < area.End)
+            return Errno.ENOMEM;
+        return ToErrno(call.Memory.Unmap(address, length));
+    }
+
+    private static bool HasRoomForArea(CallContext call) => call.Memory.AreaCount < call.World.Settings.MostAreas.Value;
 
     public static CallResult Mprotect(CallContext call, GuestAddress address, ulong length, int protection)
     {

@@ -8,7 +8,7 @@ public static class MemoryLockCalls
 {
     private const int Current = 1, Future = 2, OnFault = 4;
 
-    public static CallResult Mlock(CallContext call, GuestAddress address, ulong length)
+    private static CallResult Lock(CallContext call, GuestAddress address, ulong length, bool fills)
     {
         if (!MayLock(call))
             return Errno.EPERM;
@@ -18,11 +18,30 @@ public static class MemoryLockCalls
         ulong after = call.Memory.LockedBytes - call.Memory.LockedWithin(start, end) + (end - start);
         if (after > Limit(call))
             return Errno.ENOMEM;
-        return MemoryCalls.ToErrno(call.Memory.Lock(address, length, locks: true));
+        MapStatus status = call.Memory.Lock(address, length, locks: true);
+        if (fills)
+            Fill(call.Memory, start, end);
+        return MemoryCalls.ToErrno(status);
     }
 
+    /// <summary>Areas beyond this are filled as they are used: one call should not hold up its world.</summary>
+    private const ulong MostFilled = 256 << 20;
+
+    /// <summary>What is locked is there from the start; what cannot be touched is left out.</summary>
+    private static void Fill(AddressSpace memory, ulong start, ulong end)
+    {
+        foreach (AreaInfo area in memory.Areas())
+        {
+            ulong from = Math.Max(start, area.Start.Value), to = Math.Min(end, area.End.Value);
+            if (from < to && to - from <= MostFilled && (area.Protection & Protection.Read) != 0)
+                memory.Populate(new GuestAddress(from), to - from, (area.Protection & Protection.Write) != 0 ? MemoryAccess.Write : MemoryAccess.Read);
+        }
+    }
+
+    public static CallResult Mlock(CallContext call, GuestAddress address, ulong length) => Lock(call, address, length, fills: true);
+
     public static CallResult Mlock2(CallContext call, GuestAddress address, ulong length, int flags) =>
-        (flags & ~1) != 0 ? Errno.EINVAL : Mlock(call, address, length);
+        (flags & ~1) != 0 ? Errno.EINVAL : Lock(call, address, length, fills: flags == 0);
 
     public static CallResult Munlock(CallContext call, GuestAddress address, ulong length) => MemoryCalls.ToErrno(call.Memory.Lock(address, length, locks: false));
 
@@ -35,6 +54,8 @@ public static class MemoryLockCalls
         if ((flags & Current) != 0 && call.Memory.MappedBytes > Limit(call))
             return Errno.ENOMEM;
         call.Memory.LockAll((flags & Current) != 0, (flags & Future) != 0);
+        if ((flags & (Current | OnFault)) == Current)
+            Fill(call.Memory, 0, ulong.MaxValue);
         return CallResult.Ok();
     }
 

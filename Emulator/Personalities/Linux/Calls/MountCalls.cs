@@ -200,7 +200,7 @@ public static class MountCalls
 
     public static CallResult Umount2(CallContext call, GuestAddress target, uint flags)
     {
-        const uint Detach = 2, NoFollow = 8;
+        const uint Force = 1, Detach = 2, Expire = 4, NoFollow = 8;
         if ((flags & ~0xFu) != 0)
             return Errno.EINVAL;
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, (flags & NoFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out PathEntry point);
@@ -208,6 +208,12 @@ public static class MountCalls
             return error;
         if (!Administers(call) || (call.Thread.Domain is not null && ReferenceEquals(point.Dentry, point.Mount.Root)))
             return Errno.EPERM;
+        if ((flags & Expire) != 0 && ReferenceEquals(point.Dentry, point.Mount.Root))
+        {
+            Errno early = (flags & (Force | Detach)) != 0 ? Errno.EINVAL : point.Mount.Expire();
+            if (early != Errno.None)
+                return early;
+        }
         return call.World.Vfs.Unmount(point, (flags & Detach) != 0);
     }
 }

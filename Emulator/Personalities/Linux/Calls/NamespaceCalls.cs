@@ -32,12 +32,37 @@ public static class NamespaceCalls
         return 0;
     }
 
+    private static readonly (ulong Flag, string Kind, Func<Namespaces, object> Find)[] Kinds =
+    [
+        (NewUsers, "user", static spaces => spaces.Users), (NewProcesses, "pid", static spaces => spaces.Processes), (NewUts, "uts", static spaces => spaces.Uts),
+        (NewIpc, "ipc", static spaces => spaces.Ipc), (NewNetwork, "net", static spaces => spaces.Network), (NewMounts, "mnt", static spaces => spaces.Mounts),
+        (NewGroups, "cgroup", static spaces => spaces.Groups), (NewTime, "time", static spaces => spaces.TimeOfChildren),
+    ];
+
+    /// <summary>Spaces of a kind, beside the first, that threads are in.</summary>
+    private static int CountInUse(World world, Func<Namespaces, object> find)
+    {
+        HashSet<object> spaces = [];
+        foreach (Process process in world.Processes())
+        {
+            foreach (GuestThread thread in process.Threads)
+                spaces.Add(find(thread.Namespaces));
+        }
+        spaces.Remove(find(world.FirstNamespaces));
+        return spaces.Count;
+    }
+
     /// <summary>May the caller have new spaces? A new user space makes it privileged over the others.</summary>
     private static Errno Check(GuestThread thread, ulong flags)
     {
         bool needsPrivilege = (flags & All & ~NewUsers) != 0 && (flags & NewUsers) == 0;
         if (needsPrivilege && !thread.Credentials.Has(Capability.Administer))
             return Errno.EPERM;
+        foreach ((ulong flag, string kind, Func<Namespaces, object> find) in Kinds)
+        {
+            if ((flags & flag) != 0 && CountInUse(thread.Process.World, find) >= thread.Process.World.Settings.NamespacesOf(kind).Value)
+                return Errno.ENOSPC;
+        }
         if ((flags & NewProcesses) == 0)
             return Errno.None;
         // Who will have its children elsewhere cannot move them further (copy_pid_ns in kernel/pid_namespace.c).

@@ -93,7 +93,8 @@ public static class PollCalls
             call.SetTimeout(seconds > int.MaxValue ? long.MaxValue : (seconds * 1_000_000_000) + (microseconds * 1000));
         }
         CallResult result = SelectSets(call, count, reads, writes, exceptions);
-        if (!timeout.IsNull && result.Outcome != CallOutcome.Blocked && call.TimeLeft() is { } left)
+        const uint stickyTimeouts = 0x4000000;
+        if (!timeout.IsNull && result.Outcome != CallOutcome.Blocked && (call.Process.Persona & stickyTimeouts) == 0 && call.TimeLeft() is { } left)
         {
             call.Memory.TryWrite(timeout, left / 1_000_000_000);
             call.Memory.TryWrite(timeout + 8, left % 1_000_000_000 / 1000);

@@ -123,13 +123,11 @@ public static class ProcessControlCalls
 
     public static CallResult Personality(CallContext call, uint persona)
     {
-        // Nothing is placed at random as it is; no other behaviour than Linux's own is to be had.
-        const uint Ask = 0xFFFFFFFF, NotRandom = 0x0040000;
+        // All are kept; those that have an effect here are asked for where they have it.
+        const uint Ask = 0xFFFFFFFF;
         uint before = call.Process.Persona;
         if (persona == Ask)
             return CallResult.Ok(before);
-        if ((persona & ~NotRandom) != 0)
-            return Errno.EINVAL;
         call.Process.Persona = persona;
         return CallResult.Ok(before);
     }

@@ -149,7 +149,8 @@ public static class SignalCalls
     {
         if (!call.Memory.TryRead(information, out SigInfo raw))
             return Errno.EFAULT;
-        if (call.FindProcess(pid) is not { } target)
+        // Any thread stands for its process.
+        if ((call.FindProcess(pid) ?? call.FindThread(pid)?.Process) is not { } target)
             return Errno.ESRCH;
         // Only a process itself may claim to be the kernel or kill(2) (rt_sigqueueinfo(2)).
         if ((raw.Code >= 0 || raw.Code == SentByTgkill) && !ReferenceEquals(target, call.Process))

@@ -277,7 +277,8 @@ public static class SpliceCalls
             : Send(call, source, position, target, count);
         if (result.Outcome == CallOutcome.Value && result.Value > 0)
             return TellAndFinish(call, result.Value, source, position, offset, target, null, default);
-        return result;
+        // The place is told even when nothing was moved.
+        return result.Outcome == CallOutcome.Blocked || offset.IsNull || call.Memory.TryWrite(offset, position) ? result : Errno.EFAULT;
     }
 
     private static CallResult Send(CallContext call, OpenFile source, long position, OpenFile target, ulong count)

@@ -15,10 +15,25 @@ public static class SystemCalls
         UtsSpace uts = call.Thread.Namespaces.Uts;
         Span<byte> all = stackalloc byte[6 * NameLength];
         all.Clear();
-        string[] fields = [system.SystemName, uts.HostName, system.Release, system.Version, LinuxArchitecture.Of(call.Thread).MachineName, uts.DomainName];
+        string[] fields = [system.SystemName, uts.HostName, ReleaseFor(call.Process, system.Release), system.Version, MachineFor(call.Thread), uts.DomainName];
         for (int i = 0; i < fields.Length; i++)
             Encoding.Latin1.GetBytes(fields[i].AsSpan(0, Math.Min(fields[i].Length, NameLength - 1)), all[(i * NameLength)..]);
         return call.Memory.TryWrite(name, all) ? 0 : Errno.EFAULT;
+    }
+
+    /// <summary>UNAME26 of personality(2): a minor number of version 6 counted on from 2.6.60.</summary>
+    private static string ReleaseFor(Process process, string release)
+    {
+        const uint asVersion26 = 0x20000;
+        string[] parts = release.Split('.', '-');
+        return (process.Persona & asVersion26) != 0 && parts.Length > 1 && int.TryParse(parts[1], out int minor) ? $"2.6.{60 + minor}" : release;
+    }
+
+    /// <summary>PER_LINUX32 of personality(2) gives x86-64 its 32-bit name.</summary>
+    private static string MachineFor(GuestThread thread)
+    {
+        string name = LinuxArchitecture.Of(thread).MachineName;
+        return (thread.Process.Persona & 0xFF) == 8 && name == "x86_64" ? "i686" : name;
     }
 
     public static CallResult Sethostname(CallContext call, GuestAddress name, int length) => SetName(call, name, length, static (uts, text) => uts.HostName = text);

@@ -114,7 +114,7 @@ public static class ThreadCalls
         if ((flags & ProcessDescriptor) != 0)
             call.Memory.TryWrite(new GuestAddress(arguments.Descriptor), (int)ProcessDescriptorCalls.Install(call, thread!.Process, 0).Value);
         if ((flags & UndoList) != 0)
-            call.Process.HasUndoList = true;
+            thread!.Process.UndoList = call.Process.UndoList ??= new object();
         NamespaceCalls.Enter(thread!, spaces, flags & NamespaceCalls.All);
         if ((flags & Vm) == 0)
             thread!.EnterTime();
@@ -182,6 +182,8 @@ public static class ThreadCalls
         GuestThread? thread = pid == 0 ? call.Thread : call.FindThread(pid);
         if (thread is null)
             return Errno.ESRCH;
+        if (!thread.Process.MayBeInspectedBy(call.Thread))
+            return Errno.EPERM;
         return call.Memory.TryWrite(length, RobustHeadSize) && call.Memory.TryWrite(head, thread.RobustList.Value) ? CallResult.Ok() : Errno.EFAULT;
     }
 
