@@ -39,6 +39,9 @@ public sealed record Scheduling
 
     public ulong TimerSlack { get; init; } = DefaultTimerSlack;
 
+    /// <summary>What 0 sets it back to: what the thread began with.</summary>
+    public ulong FirstTimerSlack { get; init; } = DefaultTimerSlack;
+
     public const ulong DefaultTimerSlack = 50_000;
 
     public bool IsRealTime => Policy is SchedulingPolicy.Fifo or SchedulingPolicy.RoundRobin;
@@ -47,9 +50,10 @@ public sealed record Scheduling
     public Scheduling Inherited()
     {
         if (!ResetsOnFork)
-            return this;
+            return this with { FirstTimerSlack = TimerSlack };
         return this with
         {
+            FirstTimerSlack = TimerSlack,
             Policy = IsRealTime || Policy == SchedulingPolicy.Deadline ? SchedulingPolicy.Other : Policy,
             Priority = 0, Nice = IsRealTime ? 0 : Math.Max(0, Nice), ResetsOnFork = false, Reservation = default,
         };

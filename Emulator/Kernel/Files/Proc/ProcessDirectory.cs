@@ -127,7 +127,7 @@ internal static class ProcessDirectory
         if (view()?.Process is not { } process)
             return Errno.ESRCH;
         GuestThread thread = process.MainThread;
-        thread.Scheduling = thread.Scheduling with { TimerSlack = value == 0 ? Scheduling.DefaultTimerSlack : value };
+        thread.Scheduling = thread.Scheduling with { TimerSlack = value == 0 ? thread.Scheduling.FirstTimerSlack : value };
         return Errno.None;
     }
 

@@ -33,7 +33,7 @@ public static class MemoryLockCalls
         foreach (AreaInfo area in memory.Areas())
         {
             ulong from = Math.Max(start, area.Start.Value), to = Math.Min(end, area.End.Value);
-            if (from < to && to - from <= MostFilled && (area.Protection & Protection.Read) != 0)
+            if (from < to && to - from <= MostFilled && (area.Protection & Protection.ReadWrite) != 0)
                 memory.Populate(new GuestAddress(from), to - from, (area.Protection & Protection.Write) != 0 ? MemoryAccess.Write : MemoryAccess.Read);
         }
     }

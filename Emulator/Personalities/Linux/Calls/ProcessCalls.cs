@@ -35,6 +35,8 @@ public static class ProcessCalls
         if (error != Errno.None)
             return error;
         error = call.Locate(dirfd, path, flags, out PathEntry file);
+        if (error == Errno.None && (flags & Fcntl.AtSymlinkNoFollow) != 0 && file.Inode.Kind == Kernel.Files.FileKind.SymbolicLink)
+            error = Errno.ELOOP;
         if (error != Errno.None)
             return error;
         List<byte[]> envp = [];

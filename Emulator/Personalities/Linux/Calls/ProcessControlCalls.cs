@@ -78,7 +78,7 @@ public static class ProcessControlCalls
     /// <summary>0 and negative values bring the default back. Timers here are as exact as they can be, whatever the slack.</summary>
     private static CallResult SetSlack(GuestThread thread, ulong nanoseconds)
     {
-        thread.Scheduling = thread.Scheduling with { TimerSlack = (long)nanoseconds <= 0 ? Scheduling.DefaultTimerSlack : nanoseconds };
+        thread.Scheduling = thread.Scheduling with { TimerSlack = (long)nanoseconds <= 0 ? thread.Scheduling.FirstTimerSlack : nanoseconds };
         return CallResult.Ok();
     }
 

@@ -63,7 +63,7 @@ public static class ResourceCalls
         Credentials other = target.Credentials;
         bool isSame = who.User == other.User && who.User == other.EffectiveUser && who.User == other.SavedUser
             && who.Group == other.Group && who.Group == other.EffectiveGroup && who.Group == other.SavedGroup;
-        return isSame || who.Has(Capability.Resource);
+        return isSame || ReferenceEquals(who, other) || who.Has(Capability.Resource);
     }
 
     private static Errno Set(CallContext call, Process process, int resource, GuestAddress wanted)

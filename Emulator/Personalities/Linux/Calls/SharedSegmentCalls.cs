@@ -192,7 +192,7 @@ public static class SharedSegmentCalls
     {
         IpcSpace space = call.Ipc;
         long pages = (long)PagesOf(table), most = space.MostSegments.Value;
-        ReadOnlySpan<long> words = isSummary ? [table.Count, pages, pages, 0, 0, 0] : [space.SegmentSize.Value, 1, most, most, space.SegmentPages.Value, 0, 0, 0, 0];
+        ReadOnlySpan<long> words = isSummary ? [table.Count, pages, table.All.Sum(static segment => segment.Pages.Kept) / (long)GuestAddress.PageSize, 0, 0, 0] : [space.SegmentSize.Value, 1, most, most, space.SegmentPages.Value, 0, 0, 0, 0];
         return call.Memory.TryWrite(buffer, MemoryMarshal.AsBytes(words)) ? CallResult.Ok(table.HighestIndex) : Errno.EFAULT;
     }
 }

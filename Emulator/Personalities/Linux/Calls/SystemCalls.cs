@@ -78,7 +78,8 @@ public static class SystemCalls
         Span<ulong> words = stackalloc ulong[14];
         words.Clear();
         Kernel.Files.Proc.SystemInfo system = call.World.System;
-        words[0] = (ulong)(call.World.Clock.Monotonic + call.ClockOffset(isBootTime: true)) / 1_000_000_000;
+        // A second that has begun counts (do_sysinfo in kernel/sys.c).
+        words[0] = (ulong)(call.World.Clock.Monotonic + call.ClockOffset(isBootTime: true) + 999_999_999) / 1_000_000_000;
         words[4] = system.TotalMemory;
         words[5] = system.TotalMemory - Math.Min(system.TotalMemory, system.UsedMemory());
         words[10] = (ushort)call.World.Processes().Count;

@@ -44,7 +44,9 @@ internal static class WaitArguments
     /// <summary>The raw calls write the time left back (select(2), "C library/kernel differences").</summary>
     public static CallResult WithTimeLeft(this CallContext call, CallResult result, GuestAddress address)
     {
-        if (!address.IsNull && result.Outcome != CallOutcome.Blocked && call.TimeLeft() is { } left)
+        // STICKY_TIMEOUTS of personality(2).
+        const uint sticky = 0x4000000;
+        if (!address.IsNull && result.Outcome != CallOutcome.Blocked && (call.Process.Persona & sticky) == 0 && call.TimeLeft() is { } left)
         {
             call.Memory.TryWrite(address, left / 1_000_000_000);
             call.Memory.TryWrite(address + 8, left % 1_000_000_000);
