@@ -35,7 +35,7 @@ public static class MemoryDevices
         /// <summary>Seeking succeeds and the position stays 0, as the kernel's null_lseek has it; random devices do not care.</summary>
         public override bool CanSeek => true;
 
-        public override bool IsPollable => minor is Random or UnlimitedRandom;
+        public override bool IsPollable => minor == Random;
 
         public override IoResult Read(Span<byte> destination)
         {
