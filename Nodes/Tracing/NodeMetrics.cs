@@ -27,8 +27,9 @@ internal sealed class NodeMetrics(string node, IJobStore store, WorkerPool worke
     {
         var metrics = new MetricList();
         IReadOnlyDictionary<JobState, long> jobs = await store.Count().ConfigureAwait(false);
-        foreach ((JobState state, long count) in jobs.OrderBy(static pair => pair.Key))
-            metrics.Gauge("vivarium.jobs", "Jobs of the cluster by state.", count, ("state", char.ToLowerInvariant(state.ToString()[0]) + state.ToString()[1..]));
+        // States that no job is in are told as well: what is asked for by name is always there.
+        foreach (JobState state in Enum.GetValues<JobState>())
+            metrics.Gauge("vivarium.jobs", "Jobs of the cluster by state.", jobs.GetValueOrDefault(state), ("state", char.ToLowerInvariant(state.ToString()[0]) + state.ToString()[1..]));
         metrics.Gauge("vivarium.queue.length", "Jobs of the cluster that wait for a worker.", jobs.GetValueOrDefault(JobState.Queued));
         ClusterView view = await store.Observe().ConfigureAwait(false);
         NodeRecord? self = view.Nodes.FirstOrDefault(record => record.Description.Name == node);

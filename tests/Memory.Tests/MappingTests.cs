@@ -97,7 +97,7 @@ public sealed class MappingTests
         Assert.Equal(4 * chunk, accountant.Used);
         Assert.Equal(1, child.Load<int>(top));
         Assert.Equal(FaultKind.Retry, FaultOf(() => child.Load<int>(top - chunk), child));
-        Assert.Equal(FaultKind.NotMapped, FaultOf(() => space.Store(top - chunk, 3), space));
+        Assert.Equal(FaultKind.NoMemory, FaultOf(() => space.Store(top - chunk, 3), space));
         child.Dispose();
         Assert.Equal(MapStatus.Ok, space.Unmap(stack, size));
         Assert.Equal(0ul, accountant.Used);

@@ -27,6 +27,9 @@ public sealed partial class LayoutTests
         #include <linux/filter.h>
         #include <linux/io_uring.h>
         #include <linux/openat2.h>
+        #include <linux/quota.h>
+        #include <linux/loop.h>
+        #include <sys/timex.h>
 
         """;
 
@@ -40,11 +43,25 @@ public sealed partial class LayoutTests
 
         """;
 
+    /// <summary>Of architectures that have none of their own.</summary>
+    private const string Generic = """
+        #include <stddef.h>
+        #include <asm-generic/stat.h>
+
+        """;
+
     /// <summary>A structure of ours: C's headers and type, and its members in the order of our fields; '-' where a field is padding.</summary>
     private static readonly Dictionary<string, (string Preamble, string Type, string Members)> Structures = new()
     {
         ["FileTime"] = (Library, "struct timespec", "tv_sec tv_nsec"),
         ["Stat"] = (Library, "struct stat", "st_dev st_ino st_nlink st_mode st_uid st_gid - st_rdev st_size st_blksize st_blocks st_atim st_mtim st_ctim - - -"),
+        ["GenericStat"] = (Generic, "struct stat", "st_dev st_ino st_mode st_nlink st_uid st_gid st_rdev - st_size st_blksize - st_blocks st_atime st_mtime st_ctime -"),
+        ["IfDqBlk"] = (Library, "struct if_dqblk", "dqb_bhardlimit dqb_bsoftlimit dqb_curspace dqb_ihardlimit dqb_isoftlimit dqb_curinodes dqb_btime dqb_itime dqb_valid -"),
+        ["IfNextDqBlk"] = (Library, "struct if_nextdqblk", "dqb_bhardlimit dqb_id"),
+        ["IfDqInfo"] = (Library, "struct if_dqinfo", "dqi_bgrace dqi_igrace dqi_flags dqi_valid"),
+        ["LoopInformation"] = (Library, "struct loop_info64", "lo_device lo_inode lo_rdevice lo_offset lo_sizelimit lo_number lo_flags"),
+        ["OldLoopInformation"] = (Library, "struct loop_info", "lo_number lo_device lo_inode lo_rdevice lo_offset lo_flags"),
+        ["ClockState"] = (Library, "struct timex", "modes offset freq maxerror esterror status constant precision tolerance time.tv_sec time.tv_usec tick tai"),
         ["StatxTime"] = (Library, "struct statx_timestamp", "tv_sec tv_nsec -"),
         ["Statx"] = (Library, "struct statx", "stx_mask stx_blksize stx_attributes stx_nlink stx_uid stx_gid stx_mode stx_ino stx_size stx_blocks stx_attributes_mask "
             + "stx_atime stx_btime stx_ctime stx_mtime stx_rdev_major stx_rdev_minor stx_dev_major stx_dev_minor stx_mnt_id"),

@@ -20,7 +20,7 @@ public static class ClockCalls
 
     /// <summary>struct timex.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 208)]
-    private struct State
+    private struct ClockState
     {
         [FieldOffset(0)] public uint Modes;
         [FieldOffset(8)] public long Offset;
@@ -85,7 +85,7 @@ public static class ClockCalls
 
     public static CallResult ClockAdjtime(CallContext call, int clock, GuestAddress buffer)
     {
-        if (!call.Memory.TryRead(buffer, out State state))
+        if (!call.Memory.TryRead(buffer, out ClockState state))
             return Errno.EFAULT;
         if (clock != Realtime)
             return TimeCalls.Read(call, clock) is null ? Errno.EINVAL : Errno.EOPNOTSUPP;
@@ -101,7 +101,7 @@ public static class ClockCalls
     }
 
     /// <summary>In the order of timekeeping_validate_timex.</summary>
-    private static Errno Check(CallContext call, in State state)
+    private static Errno Check(CallContext call, in ClockState state)
     {
         uint modes = state.Modes;
         if ((modes & SingleShot) != 0)
@@ -120,7 +120,7 @@ public static class ClockCalls
     }
 
     /// <summary>Takes over what the modes name; returns the offset to tell.</summary>
-    private static long Adjust(CallContext call, ClockDiscipline discipline, ref State state)
+    private static long Adjust(CallContext call, ClockDiscipline discipline, ref ClockState state)
     {
         uint modes = state.Modes;
         if ((modes & SingleShot) != 0)
@@ -155,11 +155,11 @@ public static class ClockCalls
         return discipline.Offset;
     }
 
-    private static void Tell(CallContext call, ClockDiscipline discipline, long offset, ref State state)
+    private static void Tell(CallContext call, ClockDiscipline discipline, long offset, ref ClockState state)
     {
         long now = call.World.Clock.Realtime;
         bool isFine = (discipline.Status & Nanoseconds) != 0;
-        state = new State
+        state = new ClockState
         {
             Modes = state.Modes, Offset = offset, Frequency = discipline.Frequency, MaxError = discipline.MaxError, EstimatedError = discipline.EstimatedError,
             Status = discipline.Status, Constant = discipline.TimeConstant, Precision = 1, Tolerance = ClockDiscipline.MostFrequency,

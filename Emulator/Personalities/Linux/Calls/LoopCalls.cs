@@ -17,7 +17,7 @@ internal static class LoopCalls
 
     /// <summary>struct loop_info64.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 232)]
-    private struct Information
+    private struct LoopInformation
     {
         [FieldOffset(0)] public ulong Device;
         [FieldOffset(8)] public ulong Inode;
@@ -30,7 +30,7 @@ internal static class LoopCalls
 
     /// <summary>struct loop_info.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 168)]
-    private struct OldInformation
+    private struct OldLoopInformation
     {
         [FieldOffset(0)] public int Number;
         [FieldOffset(8)] public ulong Device;
@@ -117,7 +117,7 @@ internal static class LoopCalls
     private static CallResult BindWith(CallContext call, BlockFile file, GuestAddress address)
     {
         const ulong statusPlace = 8;
-        if (!call.Memory.TryRead(address, out int descriptor) || !call.Memory.TryRead(address + 4, out uint blockSize) || !call.Memory.TryRead(address + statusPlace, out Information wanted))
+        if (!call.Memory.TryRead(address, out int descriptor) || !call.Memory.TryRead(address + 4, out uint blockSize) || !call.Memory.TryRead(address + statusPlace, out LoopInformation wanted))
             return Errno.EFAULT;
         byte[] name = new byte[NameSize];
         if (!call.Memory.TryRead(address + statusPlace + NamePlace, name))
@@ -150,13 +150,13 @@ internal static class LoopCalls
 
     private static CallResult Apply(CallContext call, LoopDevice device, GuestAddress address, bool isOld)
     {
-        Information wanted;
+        LoopInformation wanted;
         byte[] name = new byte[NameSize];
         if (isOld)
         {
-            if (!call.Memory.TryRead(address, out OldInformation old))
+            if (!call.Memory.TryRead(address, out OldLoopInformation old))
                 return Errno.EFAULT;
-            wanted = new Information { Offset = (ulong)old.Offset, Flags = (uint)old.Flags };
+            wanted = new LoopInformation { Offset = (ulong)old.Offset, Flags = (uint)old.Flags };
         }
         else if (!call.Memory.TryRead(address, out wanted))
         {
@@ -181,14 +181,14 @@ internal static class LoopCalls
         {
             if (device.Offset > int.MaxValue)
                 return Errno.EOVERFLOW;
-            isTold = call.Memory.TryWrite(address, new OldInformation
+            isTold = call.Memory.TryWrite(address, new OldLoopInformation
             {
                 Number = device.Number, Device = status.Device, Inode = status.Inode, RawDevice = status.RawDevice, Offset = (int)device.Offset, Flags = (int)flags,
             });
         }
         else
         {
-            isTold = call.Memory.TryWrite(address, new Information
+            isTold = call.Memory.TryWrite(address, new LoopInformation
             {
                 Number = (uint)device.Number, Device = status.Device, Inode = status.Inode, RawDevice = status.RawDevice, Offset = device.Offset,
                 SizeLimit = device.SizeLimit, Flags = flags,
