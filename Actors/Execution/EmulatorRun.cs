@@ -10,6 +10,7 @@ using Vivarium.Emulator.Kernel.Terminals;
 using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
+using Vivarium.Emulator.Personalities.NetBsd;
 using Vivarium.Messages;
 using Vivarium.Telemetry;
 using Vivarium.Telemetry.Strace;
@@ -64,7 +65,12 @@ internal sealed class EmulatorRun : IJobRun
             MemoryLimit = spec.Limits.Memory,
             Engine = _engine,
             Personality = LinuxPersonality.Instance,
-            Systems = static name => name == "freebsd" ? FreeBsdPersonality.Instance : null,
+            Systems = static name => name switch
+            {
+                "freebsd" => FreeBsdPersonality.Instance,
+                "netbsd" => NetBsdPersonality.Instance,
+                _ => null,
+            },
             Woken = () => Woken?.Invoke(),
             Observer = _listing,
             Calls = _recorder?.Ring,

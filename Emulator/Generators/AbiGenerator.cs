@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.Text;
@@ -25,14 +26,16 @@ public sealed class AbiGenerator : IIncrementalGenerator
         context.RegisterSourceOutput(models, WriteShapes);
 
         // The folder that a table is in is the namespace of its handlers; one table an operating system.
-        IncrementalValuesProvider<(AbiModel Model, HandlerIndex Handlers, HandlerIndex Shared)> dispatched = models
+        IncrementalValuesProvider<(AbiModel Model, HandlerIndex Handlers, ImmutableArray<HandlerIndex> Shared)> dispatched = models
             .Combine(context.CompilationProvider)
-            .Select((pair, _) => (pair.Left, HandlerIndex.Find(pair.Right, Namespace(pair.Left) + ".Calls"), HandlerIndex.Find(pair.Right, SharedHandlers)));
+            .Select((pair, _) => (pair.Left, HandlerIndex.Find(pair.Right, Namespace(pair.Left) + ".Calls"), SharedBy.Select(system => HandlerIndex.Find(pair.Right, HandlersOf(system))).ToImmutableArray()));
         context.RegisterSourceOutput(dispatched, (output, pair) => WriteDispatch(output, pair.Model, pair.Handlers, pair.Shared));
     }
 
-    /// <summary>Where the handlers are that rows of other tables name by <c>same</c>.</summary>
-    private const string SharedHandlers = "Vivarium.Emulator.Personalities.Linux.Calls";
+    /// <summary>Systems whose handlers rows of other tables may name by <c>same</c>.</summary>
+    internal static readonly string[] SharedBy = ["linux", "free_bsd"];
+
+    internal static string HandlersOf(string system) => "Vivarium.Emulator.Personalities." + Naming.ToPascal(system) + ".Calls";
 
     internal static string Namespace(AbiModel model) => "Vivarium.Emulator.Personalities." + Naming.ToPascal(model.Name);
 
@@ -49,7 +52,7 @@ public sealed class AbiGenerator : IIncrementalGenerator
         Add(output, $"{name}Structs.g.cs", new ShapeWriter(model).WriteStructs());
     }
 
-    private static void WriteDispatch(SourceProductionContext output, AbiModel model, HandlerIndex handlers, HandlerIndex shared)
+    private static void WriteDispatch(SourceProductionContext output, AbiModel model, HandlerIndex handlers, ImmutableArray<HandlerIndex> shared)
     {
         if (model.Errors.Count != 0)
             return;

@@ -85,7 +85,7 @@ internal sealed record AbiCall(int Line, string Name, int? X64, int? Arm64, int?
 
     public string? Refused { get; set; }
 
-    /// <summary>The call of Linux whose handler is this one's too, argument for argument.</summary>
+    /// <summary>The call of Linux, or of the system named before it, whose handler is this one's too, argument for argument.</summary>
     public string? Same { get; set; }
 
     /// <summary>The number by which the kernel knows the call on every architecture: x86-64's, or one past all of them.</summary>

@@ -1,10 +1,12 @@
+using System.Collections.Immutable;
+
 namespace Vivarium.Emulator.Generators;
 
 /// <summary>
 /// Writes <c>Dispatch</c>: from a call's number to its handler, with the arguments cast to the handler's types. A switch in two
 /// steps, 32 numbers each, so that only the parts that a program uses are ever compiled.
 /// </summary>
-internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers, HandlerIndex shared)
+internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers, ImmutableArray<HandlerIndex> shared)
 {
     private const int Part = 32;
 
@@ -59,12 +61,16 @@ internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers, Hand
     /// <summary>The call of a row's handler, or null when it has none.</summary>
     private string? Expression(AbiCall call)
     {
-        string name = Naming.ToPascal(call.Same ?? call.Name);
-        List<Handler> found = [.. (call.Same is null ? handlers : shared).Handlers.Where(handler => handler.Name == name)];
+        string[] same = call.Same?.Split(' ') ?? [];
+        string system = same.Length == 2 ? same[0] : "linux";
+        int source = Array.IndexOf(AbiGenerator.SharedBy, system);
+        string name = Naming.ToPascal(same.Length == 0 ? call.Name : same[same.Length - 1]);
+        HandlerIndex? index = same.Length == 0 ? handlers : source < 0 ? null : shared[source];
+        List<Handler> found = [.. index?.Handlers.Where(handler => handler.Name == name) ?? []];
         if (found.Count == 0)
         {
             if (call.Same is not null)
-                _errors.Add(new AbiError(call.Line, $"{call.Name}: Linux has no handler of {call.Same}"));
+                _errors.Add(new AbiError(call.Line, $"{call.Name}: no handler is called {call.Same}"));
             return null;
         }
         if (found.Count > 1)
@@ -81,7 +87,7 @@ internal sealed class DispatchWriter(AbiModel model, HandlerIndex handlers, Hand
         List<string> arguments = ["call"];
         for (int i = 0; i < types.Length; i++)
             arguments.Add(Cast(call, found[0], types[i], i));
-        return $"{(call.Same is null ? "" : "Linux.Calls.")}{found[0].Class}.{name}({string.Join(", ", arguments)})";
+        return $"{(call.Same is null ? "" : $"global::{AbiGenerator.HandlersOf(system)}.")}{found[0].Class}.{name}({string.Join(", ", arguments)})";
     }
 
     /// <summary>A register as the handler's parameter: the low half for 32-bit types, as the kernel's own entry does.</summary>

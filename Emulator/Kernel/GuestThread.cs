@@ -112,6 +112,14 @@ public sealed partial class GuestThread
     /// <summary>What files it has left itself; null = all that its credentials give (landlock(7)).</summary>
     public AccessDomain? Domain { get; set; }
 
+    /// <summary>It was told to go on, before it waited or while it did (_lwp_unpark(2) of NetBSD).</summary>
+    public bool IsUnparked { get; set; }
+
+    /// <summary>Pulses when it is told so.</summary>
+    public Source ParkSource => _parkSource ??= new Source();
+
+    private Source? _parkSource;
+
     /// <summary>Where it announces restartable sequences, and what marks their abort handlers (rseq(2)).</summary>
     public GuestAddress RestartableArea { get; set; }
 

@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
+using Vivarium.Emulator.Personalities.NetBsd;
 using Vivarium.Emulator.Personalities.Tables;
 
 namespace Vivarium.Emulator.Personalities;
@@ -7,10 +8,25 @@ namespace Vivarium.Emulator.Personalities;
 /// <summary>The calls of all systems by the numbers that records have: each table has a range of its own, Linux's begins at 0.</summary>
 public static class CallTables
 {
-    public static string? Name(int number) => number < FreeBsdTable.Base ? LinuxTable.Name(number) : FreeBsdTable.Name(number);
+    public static string? Name(int number) => number switch
+    {
+        >= NetBsdTable.Base => NetBsdTable.Name(number),
+        >= FreeBsdTable.Base => FreeBsdTable.Name(number),
+        _ => LinuxTable.Name(number),
+    };
 
-    public static CallShape? Describe(int number) => number < FreeBsdTable.Base ? LinuxTable.Describe(number) : FreeBsdTable.Describe(number);
+    public static CallShape? Describe(int number) => number switch
+    {
+        >= NetBsdTable.Base => NetBsdTable.Describe(number),
+        >= FreeBsdTable.Base => FreeBsdTable.Describe(number),
+        _ => LinuxTable.Describe(number),
+    };
 
     /// <summary>The name of the system that a call is of.</summary>
-    public static string System(int number) => number < FreeBsdTable.Base ? "linux" : "freebsd";
+    public static string System(int number) => number switch
+    {
+        >= NetBsdTable.Base => "netbsd",
+        >= FreeBsdTable.Base => "freebsd",
+        _ => "linux",
+    };
 }

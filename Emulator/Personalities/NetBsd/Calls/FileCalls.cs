@@ -1,0 +1,161 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Linux.Abi;
+using Vivarium.Emulator.Personalities.Linux.Calls;
+using Vivarium.Emulator.Personalities.NetBsd.Abi;
+using FreeBsdFiles = Vivarium.Emulator.Personalities.FreeBsd.Calls.FileCalls;
+using LinuxDescriptors = Vivarium.Emulator.Personalities.Linux.Calls.DescriptorCalls;
+
+namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
+
+/// <summary>Files and descriptors: what differs from the shared handlers in flags, structures and PAD arguments.</summary>
+public static class FileCalls
+{
+    private static readonly BsdOpenFlags Flags = new(Direct: 0x80000, Directory: 0x200000, CloseOnExec: 0x400000, DataSync: 0x10000, PathOnly: 0);
+
+    internal static uint FlagsToLinux(uint flags) => Flags.ToLinux(flags);
+
+    public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) => Openat(call, Fcntl.AtCurrentDirectory, path, flags, mode);
+
+    public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode) =>
+        (flags & 3) == 3 ? Errno.EINVAL : OpenCalls.Openat(call, dirfd, path, Flags.ToLinux(flags), mode);
+
+    public static CallResult Stat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Fcntl.AtCurrentDirectory, path, status, 0);
+
+    public static CallResult Lstat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Fcntl.AtCurrentDirectory, path, status, Fcntl.AtSymlinkNoFollow);
+
+    public static CallResult Fstat50(CallContext call, int fd, GuestAddress status) =>
+        call.File(fd) is { } file ? Store(call, status, file.Inode.Status) : Errno.EBADF;
+
+    public static CallResult Fstatat(CallContext call, int dirfd, GuestAddress path, GuestAddress status, uint flags)
+    {
+        const uint noFollow = 0x200;
+        return FreeBsdFiles.AtFlagsToLinux(flags, noFollow) is { } linux ? Stat(call, dirfd, path, status, linux) : Errno.EINVAL;
+    }
+
+    private static CallResult Stat(CallContext call, int dirfd, GuestAddress path, GuestAddress status, uint flags)
+    {
+        Errno error = call.Locate(dirfd, path, flags, out PathEntry entry);
+        return error != Errno.None ? error : Store(call, status, entry.Inode.Status);
+    }
+
+    private static CallResult Store(CallContext call, GuestAddress address, in FileStatus status) =>
+        call.Memory.TryWrite(address, NetBsdStat.From(status)) ? CallResult.Ok() : Errno.EFAULT;
+
+    public static CallResult Utimensat(CallContext call, int dirfd, GuestAddress path, GuestAddress times, uint flags)
+    {
+        const uint noFollow = 0x200;
+        return FreeBsdFiles.AtFlagsToLinux(flags, noFollow) is { } linux ? AttributeCalls.Utimensat(call, dirfd, path, times, linux) : Errno.EINVAL;
+    }
+
+    public static CallResult Pread(CallContext call, int fd, GuestAddress buffer, ulong count, int pad, long offset) => ReadWriteCalls.Pread64(call, fd, buffer, count, offset);
+
+    public static CallResult Pwrite(CallContext call, int fd, GuestAddress buffer, ulong count, int pad, long offset) => ReadWriteCalls.Pwrite64(call, fd, buffer, count, offset);
+
+    public static CallResult Lseek(CallContext call, int fd, int pad, long offset, int whence) => FreeBsdFiles.Lseek(call, fd, offset, whence);
+
+    public static CallResult Truncate(CallContext call, GuestAddress path, int pad, long length) => ContentCalls.Truncate(call, path, length);
+
+    public static CallResult Ftruncate(CallContext call, int fd, int pad, ulong length) => ContentCalls.Ftruncate(call, fd, length);
+
+    public static CallResult Fcntl(CallContext call, int fd, int command, ulong argument)
+    {
+        const uint linuxDuplicateCloseOnExec = 1030;
+        switch (command)
+        {
+            case 0 or 1 or 2: // F_DUPFD, F_GETFD, F_SETFD
+                return LinuxDescriptors.Fcntl(call, fd, (uint)command, argument);
+            case 3: // F_GETFL
+                CallResult flags = LinuxDescriptors.Fcntl(call, fd, 3, 0);
+                return flags.Outcome == CallOutcome.Value ? (long)Flags.FromLinux((uint)flags.Value) : flags;
+            case 4: // F_SETFL
+                return LinuxDescriptors.Fcntl(call, fd, 4, Flags.ToLinux((uint)argument));
+            case 5 or 6: // F_GETOWN, F_SETOWN
+                return LinuxDescriptors.Fcntl(call, fd, command == 5 ? 9u : 8, argument);
+            case 7 or 8 or 9: // F_GETLK, F_SETLK, F_SETLKW: struct flock is the beginning of FreeBSD's
+                return FreeBsd.Calls.DescriptorCalls.Fcntl(call, fd, command + 4, argument);
+            case 10: // F_CLOSEM
+                return OpenCalls.CloseRange(call, (uint)Math.Max(0, fd), int.MaxValue, 0);
+            case 11: // F_MAXFD
+                return call.Process.Files.End - 1;
+            case 12: // F_DUPFD_CLOEXEC
+                return LinuxDescriptors.Fcntl(call, fd, linuxDuplicateCloseOnExec, argument);
+            default:
+                return call.File(fd) is null ? Errno.EBADF : Errno.EINVAL;
+        }
+    }
+
+    public static CallResult Pipe2(CallContext call, GuestAddress descriptors, uint flags)
+    {
+        uint linux = Flags.ToLinux(flags);
+        const uint nonBlocking = 0x800, closeOnExec = 0x80000;
+        return (linux & ~(nonBlocking | closeOnExec)) != 0 ? Errno.EINVAL : PipeCalls.Pipe2(call, descriptors, (int)linux);
+    }
+
+    /// <summary>dup3(2) of equal numbers is no error here.</summary>
+    public static CallResult Dup3(CallContext call, int fd, int target, uint flags)
+    {
+        CallResult result = LinuxDescriptors.Dup2(call, fd, target);
+        if (result.Outcome == CallOutcome.Value && fd != target)
+            call.Process.Files.SetCloseOnExec(target, (Flags.ToLinux(flags) & Linux.Abi.Fcntl.CloseOnExec) != 0);
+        return result;
+    }
+
+    public static CallResult Getdents30(CallContext call, int fd, GuestAddress buffer, ulong count)
+    {
+        const int most = 1 << 17;
+        Errno error = call.UsableFile(fd, out OpenFile file);
+        if (error != Errno.None)
+            return error;
+        if (file is not DirectoryFile directory)
+            return Errno.EINVAL;
+        long start = directory.Position;
+        using var writer = new EntryWriter((int)Math.Min(count, most));
+        error = directory.List(call, writer);
+        CallResult result = error != Errno.None ? error
+            : writer.Length == 0 ? (writer.IsFull ? Errno.EINVAL : CallResult.Ok())
+            : call.Memory.TryWrite(buffer, writer.Records) ? writer.Length : Errno.EFAULT;
+        if (result.Outcome == CallOutcome.Error)
+            directory.Position = start;
+        return result;
+    }
+
+    /// <summary>struct dirent: inode 8, length of the record 2, of the name 2, type 1, the name with its NUL; to multiples of 8.</summary>
+    private sealed class EntryWriter(int capacity) : IDirectorySink, IDisposable
+    {
+        private const int Header = 13;
+
+        private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
+
+        public int Length { get; private set; }
+
+        public bool IsFull { get; private set; }
+
+        public ReadOnlySpan<byte> Records => _buffer.AsSpan(0, Length);
+
+        public bool Add(ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
+        {
+            int size = (Header + name.Length + 8) & ~7;
+            if (Length + size > capacity)
+            {
+                IsFull = true;
+                return false;
+            }
+            Span<byte> record = _buffer.AsSpan(Length, size);
+            record.Clear();
+            BinaryPrimitives.WriteUInt64LittleEndian(record, inode);
+            BinaryPrimitives.WriteUInt16LittleEndian(record[8..], (ushort)size);
+            BinaryPrimitives.WriteUInt16LittleEndian(record[10..], (ushort)name.Length);
+            record[12] = FileType.DirectoryType(kind);
+            name.CopyTo(record[Header..]);
+            Length += size;
+            return true;
+        }
+
+        public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
+    }
+}

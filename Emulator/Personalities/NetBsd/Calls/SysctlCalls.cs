@@ -1,0 +1,53 @@
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd;
+
+namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
+
+/// <summary>sysctl(3): the system's facts by number.</summary>
+public static class SysctlCalls
+{
+    private const int LongestName = 12;
+    private const int Kern = 1, Hw = 6;
+
+    private static readonly SysctlTree Tree = new(
+    [
+        SysctlNode.Text("kern.ostype", [Kern, 1], static _ => "NetBSD"),
+        SysctlNode.Text("kern.osrelease", [Kern, 2], static _ => "10.0"),
+        SysctlNode.Number("kern.osrevision", [Kern, 3], static _ => NetBsdPersonality.Release),
+        SysctlNode.Text("kern.version", [Kern, 4], static _ => "NetBSD 10.0 (Vivarium)\n"),
+        SysctlNode.Number("kern.maxproc", [Kern, 6], static _ => 32_768),
+        SysctlNode.Number("kern.maxfiles", [Kern, 7], static call => call.Process.Files.Limit),
+        SysctlNode.Number("kern.argmax", [Kern, 8], static _ => 256 * 1024),
+        SysctlNode.Text("kern.hostname", [Kern, 10], static call => call.Thread.Namespaces.Uts.HostName),
+        SysctlNode.Number("kern.ngroups", [Kern, 18], static _ => 16),
+        SysctlNode.Text("hw.machine", [Hw, 1], static _ => "amd64"),
+        SysctlNode.Text("hw.model", [Hw, 2], static _ => "Vivarium"),
+        SysctlNode.Number("hw.ncpu", [Hw, 3], static call => call.World.System.Processors),
+        SysctlNode.Number("hw.byteorder", [Hw, 4], static _ => 1234),
+        SysctlNode.Number("hw.pagesize", [Hw, 7], static _ => (int)GuestAddress.PageSize),
+        SysctlNode.Text("hw.machine_arch", [Hw, 10], static _ => "x86_64"),
+        SysctlNode.Wide("hw.physmem64", [Hw, 13], static call => (long)call.World.System.TotalMemory),
+        SysctlNode.Wide("hw.usermem64", [Hw, 14], static call => (long)call.World.System.TotalMemory),
+        SysctlNode.Number("hw.ncpuonline", [Hw, 16], static call => call.World.System.Processors),
+    ]);
+
+    public static CallResult Sysctl(CallContext call, GuestAddress name, uint length, GuestAddress old, GuestAddress oldLength, GuestAddress value, ulong valueLength)
+    {
+        if (length is < 1 or > LongestName)
+            return Errno.EINVAL;
+        int[] numbers = new int[length];
+        if (!call.Memory.TryRead(name, MemoryMarshal.AsBytes(numbers.AsSpan())))
+            return Errno.EFAULT;
+        // KERN_PROC_ARGS, of a process, KERN_PROC_PATHNAME.
+        if (numbers is [Kern, 48, var pid, 5])
+        {
+            Process? process = pid == -1 ? call.Process : call.FindProcess(pid);
+            return process is null ? Errno.ESRCH : process.Executable is { } path ? SysctlTree.Answer(call, [.. path.FullPath(), 0], old, oldLength) : Errno.ENOENT;
+        }
+        if (Tree.Find(numbers) is not { } node)
+            return Errno.ENOENT;
+        return value.IsNull ? SysctlTree.Answer(call, node.Value(call), old, oldLength) : Errno.EPERM;
+    }
+}

@@ -1,0 +1,19 @@
+using Vivarium.Emulator.Kernel;
+
+namespace Vivarium.Emulator.Personalities.NetBsd;
+
+/// <summary>NetBSD's system calls, generated from <c>netbsd.abi</c>.</summary>
+public static partial class NetBsdTable
+{
+    /// <summary>True when a handler exists.</summary>
+    public static bool IsImplemented(int number) =>
+        (uint)number / 64 < (uint)ImplementedBits.Length && (ImplementedBits[number / 64] >> (number % 64) & 1) != 0;
+
+    /// <summary>ENOSYS, and SIGSYS as NetBSD sends it for a number that it does not know (sys_nosys in sys/kern/kern_sig.c).</summary>
+    private static CallResult Unimplemented(CallContext call)
+    {
+        call.World.CountUnimplemented(call.Number);
+        call.World.Send(call.Thread, new Kernel.Signals.SignalInfo(Kernel.Signals.Signal.BadCall));
+        return Errno.ENOSYS;
+    }
+}

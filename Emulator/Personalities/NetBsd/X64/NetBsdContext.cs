@@ -1,0 +1,95 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Linux.X64;
+using Vivarium.Emulator.Personalities.NetBsd.Abi;
+
+namespace Vivarium.Emulator.Personalities.NetBsd.X64;
+
+/// <summary>ucontext_t of amd64: what getcontext(2) tells, setcontext(2) and _lwp_create(2) take, and a signal frame holds.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 784)]
+internal struct NetBsdContext
+{
+    public const uint HasMask = 1, HasStack = 2, HasRegisters = 4, HasFloatingPoint = 8, HasTls = 0x80000;
+    private const ulong UserCode = 0x47, UserData = 0x3F;
+
+    /// <summary>What a program may set (PSL_USERSTATIC's complement).</summary>
+    private const ulong RestorableFlags = 0x40DD5 | 1 << 8 | 1 << 21;
+
+    public uint Flags;
+    private uint _padding;
+    public ulong Link;
+    public NetBsdSigSet Mask;
+    public BsdStack Stack;
+    public GeneralRegisters General;
+    public ulong TlsBase;
+    public FloatingPointBytes FloatingPoint;
+
+    public static NetBsdContext Of(GuestThread thread, SignalSet mask)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        var context = new NetBsdContext
+        {
+            Flags = HasMask | HasRegisters | HasFloatingPoint | HasTls,
+            Mask = NetBsdSigSet.Of(mask),
+            Stack = BsdStack.Of(thread, state.Registers[X64Registers.Rsp]),
+            TlsBase = state.FsBase,
+        };
+        Span<ulong> general = context.General;
+        for (int i = 0; i < Order.Length; i++)
+            general[i] = state.Registers[Order[i]];
+        general[19] = (ulong)thread.Trap.Number;
+        general[20] = thread.Trap.Error;
+        general[21] = state.Pc;
+        general[22] = UserCode;
+        general[23] = state.Flags;
+        general[24] = state.Registers[X64Registers.Rsp];
+        general[25] = UserData;
+        FxImage.Write(state, context.FloatingPoint);
+        return context;
+    }
+
+    /// <summary>EINVAL when it sets what no program may.</summary>
+    public readonly Errno RestoreTo(GuestThread thread)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        if ((Flags & HasFloatingPoint) != 0 && !FxImage.TryRead(ref state, FloatingPoint))
+            return Errno.EINVAL;
+        if ((Flags & HasRegisters) != 0)
+        {
+            ReadOnlySpan<ulong> general = General;
+            for (int i = 0; i < Order.Length; i++)
+                state.Registers[Order[i]] = general[i];
+            state.Pc = general[21];
+            state.Flags = (state.Flags & ~RestorableFlags) | (general[23] & RestorableFlags);
+            state.Registers[X64Registers.Rsp] = general[24];
+        }
+        if ((Flags & HasTls) != 0)
+            state.FsBase = TlsBase;
+        if ((Flags & HasMask) != 0)
+            thread.Blocked = Mask.ToNeutral() & ~Signal.Unstoppable;
+        return Errno.None;
+    }
+
+    /// <summary>The first of _REG_ (machine/mcontext.h); segments, trap, RIP, flags and RSP follow.</summary>
+    private static ReadOnlySpan<int> Order =>
+    [
+        X64Registers.Rdi, X64Registers.Rsi, X64Registers.Rdx, X64Registers.Rcx, X64Registers.R8, X64Registers.R9, X64Registers.R10, X64Registers.R11,
+        X64Registers.R12, X64Registers.R13, X64Registers.R14, X64Registers.R15, X64Registers.Rbp, X64Registers.Rbx, X64Registers.Rax,
+    ];
+}
+
+[InlineArray(26)]
+internal struct GeneralRegisters
+{
+    private ulong _first;
+}
+
+[InlineArray(FxImage.Length)]
+internal struct FloatingPointBytes
+{
+    private byte _first;
+}
