@@ -39,7 +39,8 @@ public sealed class RecordText
             return;
         }
         int written = 0;
-        for (int i = 0; i < shape.Arguments.Length; i++)
+        // Records keep the first six; calls of other systems than Linux may have more.
+        for (int i = 0; i < Math.Min(CallArguments.Count, shape.Arguments.Length); i++)
         {
             if (IsHidden(record, shape.Arguments[i].Type.Kind, i))
                 continue;
@@ -47,7 +48,7 @@ public sealed class RecordText
                 text.Append(", ");
             AppendArgument(text, record, shape.Arguments[i], row.Capture, i);
         }
-        text.Append(") ");
+        text.Append(shape.Arguments.Length > CallArguments.Count ? ", ...) " : ") ");
         AppendResult(text, record, shape.Result.Kind);
     }
 

@@ -11,7 +11,10 @@ namespace Vivarium.Telemetry.Strace;
 /// <param name="memory">The caller's memory.</param>
 public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory)
 {
-    private readonly ulong[] _arguments = new ulong[6];
+    /// <summary>Of all systems; Linux' calls have six at most.</summary>
+    private const int MostArguments = 8;
+
+    private readonly ulong[] _arguments = new ulong[MostArguments];
 
     public int Number { get; } = number;
 
@@ -45,7 +48,7 @@ public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory
     internal bool HasSeparator { get; set; }
 
     /// <summary>What an argument that goes both ways pointed to when the call began.</summary>
-    internal ulong[] Before { get; } = new ulong[6];
+    internal ulong[] Before { get; } = new ulong[MostArguments];
 
     /// <summary>Goes into parentheses behind the result.</summary>
     internal string? Remark { get; set; }
@@ -54,7 +57,7 @@ public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory
 
     public ulong this[int index] => _arguments[index];
 
-    public void Begin(ReadOnlySpan<ulong> arguments) => arguments[..Math.Min(6, arguments.Length)].CopyTo(_arguments);
+    public void Begin(ReadOnlySpan<ulong> arguments) => arguments[..Math.Min(MostArguments, arguments.Length)].CopyTo(_arguments);
 
     public void End(long value, Errno error)
     {

@@ -33,6 +33,13 @@ internal sealed class SysctlTree(SysctlNode[] nodes)
 
     public SysctlNode? Find(int[] numbers) => Array.Find(nodes, node => node.Numbers.AsSpan().SequenceEqual(numbers));
 
+    /// <summary>The numbers and names right below a place in the tree.</summary>
+    public IReadOnlyList<(int Number, string Name)> Below(int[] above) =>
+    [
+        .. nodes.Where(node => node.Numbers.Length > above.Length && node.Numbers.AsSpan(0, above.Length).SequenceEqual(above))
+            .Select(node => (node.Numbers[above.Length], node.Name.Split('.')[above.Length])).Distinct(),
+    ];
+
     /// <summary>Gives a value: its length alone when there is no place for it, as much as fits and ENOMEM when that is too small.</summary>
     public static CallResult Answer(CallContext call, ReadOnlySpan<byte> value, GuestAddress old, GuestAddress oldLength)
     {

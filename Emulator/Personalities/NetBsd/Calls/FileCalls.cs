@@ -19,14 +19,14 @@ public static class FileCalls
 
     internal static uint FlagsToLinux(uint flags) => Flags.ToLinux(flags);
 
-    public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) => Openat(call, Fcntl.AtCurrentDirectory, path, flags, mode);
+    public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) => Openat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, flags, mode);
 
     public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode) =>
         (flags & 3) == 3 ? Errno.EINVAL : OpenCalls.Openat(call, dirfd, path, Flags.ToLinux(flags), mode);
 
-    public static CallResult Stat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Fcntl.AtCurrentDirectory, path, status, 0);
+    public static CallResult Stat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, status, 0);
 
-    public static CallResult Lstat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Fcntl.AtCurrentDirectory, path, status, Fcntl.AtSymlinkNoFollow);
+    public static CallResult Lstat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, status, Linux.Abi.Fcntl.AtSymlinkNoFollow);
 
     public static CallResult Fstat50(CallContext call, int fd, GuestAddress status) =>
         call.File(fd) is { } file ? Store(call, status, file.Inode.Status) : Errno.EBADF;

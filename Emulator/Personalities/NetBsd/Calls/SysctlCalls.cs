@@ -1,15 +1,19 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 
 namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 
-/// <summary>sysctl(3): the system's facts by number.</summary>
+/// <summary>sysctl(3): the system's facts by number, and what names the numbers have.</summary>
 public static class SysctlCalls
 {
     private const int LongestName = 12;
     private const int Kern = 1, Hw = 6;
+
+    /// <summary>CTL_QUERY behind the numbers of a node: what is below it.</summary>
+    private const int Query = -2;
 
     private static readonly SysctlTree Tree = new(
     [
@@ -46,8 +50,28 @@ public static class SysctlCalls
             Process? process = pid == -1 ? call.Process : call.FindProcess(pid);
             return process is null ? Errno.ESRCH : process.Executable is { } path ? SysctlTree.Answer(call, [.. path.FullPath(), 0], old, oldLength) : Errno.ENOENT;
         }
+        if (numbers[^1] == Query)
+            return AnswerQuery(call, numbers[..^1], old, oldLength);
         if (Tree.Find(numbers) is not { } node)
             return Errno.ENOENT;
         return value.IsNull ? SysctlTree.Answer(call, node.Value(call), old, oldLength) : Errno.EPERM;
+    }
+
+    /// <summary>struct sysctlnode of each node below: flags 4, number 4, name 32; the rest, which tells of values, is left out.</summary>
+    private static CallResult AnswerQuery(CallContext call, int[] above, GuestAddress old, GuestAddress oldLength)
+    {
+        const int size = 96, nameAt = 8, longestName = 31, version = 0x01000000;
+        IReadOnlyList<(int Number, string Name)> below = Tree.Below(above);
+        if (below.Count == 0)
+            return Errno.ENOENT;
+        byte[] bytes = new byte[size * below.Count];
+        for (int i = 0; i < below.Count; i++)
+        {
+            Span<byte> node = bytes.AsSpan(i * size, size);
+            MemoryMarshal.Write(node, version);
+            MemoryMarshal.Write(node[4..], below[i].Number);
+            Encoding.ASCII.GetBytes(below[i].Name.AsSpan(0, Math.Min(longestName, below[i].Name.Length)), node[nameAt..]);
+        }
+        return SysctlTree.Answer(call, bytes, old, oldLength);
     }
 }
