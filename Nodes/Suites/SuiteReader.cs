@@ -49,9 +49,10 @@ internal static class SuiteReader
         const string missing = "Property '";
         string message = (wrong.InnerException ?? wrong).Message;
         int name = message.IndexOf(missing, StringComparison.Ordinal);
-        return name >= 0 && message.Contains("not found on type", StringComparison.Ordinal)
-            ? $"there is no field {message[(name + missing.Length)..].Split('\'')[0]} here"
-            : message.Split('\n')[0];
+        if (name >= 0 && message.Contains("not found on type", StringComparison.Ordinal))
+            return $"there is no field {message[(name + missing.Length)..].Split('\'')[0]} here";
+        // A list or fields where one value is wanted, or the other way round.
+        return message.Contains("No node deserializer", StringComparison.Ordinal) ? "this field takes another kind of value (docs/suites.md)" : message.Split('\n')[0];
     }
 
     private static void Check(SuiteFile suite, string path)

@@ -28,6 +28,7 @@ public sealed class SuiteTests : IDisposable
     [InlineData("cases:\n  - name: a\n    program: x\n    expect: { exit: much }", ":4: ")]
     [InlineData("cases:\n  - name: a\n    program: x\n    files: [{ path: /a }]", "must have either content or from")]
     [InlineData("matrix: { engines: [steam] }\ncases:\n  - name: a\n    program: x", "no such engine: steam")]
+    [InlineData("cases:\n  - name: a\n    program: [x, y]", ":3: this field takes another kind of value")]
     [InlineData("cases: [", "suite.yaml:2: While parsing")]
     public void A_wrong_suite_is_told_with_its_place(string text, string message)
     {
