@@ -156,6 +156,9 @@ public static class SpliceCalls
         mayBlock &= !target.IsNonBlocking;
         if (WaitForPlace(call, to, mayBlock) is { } early)
             return early;
+        // Nothing is asked of the file when nothing is to be moved (do_splice_read in fs/splice.c).
+        if (count == 0)
+            return 0;
         if (!CanSplice(source))
             return Errno.EINVAL;
         return Fill(call, source, offset, to, (long)Math.Min(count, FileTransfer.MaxCount), mayBlock);
