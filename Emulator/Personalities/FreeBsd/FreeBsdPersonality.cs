@@ -14,7 +14,6 @@ namespace Vivarium.Emulator.Personalities.FreeBsd;
 public sealed class FreeBsdPersonality : IPersonality
 {
     private const ushort ElfMachineX64 = 62;
-    private const int CallInstruction = 2;
 
     /// <summary>AF_INET6.</summary>
     internal const byte AddressFamily6 = 28;
@@ -22,8 +21,6 @@ public sealed class FreeBsdPersonality : IPersonality
 
     /// <summary>__FreeBSD_version of what is emulated (uname(3), kern.osreldate).</summary>
     public const uint Release = 1302001;
-
-    private const uint MostCalls = 1024;
 
     public static FreeBsdPersonality Instance { get; } = new();
 
@@ -35,29 +32,13 @@ public sealed class FreeBsdPersonality : IPersonality
 
     public (ulong Soft, ulong Hard)[] DefaultLimits => Linux.Calls.ResourceCalls.DefaultLimits();
 
-    public void Decode(GuestThread thread)
-    {
-        ref CpuState state = ref thread.Cpu.State;
-        Span<ulong> arguments =
-        [
-            state.Registers[X64Registers.Rdi], state.Registers[X64Registers.Rsi], state.Registers[X64Registers.Rdx],
-            state.Registers[X64Registers.R10], state.Registers[X64Registers.R8], state.Registers[X64Registers.R9], 0, 0, 0,
-        ];
-        BsdX64Call.Enter(thread);
-        int number = unchecked((int)(uint)state.Registers[X64Registers.Rax]);
-        int skipped = number is 0 or 198 ? 1 : 0;
-        if (skipped != 0)
-            number = unchecked((int)(uint)arguments[0]);
-        number = (uint)number < MostCalls ? FreeBsdTable.Base + number : -1;
-        BsdX64Call.ReadStack(thread, arguments[6..], FreeBsdTable.ArgumentCount(number) + skipped - 6);
-        thread.Call.Begin(number, arguments.Slice(skipped, 8));
-    }
+    public void Decode(GuestThread thread) => BsdX64Call.Begin(thread, FreeBsdTable.Base, FreeBsdTable.ArgumentCount);
 
     public CallResult Dispatch(CallContext call) => FreeBsdTable.Dispatch(call);
 
     public void Encode(GuestThread thread, in CallResult result) => BsdX64Call.Leave(thread, result, Numbers);
 
-    public void Rewind(GuestThread thread) => thread.Cpu.State.Pc -= CallInstruction;
+    public void Rewind(GuestThread thread) => BsdX64Call.Rewind(thread);
 
     public int ErrorNumber(Errno error) => Numbers.ErrorNumber(error);
 

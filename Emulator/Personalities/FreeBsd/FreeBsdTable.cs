@@ -9,9 +9,6 @@ public static partial class FreeBsdTable
     public static bool IsImplemented(int number) =>
         (uint)number / 64 < (uint)ImplementedBits.Length && (ImplementedBits[number / 64] >> (number % 64) & 1) != 0;
 
-    /// <summary>The number that programs know a call by.</summary>
-    public static int OwnNumber(int number) => number - Base;
-
     /// <summary>ENOSYS, and SIGSYS as FreeBSD sends it for a number that it does not know (nosys in sys/kern/kern_sig.c).</summary>
     private static CallResult Unimplemented(CallContext call)
     {

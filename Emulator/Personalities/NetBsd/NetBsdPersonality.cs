@@ -13,9 +13,7 @@ namespace Vivarium.Emulator.Personalities.NetBsd;
 public sealed class NetBsdPersonality : IPersonality
 {
     private const ushort ElfMachineX64 = 62;
-    private const int CallInstruction = 2;
     private const int FirstRealTimeSignal = 33, LastSignal = 63;
-    private const uint MostCalls = 1024;
 
     /// <summary>AF_INET6.</summary>
     internal const byte AddressFamily6 = 24;
@@ -33,30 +31,13 @@ public sealed class NetBsdPersonality : IPersonality
 
     public (ulong Soft, ulong Hard)[] DefaultLimits => Linux.Calls.ResourceCalls.DefaultLimits();
 
-    public void Decode(GuestThread thread)
-    {
-        ref CpuState state = ref thread.Cpu.State;
-        Span<ulong> arguments =
-        [
-            state.Registers[X64Registers.Rdi], state.Registers[X64Registers.Rsi], state.Registers[X64Registers.Rdx],
-            state.Registers[X64Registers.R10], state.Registers[X64Registers.R8], state.Registers[X64Registers.R9], 0, 0, 0,
-        ];
-        BsdX64Call.Enter(thread);
-        int number = unchecked((int)(uint)state.Registers[X64Registers.Rax]);
-        // syscall(2) and __syscall(2).
-        int skipped = number is 0 or 198 ? 1 : 0;
-        if (skipped != 0)
-            number = unchecked((int)(uint)arguments[0]);
-        number = (uint)number < MostCalls ? NetBsdTable.Base + number : -1;
-        BsdX64Call.ReadStack(thread, arguments[6..], NetBsdTable.ArgumentCount(number) + skipped - 6);
-        thread.Call.Begin(number, arguments.Slice(skipped, 8));
-    }
+    public void Decode(GuestThread thread) => BsdX64Call.Begin(thread, NetBsdTable.Base, NetBsdTable.ArgumentCount);
 
     public CallResult Dispatch(CallContext call) => NetBsdTable.Dispatch(call);
 
     public void Encode(GuestThread thread, in CallResult result) => BsdX64Call.Leave(thread, result, Numbers);
 
-    public void Rewind(GuestThread thread) => thread.Cpu.State.Pc -= CallInstruction;
+    public void Rewind(GuestThread thread) => BsdX64Call.Rewind(thread);
 
     public int ErrorNumber(Errno error) => Numbers.ErrorNumber(error);
 
