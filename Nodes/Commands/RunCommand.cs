@@ -64,10 +64,11 @@ internal static class RunCommand
     private static JobResult Run(JobSpec spec, NodeSettings settings, Terminal? terminal, Stream? listing, out TraceRecording? trace)
     {
         TraceRecording? recorded = null;
+        SignalRelay? signals = null;
         var streams = new JobStreams(new HostInput(0), new HostOutput(1), new HostOutput(2))
         {
             Terminal = terminal,
-            Stopped = isByTerminal => Suspend(terminal, isByTerminal),
+            Stopped = isByTerminal => Suspend(signals, terminal, isByTerminal),
             Listing = listing is null ? null : lines => Write(lines, listing, terminal),
         };
         var backend = new EmulatorBackend(new EmulatorServices
@@ -84,7 +85,7 @@ internal static class RunCommand
         });
         var id = new JobId(Guid.NewGuid());
         using var node = new LocalNode(backend, settings);
-        using var signals = new SignalRelay(command => node.Tell(id, command), terminal);
+        using SignalRelay relay = signals = new SignalRelay(command => node.Tell(id, command), terminal);
         JobResult result = node.Run(id, spec);
         trace = recorded;
         return result;
@@ -93,7 +94,7 @@ internal static class RunCommand
     /// <summary>
     /// The guest was stopped: so is this process, for its user's shell to see. What its terminal stopped was the whole pipeline.
     /// </summary>
-    private static void Suspend(Terminal? terminal, bool isByTerminal)
+    private static void Suspend(SignalRelay? signals, Terminal? terminal, bool isByTerminal)
     {
         if (isByTerminal && HostGroup.IsOrphaned())
         {
@@ -104,7 +105,7 @@ internal static class RunCommand
         bool wasRaw = terminal is { IsRaw: true };
         terminal?.LeaveRaw();
         if (wasRaw && isByTerminal)
-            Libc.Kill(0, Libc.SigTstp);
+            signals?.StopGroup();
         Libc.Kill(Environment.ProcessId, Libc.SigStop);
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Messages;
+using Vivarium.Nodes.Native;
 
 namespace Vivarium.Nodes.Hosting;
 
@@ -9,6 +10,7 @@ internal sealed class SignalRelay : IDisposable
     private readonly List<PosixSignalRegistration> _registrations = [];
     private readonly Action<JobCommand> _tell;
     private readonly Terminal? _terminal;
+    private int _hasStoppedGroup;
 
     public SignalRelay(Action<JobCommand> tell, Terminal? terminal)
     {
@@ -18,7 +20,7 @@ internal sealed class SignalRelay : IDisposable
         Relay(PosixSignal.SIGTERM, TerminalSignal.Terminate);
         Relay(PosixSignal.SIGHUP, TerminalSignal.HangUp);
         Relay(PosixSignal.SIGQUIT, TerminalSignal.Quit);
-        Relay(PosixSignal.SIGTSTP, TerminalSignal.Stop);
+        _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGTSTP, OnStop));
         _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGCONT, _ => OnContinue()));
         if (terminal is not null)
             _registrations.Add(PosixSignalRegistration.Create(PosixSignal.SIGWINCH, _ => OnResize()));
@@ -30,12 +32,27 @@ internal sealed class SignalRelay : IDisposable
             registration.Dispose();
     }
 
+    /// <summary>Stops every other process of this one's group, as its terminal would.</summary>
+    public void StopGroup()
+    {
+        // This process gets it too. Its job is stopped already, and the run-time may call the handler when it goes on again.
+        Interlocked.Exchange(ref _hasStoppedGroup, 1);
+        Libc.Kill(0, Libc.SigTstp);
+    }
+
     private void Relay(PosixSignal signal, TerminalSignal number) =>
         _registrations.Add(PosixSignalRegistration.Create(signal, context =>
         {
             context.Cancel = true;
             _tell(new JobCommand.Signal(number));
         }));
+
+    private void OnStop(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (Interlocked.Exchange(ref _hasStoppedGroup, 0) == 0)
+            _tell(new JobCommand.Signal(TerminalSignal.Stop));
+    }
 
     /// <summary>While it was stopped, the terminal was the shell's, and may have another size since.</summary>
     private void OnContinue()

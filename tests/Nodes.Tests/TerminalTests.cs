@@ -40,7 +40,7 @@ public sealed class TerminalTests
         screen.WaitFor("to and fro\nto and fro");
         screen.Press("C-d");
         screen.Type("exit 3");
-        screen.WaitForLine("exit");
+        screen.WaitForPrompt();
         screen.Type("echo code $?");
         screen.WaitForLine("code 3");
     }
@@ -59,15 +59,17 @@ public sealed class TerminalTests
     public void Stopping_stops_viv_and_its_shell_has_the_terminal_as_it_was()
     {
         using var screen = new Tmux(100, 40);
-        screen.Type("before=$(stty -g); " + Run + "sh -c 'echo ready; exec sleep 1000'");
+        const string Waiting = Run + "sh -c 'echo ready; exec sleep 1000'";
+        screen.Type("before=$(stty -g); " + Waiting);
         screen.WaitForLine("ready");
         screen.Press("C-z");
         screen.WaitFor("Stopped");
         screen.Type("[ \"$before\" = \"$(stty -g)\" ] && echo same 1");
         screen.WaitForLine("same 1");
         screen.Type("fg");
-        Thread.Sleep(500);
+        screen.WaitForLine(Waiting);
         screen.Press("C-c");
+        screen.WaitForPrompt();
         screen.Type("echo code $?; [ \"$before\" = \"$(stty -g)\" ] && echo same 2");
         screen.WaitForLine("code 130");
         screen.WaitForLine("same 2");
@@ -81,7 +83,7 @@ public sealed class TerminalTests
         using var screen = new Tmux(100, 40);
         screen.Type("before=$(stty -g); (sleep 3; pkill -" + signal + " -P $$ viv) & " + Run + "cat");
         screen.WaitFor("cat");
-        Thread.Sleep(4000);
+        screen.WaitForPrompt();
         screen.Type("echo code $?; [ \"$before\" = \"$(stty -g)\" ] && echo same");
         screen.WaitForLine($"code {code}");
         screen.WaitForLine("same");

@@ -15,7 +15,7 @@ internal sealed class Tmux : IDisposable
     public Tmux(int columns, int rows)
     {
         Tell("new-session", "-d", "-x", $"{columns}", "-y", $"{rows}", $"cd '{Viv.Root}' && PS1='{Prompt}' exec bash --norc --noprofile");
-        WaitFor(Prompt.TrimEnd());
+        WaitForPrompt();
     }
 
     public string Screen => Tell("capture-pane", "-p");
@@ -36,6 +36,9 @@ internal sealed class Tmux : IDisposable
     public void WaitForLine(string line) => Wait(screen => screen.Split('\n').Any(shown => shown.TrimEnd() == line), line);
 
     public void WaitFor(string text) => Wait(screen => screen.Contains(text, StringComparison.Ordinal), text);
+
+    /// <summary>Waits until the shell asks for a command: what is typed before that belongs to the program that runs.</summary>
+    public void WaitForPrompt() => Wait(screen => screen.TrimEnd().EndsWith(Prompt.TrimEnd(), StringComparison.Ordinal), Prompt);
 
     public void Dispose() => Tell("kill-server");
 
