@@ -15,7 +15,7 @@ public readonly record struct ExecutionMode(Architecture Architecture, byte Vari
     /// <summary>The control register rounds otherwise than to nearest even, as the host does too.</summary>
     public const byte OtherRounding = 1;
 
-    /// <summary>A state that the host has not: nothing is translated.</summary>
+    /// <summary>A state that the host has not: nothing is translated. Also what code is lowered for that the interpreter runs.</summary>
     public const byte Interpreted = 3;
 
     public const int Architectures = 3;

@@ -49,13 +49,19 @@ public sealed class GuestCpu
     {
         _state[0].Mxcsr = 0x1F80;
         _state[0].X87.Control = 0x037F;
-        _state[0].Flags = 0x202;
+        // AArch64's C is clear: it is the inverse of carry.
+        _state[0].Flags = Architecture == Architecture.Arm64 ? 0x203u : 0x202;
     }
 
     public Architecture Architecture { get; private set; }
 
     /// <summary>The lowering that fits the present state.</summary>
-    public ExecutionMode Mode => Architecture == Architecture.RiscV64 ? RiscV.RiscVState.ModeOf(_state[0]) : new ExecutionMode(Architecture);
+    public ExecutionMode Mode => Architecture switch
+    {
+        Architecture.RiscV64 => RiscV.RiscVState.ModeOf(_state[0]),
+        Architecture.Arm64 => Arm64.Arm64State.ModeOf(_state[0]),
+        _ => new ExecutionMode(Architecture),
+    };
 
     /// <summary>The processor of a new program for another instruction set. Registers are as after <see cref="Reset"/>.</summary>
     public void Become(Architecture architecture)

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Cpu.Arm64;
 using Vivarium.Emulator.Cpu.Ops;
 using Vivarium.Emulator.Cpu.RiscV;
 using Vivarium.Emulator.Cpu.X86;
@@ -31,6 +32,7 @@ internal abstract class BlockBuilder
         {
             Architecture.X64 => new X86BlockBuilder(),
             Architecture.RiscV64 => new RiscVBlockBuilder(),
+            Architecture.Arm64 => new Arm64BlockBuilder(ignoresTags: mode.Variant == ExecutionMode.Interpreted),
             _ => throw new NotSupportedException($"no lowering of {mode.Architecture}"),
         };
     }

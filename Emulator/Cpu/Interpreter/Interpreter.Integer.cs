@@ -84,6 +84,13 @@ public sealed partial class Interpreter
                         return SideExit;
                     }
                     break;
+                case OpCode.BranchIfZero or OpCode.BranchIfNotZero or OpCode.BranchIfBitClear or OpCode.BranchIfBitSet:
+                    if (IsTaken(op, a))
+                    {
+                        state.Pc = (ulong)op.Immediate;
+                        return SideExit;
+                    }
+                    break;
                 case OpCode.JumpRegister:
                     state.Pc = a;
                     return ExitReason.Budget;
@@ -96,8 +103,8 @@ public sealed partial class Interpreter
                         break;
                     if (exit == EndOfBlock)
                     {
-                        state.Pc = op.Code == OpCode.Trap ? block.End : IsTaken(op, a) ? (ulong)op.Immediate : block.End;
-                        return op.Code == OpCode.Trap ? (ExitReason)op.C : ExitReason.Budget;
+                        state.Pc = block.End;
+                        return (ExitReason)op.C;
                     }
                     return exit;
             }
@@ -112,7 +119,13 @@ public sealed partial class Interpreter
     /// <summary>Not an exit: a block ended here.</summary>
     private const ExitReason EndOfBlock = (ExitReason)254;
 
-    private static bool IsTaken(in MicroOp op, ulong a) => (a == 0) == (op.Code == OpCode.BranchIfZero);
+    private static bool IsTaken(in MicroOp op, ulong a) => op.Code switch
+    {
+        OpCode.BranchIfZero => (a & Alu.Mask(op.Size)) == 0,
+        OpCode.BranchIfNotZero => (a & Alu.Mask(op.Size)) != 0,
+        OpCode.BranchIfBitClear => ((a >> op.C) & 1) == 0,
+        _ => ((a >> op.C) & 1) != 0,
+    };
 
     private static ExitReason ExecuteOther(ref CpuState state, AddressSpace memory, in MicroOp op, GuestCpu cpu)
     {

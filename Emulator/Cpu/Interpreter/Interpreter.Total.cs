@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Numerics;
 using Vivarium.Emulator.Cpu.Ops;
 
@@ -21,10 +22,19 @@ public sealed partial class Interpreter
             OpCode.RemainderSigned => b == 0 ? a : Remainder(Alu.SignExtend(a, op.Size), Alu.SignExtend(b, op.Size)),
             OpCode.AndNot => a & ~b,
             OpCode.LeadingZeros => (ulong)(BitOperations.LeadingZeroCount(a) - 64 + (8 << op.Size)),
+            OpCode.ReverseBits => ReverseBits(a) >> (64 - (8 << op.Size)),
             OpCode.TrailingZeros => (ulong)Math.Min(BitOperations.TrailingZeroCount(a), 8 << op.Size),
             _ => throw Unknown(op),
         };
         return ExitReason.Budget;
+    }
+
+    private static ulong ReverseBits(ulong value)
+    {
+        value = ((value >> 1) & 0x5555_5555_5555_5555) | ((value & 0x5555_5555_5555_5555) << 1);
+        value = ((value >> 2) & 0x3333_3333_3333_3333) | ((value & 0x3333_3333_3333_3333) << 2);
+        value = ((value >> 4) & 0x0F0F_0F0F_0F0F_0F0F) | ((value & 0x0F0F_0F0F_0F0F_0F0F) << 4);
+        return BinaryPrimitives.ReverseEndianness(value);
     }
 
     // The host traps where the most negative number is divided by -1.

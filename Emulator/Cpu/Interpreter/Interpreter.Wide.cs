@@ -34,15 +34,45 @@ public sealed partial class Interpreter
                 state.Flags = (state.Flags & ~Alu.Arithmetic) | (d == 0 ? Alu.Zero : 0);
                 break;
             case OpCode.ByteSwap: d = op.Size == 3 ? BinaryPrimitives.ReverseEndianness(a) : op.Size == 1 ? BinaryPrimitives.ReverseEndianness((ushort)a) : BinaryPrimitives.ReverseEndianness((uint)a); break;
-            case OpCode.Crc32: d = Crc((uint)a, b, op.Size); break;
+            case OpCode.Crc32: d = op.C == 1 ? PlainCrc((uint)a, b, 1 << op.Size) : Crc((uint)a, b, op.Size); break;
             case OpCode.SetCondition: d = Alu.Holds((Condition)op.C, state.Flags) ? 1ul : 0; break;
             case OpCode.Select: d = Alu.Holds((Condition)op.C, state.Flags) ? a : b; break;
             case OpCode.GetFlags: d = state.Flags; break;
             case OpCode.SetFlags: state.Flags = (state.Flags & ~(ulong)op.Immediate) | (a & (ulong)op.Immediate); break;
+            case OpCode.SubtractIf or OpCode.AddIf: CompareIf(op, a, b, ref state.Flags); break;
             case OpCode.ComplementCarry: state.Flags ^= Alu.Carry; break;
             default: throw Unknown(op);
         }
         return ExitReason.Budget;
+    }
+
+    private static void CompareIf(in MicroOp op, ulong a, ulong b, ref ulong flags)
+    {
+        if (!Alu.Holds((Condition)op.C, flags))
+        {
+            flags = (flags & ~Alu.Arithmetic) | (ulong)op.Immediate;
+        }
+        else if (op.Code == OpCode.SubtractIf)
+        {
+            Alu.Subtract(a, b, 0, op, ref flags);
+        }
+        else
+        {
+            Alu.Add(a, b, 0, op, ref flags);
+            flags ^= Alu.Carry;
+        }
+    }
+
+    /// <summary>CRC-32 with the polynomial 0x04C11DB7, its bits in the opposite order, as CRC32B and so on compute it.</summary>
+    private static ulong PlainCrc(uint crc, ulong data, int bytes)
+    {
+        for (; bytes > 0; bytes--, data >>= 8)
+        {
+            crc ^= (byte)data;
+            for (int bit = 0; bit < 8; bit++)
+                crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB8_8320 : 0);
+        }
+        return crc;
     }
 
     private static ulong Bit(in MicroOp op, ulong a, ulong b, ref ulong flags)
@@ -87,6 +117,9 @@ public sealed partial class Interpreter
                 bool isStored = state.Registers[op.C] == address && StoreIfUnchanged(memory, address, state.Registers[op.B], state.Registers[op.C + 1], op.Size);
                 (state.Registers[op.C], state.Registers[op.Destination]) = (ulong.MaxValue, isStored ? 0ul : 1);
                 return ExitReason.Budget;
+            case OpCode.CompareExchange:
+                state.Registers[op.Destination] = CompareExchange(memory, address, state.Registers[op.B], state.Registers[op.C], op.Size);
+                return ExitReason.Budget;
             case OpCode.CompareExchangePair:
                 CompareExchangePair(ref state, memory, address, op);
                 return ExitReason.Budget;
@@ -100,8 +133,6 @@ public sealed partial class Interpreter
             case OpCode.TimeStamp:
                 state.Registers[op.Destination] = cpu.TimeStamp?.Read() ?? cpu.Instructions;
                 return ExitReason.Budget;
-            case OpCode.BranchIfZero or OpCode.BranchIfNotZero:
-                return EndOfBlock;
             case OpCode.Trap:
                 return op.Immediate == 1 ? EndOfBlock : (ExitReason)op.C;
             default:
@@ -109,12 +140,15 @@ public sealed partial class Interpreter
         }
     }
 
-    private static bool StoreIfUnchanged(AddressSpace memory, ulong address, ulong value, ulong expected, int size) => size switch
+    private static bool StoreIfUnchanged(AddressSpace memory, ulong address, ulong value, ulong expected, int size) =>
+        CompareExchange(memory, address, value, expected, size) == (expected & Alu.Mask(size));
+
+    private static ulong CompareExchange(AddressSpace memory, ulong address, ulong value, ulong expected, int size) => size switch
     {
-        3 => memory.CompareExchange(address, value, expected) == expected,
-        2 => memory.CompareExchange(address, (uint)value, (uint)expected) == (uint)expected,
-        1 => memory.CompareExchange(address, (ushort)value, (ushort)expected) == (ushort)expected,
-        _ => memory.CompareExchange(address, (byte)value, (byte)expected) == (byte)expected,
+        3 => memory.CompareExchange(address, value, expected),
+        2 => memory.CompareExchange(address, (uint)value, (uint)expected),
+        1 => memory.CompareExchange(address, (ushort)value, (ushort)expected),
+        _ => memory.CompareExchange(address, (byte)value, (byte)expected),
     };
 
     /// <summary>CMPXCHG8B/16B: compares RDX:RAX with memory; equal: stores RCX:RBX and sets zero, else loads RDX:RAX.</summary>

@@ -119,7 +119,7 @@ public sealed partial class Interpreter(BlockCache cache) : IEngine
     }
 
     /// <summary>Micro-ops look at the whole state when they are run here: there is one lowering for all variants.</summary>
-    private static ExecutionMode ModeOf(GuestCpu cpu) => new(cpu.Architecture);
+    private static ExecutionMode ModeOf(GuestCpu cpu) => new(cpu.Architecture, ExecutionMode.Interpreted);
 
     /// <summary>The block of the one instruction at the program counter; null when it cannot be fetched.</summary>
     internal Block? Single(GuestCpu cpu, AddressSpace memory) => LowerAlone(cpu, memory, out _);

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using Vivarium.Emulator.Cpu.Ops;
+using Vivarium.Emulator.Cpu.Arm64;
 using Vivarium.Emulator.Cpu.RiscV;
 using Vivarium.Emulator.Cpu.SoftFloat;
 
@@ -195,12 +196,24 @@ internal static class ScalarInterpreter
 
     private static ulong GetControl(in CpuState state, long part)
     {
+        if (part is ScalarForm.Arm64Control or ScalarForm.Arm64Status)
+            return part == ScalarForm.Arm64Control ? Arm64State.GetControl(state) : Arm64State.GetStatus(state);
         uint whole = RiscVState.GetControl(state);
         return part == ScalarForm.ControlFlags ? whole & FlagBits : part == ScalarForm.ControlRounding ? whole >> RoundingShift : whole;
     }
 
     private static void SetControl(ref CpuState state, long part, uint value)
     {
+        if (part == ScalarForm.Arm64Control)
+        {
+            Arm64State.SetControl(ref state, value);
+            return;
+        }
+        if (part == ScalarForm.Arm64Status)
+        {
+            Arm64State.SetStatus(ref state, value);
+            return;
+        }
         uint whole = RiscVState.GetControl(state);
         RiscVState.SetControl(ref state, part switch
         {

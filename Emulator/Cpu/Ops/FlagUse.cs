@@ -40,7 +40,7 @@ public static class FlagUse
     {
         OpCode.AddCarry or OpCode.AddCarryImmediate or OpCode.SubtractBorrow or OpCode.SubtractBorrowImmediate or OpCode.ComplementCarry => FlagMask.Carry,
         >= OpCode.RotateCarryLeft and <= OpCode.RotateCarryRightImmediate => FlagMask.Carry,
-        OpCode.SetCondition or OpCode.Select or OpCode.Branch => Reads((Condition)op.C),
+        OpCode.SetCondition or OpCode.Select or OpCode.Branch or OpCode.SubtractIf or OpCode.AddIf => Reads((Condition)op.C),
         OpCode.GetFlags => FlagMask.All,
         _ => FlagMask.None,
     };

@@ -103,7 +103,7 @@ public enum OpCode : ushort
     PopulationCount,
     ByteSwap,
 
-    /// <summary>D = CRC-32C of A (32 bits) with 1 &lt;&lt; Size bytes of B.</summary>
+    /// <summary>D = CRC-32C of A (32 bits) with 1 &lt;&lt; Size bytes of B; C = 1: the CRC-32 of IEEE 802.3.</summary>
     Crc32,
 
     /// <summary>D = condition C holds ? 1 : 0.</summary>
@@ -117,6 +117,12 @@ public enum OpCode : ushort
 
     /// <summary>The flags register's bits in Immediate = those of A.</summary>
     SetFlags,
+
+    /// <summary>Flags of A - B when condition C holds; else the arithmetic flags are Immediate.</summary>
+    SubtractIf,
+
+    /// <summary>The same of A + B, with carry turned over.</summary>
+    AddIf,
 
     /// <summary>Flips carry.</summary>
     ComplementCarry,
@@ -141,6 +147,9 @@ public enum OpCode : ushort
 
     /// <summary>D = the number of zeros above the highest (below the lowest) set bit of A; the width when A is 0.</summary>
     LeadingZeros,
+
+    /// <summary>D = the bits of A in the opposite order.</summary>
+    ReverseBits,
     TrailingZeros,
 
     // Memory at Address.
@@ -158,6 +167,9 @@ public enum OpCode : ushort
     /// D = 0 if it was stored, else 1. Address has been aligned. Register C becomes an address that there is none of.
     /// </summary>
     StoreReserved,
+
+    /// <summary>D = what memory held; stores B if that was register C, atomically.</summary>
+    CompareExchange,
 
     /// <summary>A 16-byte compare-exchange (CMPXCHG16B, and CMPXCHG8B with Size 2): registers 0, 2 against memory, 3, 1 in.</summary>
     CompareExchangePair,
@@ -187,6 +199,10 @@ public enum OpCode : ushort
 
     /// <summary>Goes to Immediate when register A is not zero, else on.</summary>
     BranchIfNotZero,
+
+    /// <summary>Goes to Immediate when bit C of register A is clear (set), else on.</summary>
+    BranchIfBitClear,
+    BranchIfBitSet,
 
     /// <summary>Goes to register A. C: 0 jump, 1 call, 2 return (hints for return prediction).</summary>
     JumpRegister,

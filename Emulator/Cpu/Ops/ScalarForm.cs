@@ -28,5 +28,9 @@ public static class ScalarForm
     public const long ControlFlags = 1;
     public const long ControlRounding = 2;
 
+    /// <summary>AArch64's FPCR and FPSR.</summary>
+    public const long Arm64Control = 3;
+    public const long Arm64Status = 4;
+
     public static int Kind(long form) => (int)(form >> KindShift) & 3;
 }

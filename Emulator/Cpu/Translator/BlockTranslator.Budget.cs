@@ -46,7 +46,7 @@ internal sealed unsafe partial class BlockTranslator
         bool movesStack = false;
         foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
-            _polls |= op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfNotZero && (ulong)op.Immediate <= _block.Pc);
+            _polls |= op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfBitSet && (ulong)op.Immediate <= _block.Pc);
             movesStack |= op.Destination == _map.StackPointer && op.Code is OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate;
         }
         _pollAt = _polls || movesStack ? FindPoll() : Nowhere;
@@ -79,7 +79,7 @@ internal sealed unsafe partial class BlockTranslator
         while (end < _block.InstructionCount)
         {
             int nextOp = ++end < _block.InstructionCount ? instructions[end].Op : _opCount;
-            if (nextOp > 0 && _ops[nextOp - 1].Code == OpCode.Branch)
+            if (nextOp > 0 && _ops[nextOp - 1].Code is >= OpCode.Branch and <= OpCode.BranchIfBitSet)
                 break;
         }
         (_segmentStart, _segmentEnd, _chargeAt, _paidTo) = (first, end, _asm.Offset, first);

@@ -18,7 +18,7 @@ internal sealed unsafe partial class BlockTranslator
                 SettleStackPointer();
                 EmitBranch(op, at);
                 return 1;
-            case OpCode.BranchIfZero or OpCode.BranchIfNotZero:
+            case >= OpCode.BranchIfZero and <= OpCode.BranchIfBitSet:
                 SettleStackPointer();
                 EmitBranchOnCounter(op, at);
                 return 1;
@@ -85,6 +85,11 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>JRCXZ looks at a register without touching the flags.</summary>
     private void EmitBranchOnCounter(in MicroOp op, int at)
     {
+        if (_map.HasCounter)
+        {
+            EmitBranchOnFreeCounter(op, at);
+            return;
+        }
         Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
         AcquireScratch(at);
         HostRegister value = Use(op.A, RegisterMap.Scratch, at);
@@ -101,6 +106,62 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Offset = here;
         _asm.Load(HostRegister.Rcx, saved, 3);
         ExitTo(op.Code == OpCode.BranchIfZero ? (ulong)op.Immediate : _block.End);
+    }
+
+    /// <summary>
+    /// The same where RCX is free: it gets the register, or with PEXT the bit of it. Within a block a way out of it; at its end also a way on, or
+    /// back.
+    /// </summary>
+    private void EmitBranchOnFreeCounter(in MicroOp op, int at)
+    {
+        const HostRegister counter = HostRegister.Rcx;
+        HostRegister value = Use(op.A, counter, at);
+        if (op.Code >= OpCode.BranchIfBitClear)
+        {
+            if (value == counter)
+                _asm.Move(RegisterMap.Work, counter);
+            _asm.Move(counter, (long)(1ul << op.C));
+            _asm.EmitVex(2, 2, wide: true, 0xF5, (int)counter, (int)(value == counter ? RegisterMap.Work : value), Operand.Of(counter)); // PEXT
+        }
+        else if (op.Size == 2)
+            _asm.Move32(counter, value);
+        else
+            _asm.Move(counter, value);
+        bool ifZero = op.Code is OpCode.BranchIfZero or OpCode.BranchIfBitClear;
+        ulong target = (ulong)op.Immediate;
+        _asm.Byte(Assembler.JumpIfCounterIsZero);
+        int displacementAt = _asm.Offset;
+        _asm.Byte(0);
+        if (!ifZero)
+        {
+            JumpOut(target);
+            LandShort(displacementAt);
+        }
+        else if (at + 1 == _opCount)
+        {
+            ExitTo(_block.End);
+            LandShort(displacementAt);
+            JumpOut(target);
+            return;
+        }
+        else
+        {
+            int on = JumpShort(-1);
+            LandShort(displacementAt);
+            JumpOut(target);
+            LandShort(on);
+        }
+        if (at + 1 == _opCount)
+            ExitTo(_block.End);
+    }
+
+    /// <summary>A jump to the beginning of the block, or out of it.</summary>
+    private void JumpOut(ulong target)
+    {
+        if (target == _block.Pc)
+            _asm.Jump(_head);
+        else
+            ExitTo(target);
     }
 
     private void EmitJumpRegister(in MicroOp op, int at)

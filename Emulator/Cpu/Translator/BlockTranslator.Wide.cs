@@ -137,6 +137,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitCrc32(in MicroOp op, int at)
     {
+        // The host has one polynomial only.
+        if (op.C == 1)
+            return 0;
         FlushDependents(op.Destination, at);
         Operand data = UseOperand(op.B, op.Size, RegisterMap.Work, at);
         HostRegister crc = RegisterMap.Work;

@@ -39,6 +39,7 @@ internal sealed class RegisterMap
             _slots[i] = _hosts[i] == HostRegister.None ? Frame.RegisterAt(inFrame++) : 0;
         }
         HasAccumulator = Array.IndexOf(_hosts, HostRegister.Rax) < 0;
+        HasCounter = Array.IndexOf(_hosts, HostRegister.Rcx) < 0;
     }
 
     /// <summary>
@@ -55,10 +56,18 @@ internal sealed class RegisterMap
     private static readonly RegisterMap RiscV64 = new(Architecture.RiscV64, 2, 32, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
         [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 1, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
 
+    /// <summary>
+    /// AArch64: x0..x7, the frame pointer and the stack pointer. RCX too is free: branches on registers need it. Behind the registers come the exclusive
+    /// monitor, TPIDR_EL0, FPCR and FPSR.
+    /// </summary>
+    private static readonly RegisterMap Arm64 = new(Architecture.Arm64, 31, 32, [1, 2, 3, 4, 5, 6, 7, 29],
+        [2, 3, 5, 6, 7, 8, 9, 10, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 11, 255, 12, 255, 255, 255, 255, 255, 255]);
+
     public static RegisterMap Of(Architecture architecture) => architecture switch
     {
         Architecture.X64 => X64,
         Architecture.RiscV64 => RiscV64,
+        Architecture.Arm64 => Arm64,
         _ => throw new NotSupportedException($"no register map of {architecture}"),
     };
 
@@ -75,6 +84,9 @@ internal sealed class RegisterMap
 
     /// <summary>RAX holds no guest register: a third scratch register, which is free between any two micro-ops.</summary>
     public bool HasAccumulator { get; }
+
+    /// <summary>RCX holds none either: what shifts count by and JRCXZ looks at.</summary>
+    public bool HasCounter { get; }
 
     /// <summary>The host register of a guest register, or None.</summary>
     public HostRegister Host(int guest) => _hosts[guest];
