@@ -33,7 +33,7 @@ public sealed class AbiGenerator : IIncrementalGenerator
     }
 
     /// <summary>Systems whose handlers rows of other tables may name by <c>same</c>.</summary>
-    internal static readonly string[] SharedBy = ["linux", "free_bsd"];
+    internal static readonly string[] SharedBy = ["linux", "free_bsd", "bsd"];
 
     internal static string HandlersOf(string system) => "Vivarium.Emulator.Personalities." + Naming.ToPascal(system) + ".Calls";
 

@@ -32,6 +32,6 @@ internal struct BsdMessage
     {
         NameLength = header.NameLength,
         ControlLength = (uint)header.ControlLength,
-        Flags = BsdSocketNames.MessageFlagsFromLinux(header.Flags),
+        Flags = BsdMessages.FlagsFromLinux(header.Flags),
     };
 }

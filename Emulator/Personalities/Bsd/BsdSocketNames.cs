@@ -35,20 +35,4 @@ internal static class BsdSocketNames
             return -1;
         return kind | ((type & CloseOnExec) != 0 ? LinuxCloseOnExec : 0) | ((type & NonBlocking) != 0 ? LinuxNonBlocking : 0);
     }
-
-    /// <summary>MSG_ flags: those whose bits differ.</summary>
-    public static int MessageFlagsToLinux(int flags, int noSignal, int closeOnExec)
-    {
-        int linux = flags & 7; // OOB, PEEK, DONTROUTE
-        linux |= (flags & 0x08) != 0 ? 0x80 : 0; // EOR
-        linux |= (flags & 0x10) != 0 ? 0x20 : 0; // TRUNC
-        linux |= (flags & 0x40) != 0 ? 0x100 : 0; // WAITALL
-        linux |= (flags & 0x80) != 0 ? 0x40 : 0; // DONTWAIT
-        linux |= (flags & noSignal) != 0 ? 0x4000 : 0;
-        return linux | ((flags & closeOnExec) != 0 ? 0x40000000 : 0);
-    }
-
-    /// <summary>What recvmsg(2) tells back.</summary>
-    public static int MessageFlagsFromLinux(int flags) =>
-        (flags & 1) | ((flags & 0x80) != 0 ? 0x08 : 0) | ((flags & 0x20) != 0 ? 0x10 : 0) | ((flags & 0x08) != 0 ? 0x20 : 0);
 }

@@ -3,7 +3,8 @@ namespace Vivarium.Emulator.Personalities.Bsd;
 /// <summary>Socket options (setsockopt(2), ip(4), ip6(4), tcp(4)): from a system's level and name to Linux's.</summary>
 internal static class BsdSocketOptions
 {
-    private const int Socket = 0xFFFF, Ip = 0, Tcp = 6, Ip6 = 41;
+    public const int Socket = 0xFFFF;
+    private const int Ip = 0, Tcp = 6, Ip6 = 41;
     private const int LinuxSocket = 1;
 
     /// <summary>Options that are taken and change nothing.</summary>

@@ -1,61 +1,46 @@
-using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
-using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
-using Vivarium.Emulator.Personalities.FreeBsd.Calls;
+using Vivarium.Emulator.Personalities.Bsd.Abi;
 using Vivarium.Emulator.Personalities.FreeBsd.X64;
-using Vivarium.Emulator.Personalities.Linux.X64;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd;
 
-/// <summary>FreeBSD 13 on amd64.</summary>
-public sealed class FreeBsdPersonality : IPersonality
+/// <summary>FreeBSD 13.</summary>
+public sealed class FreeBsdPersonality : BsdPersonality
 {
-    private const ushort ElfMachineX64 = 62;
-
-    /// <summary>AF_INET6.</summary>
-    internal const byte AddressFamily6 = 28;
     private const int FirstRealTimeSignal = 65, LastSignal = 126;
 
     /// <summary>__FreeBSD_version of what is emulated (uname(3), kern.osreldate).</summary>
     public const uint Release = 1302001;
 
+    private FreeBsdPersonality()
+    {
+    }
+
     public static FreeBsdPersonality Instance { get; } = new();
 
-    internal static BsdNumbers Numbers { get; } = new(FreeBsdSets.Errno, FreeBsdSets.Signo, FirstRealTimeSignal, LastSignal);
+    public override string Name => "freebsd";
 
-    public string Name => "freebsd";
+    internal override BsdNumbers Numbers { get; } = new(FreeBsdSets.Errno, FreeBsdSets.Signo, FirstRealTimeSignal, LastSignal);
 
-    public ushort ElfMachine => ElfMachineX64;
+    internal override byte AddressFamily6 => 28;
 
-    public (ulong Soft, ulong Hard)[] DefaultLimits => Linux.Calls.ResourceCalls.DefaultLimits();
+    internal override BsdOpenFlags OpenFlags { get; } = new(Direct: 0x10000, Directory: 0x20000, CloseOnExec: 0x100000, DataSync: 0x1000000, PathOnly: 0x400000);
 
-    public void Decode(GuestThread thread) => BsdX64Call.Begin(thread, FreeBsdTable.Base, FreeBsdTable.ArgumentCount);
+    internal override BsdStat Stat => BsdStat.FreeBsd;
 
-    public CallResult Dispatch(CallContext call) => FreeBsdTable.Dispatch(call);
+    internal override BsdMessages Messages { get; } = new(NoSignal: 0x20000, CloseOnExec: 0x40000);
 
-    public void Encode(GuestThread thread, in CallResult result) => BsdX64Call.Leave(thread, result, Numbers);
+    private protected override BsdArchitecture[] Architectures { get; } = [new FreeBsdX64Architecture()];
 
-    public void Rewind(GuestThread thread) => BsdX64Call.Rewind(thread);
+    private protected override int TableBase => FreeBsdTable.Base;
 
-    public int ErrorNumber(Errno error) => Numbers.ErrorNumber(error);
+    private protected override Func<int, int> ArgumentCount { get; } = FreeBsdTable.ArgumentCount;
 
-    public int NeutralSignal(int number) => Numbers.ToNeutral(number);
+    public override CallResult Dispatch(CallContext call) => FreeBsdTable.Dispatch(call);
 
-    public int EncodeWaitStatus(WaitStatus status) => Numbers.EncodeStatus(status);
-
-    public void ReadAddressHead(Span<byte> address) => BsdSocketNames.ReadHead(address, AddressFamily6);
-
-    public void WriteAddressHead(Span<byte> address) => BsdSocketNames.WriteHead(address, AddressFamily6);
-
-    public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => X64Faults.ToSignal(thread, exit);
-
-    public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => FreeBsdSignalFrame.Enter(thread, info, action);
-
-    public Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>
-        FreeBsdInitialStack.Write(thread, memory, image, program, out layout);
-
-    public void OnThreadExit(GuestThread thread) => ThreadCalls.Leave(thread);
+    public override Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>
+        FreeBsdInitialStack.Write(thread, OfMachine(image.Machine)!, memory, image, program, out layout);
 }

@@ -1,22 +1,8 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Personalities.Bsd.Abi;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Abi;
-
-/// <summary>sigset_t: 128 signals.</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct SigSetBits
-{
-    public ulong Low, High;
-
-    public static SigSetBits Of(SignalSet set)
-    {
-        UInt128 bits = FreeBsdPersonality.Numbers.FromNeutral(set);
-        return new() { Low = (ulong)bits, High = (ulong)(bits >> 64) };
-    }
-
-    public readonly SignalSet ToNeutral() => FreeBsdPersonality.Numbers.ToNeutral(new UInt128(High, Low));
-}
 
 /// <summary>struct sigaction of sigaction(2).</summary>
 [StructLayout(LayoutKind.Sequential)]
@@ -24,21 +10,8 @@ internal struct FreeBsdSigAction
 {
     public ulong Handler;
     public uint Flags;
-    public uint Mask0, Mask1, Mask2, Mask3;
+    public BsdSigSet Mask;
     private int _padding;
-
-    public readonly SignalSet Mask =>
-        new SigSetBits { Low = Mask0 | (ulong)Mask1 << 32, High = Mask2 | (ulong)Mask3 << 32 }.ToNeutral();
-
-    public static FreeBsdSigAction Of(in SignalAction action)
-    {
-        SigSetBits mask = SigSetBits.Of(action.Mask);
-        return new()
-        {
-            Handler = action.Handler, Flags = (uint)action.RawFlags,
-            Mask0 = (uint)mask.Low, Mask1 = (uint)(mask.Low >> 32), Mask2 = (uint)mask.High, Mask3 = (uint)(mask.High >> 32),
-        };
-    }
 }
 
 /// <summary>siginfo_t (siginfo(3)).</summary>
@@ -61,7 +34,7 @@ internal struct FreeBsdSigInfo
     {
         var raw = new FreeBsdSigInfo
         {
-            Signal = FreeBsdPersonality.Numbers.FromNeutral(info.Signal),
+            Signal = FreeBsdPersonality.Instance.Numbers.FromNeutral(info.Signal),
             Error = info.Error,
             Code = CodeOf(info),
         };

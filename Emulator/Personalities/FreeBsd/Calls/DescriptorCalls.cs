@@ -22,9 +22,9 @@ public static class DescriptorCalls
                 return LinuxDescriptors.Fcntl(call, fd, (uint)command, argument);
             case 3: // F_GETFL
                 CallResult flags = LinuxDescriptors.Fcntl(call, fd, 3, 0);
-                return flags.Outcome == CallOutcome.Value ? (long)FileCalls.OpenFlags.FromLinux((uint)flags.Value) : flags;
+                return flags.Outcome == CallOutcome.Value ? (long)FreeBsdPersonality.Instance.OpenFlags.FromLinux((uint)flags.Value) : flags;
             case 4: // F_SETFL
-                return LinuxDescriptors.Fcntl(call, fd, 4, FileCalls.OpenFlags.ToLinux((uint)argument));
+                return LinuxDescriptors.Fcntl(call, fd, 4, FreeBsdPersonality.Instance.OpenFlags.ToLinux((uint)argument));
             case 5 or 6: // F_GETOWN, F_SETOWN
                 return LinuxDescriptors.Fcntl(call, fd, command == 5 ? 9u : 8, argument);
             case 10 or 18: // F_DUP2FD, F_DUP2FD_CLOEXEC
@@ -100,15 +100,8 @@ public static class DescriptorCalls
         Errno error = PipeCalls.AddPair(call, reader, writer, closeOnExec: false, out int one, out int two);
         if (error != Errno.None)
             return error;
-        BsdX64Call.SetSecond(call.Thread, (ulong)two);
+        BsdPersonality.ArchitectureOf(call).SecondResult(ref call.Thread.Cpu.State) = (ulong)two;
         return one;
-    }
-
-    public static CallResult Pipe2(CallContext call, GuestAddress descriptors, uint flags)
-    {
-        uint linux = FileCalls.OpenFlags.ToLinux(flags);
-        const uint nonBlocking = 0x800, closeOnExec = 0x80000;
-        return (linux & ~(nonBlocking | closeOnExec)) != 0 ? Errno.EINVAL : PipeCalls.Pipe2(call, descriptors, (int)linux);
     }
 
     public static CallResult Getdtablesize(CallContext call) => call.Process.Files.Limit;
@@ -134,7 +127,7 @@ public static class DescriptorCalls
     {
         CallResult result = ContentCalls.Fallocate(call, fd, 0, offset, length);
         // It returns its error, and sets none (posix_fallocate(2)).
-        return result.Outcome == CallOutcome.Error ? FreeBsdPersonality.Numbers.ErrorNumber(result.Error) : result;
+        return result.Outcome == CallOutcome.Error ? FreeBsdPersonality.Instance.Numbers.ErrorNumber(result.Error) : result;
     }
 
     /// <summary>sendfile(2): from a file to a stream socket, all of it when 0 bytes are asked; how much was sent is told apart.</summary>

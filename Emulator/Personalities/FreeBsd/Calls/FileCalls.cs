@@ -1,10 +1,10 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Bsd.Abi;
 using Vivarium.Emulator.Personalities.FreeBsd.Abi;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 using Vivarium.Emulator.Personalities.Linux.Calls;
@@ -14,7 +14,7 @@ namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 /// <summary>Opening files, their status and names: what differs from Linux's calls in its flags and structures.</summary>
 public static class FileCalls
 {
-    internal static readonly BsdOpenFlags OpenFlags = new(Direct: 0x10000, Directory: 0x20000, CloseOnExec: 0x100000, DataSync: 0x1000000, PathOnly: 0x400000);
+    private static BsdOpenFlags OpenFlags => FreeBsdPersonality.Instance.OpenFlags;
 
     public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) => Openat(call, Fcntl.AtCurrentDirectory, path, flags, mode);
 
@@ -124,32 +124,18 @@ public static class FileCalls
         return result;
     }
 
-    public static CallResult Fstat(CallContext call, int fd, GuestAddress status) =>
-        call.File(fd) is { } file ? Store(call, status, FreeBsdStat.From(file.Inode.Status)) : Errno.EBADF;
-
-    public static CallResult Fstatat(CallContext call, int dirfd, GuestAddress path, GuestAddress status, uint flags)
-    {
-        if (AtFlagsToLinux(flags, NoFollow | EmptyPath) is not { } linux)
-            return Errno.EINVAL;
-        Errno error = call.Locate(dirfd, path, linux, out PathEntry entry);
-        return error != Errno.None ? error : Store(call, status, FreeBsdStat.From(entry.Inode.Status));
-    }
-
     public static CallResult Freebsd11Stat(CallContext call, GuestAddress path, GuestAddress status) => OldStat(call, path, status, 0);
 
     public static CallResult Freebsd11Lstat(CallContext call, GuestAddress path, GuestAddress status) => OldStat(call, path, status, Fcntl.AtSymlinkNoFollow);
 
     public static CallResult Freebsd11Fstat(CallContext call, int fd, GuestAddress status) =>
-        call.File(fd) is { } file ? Store(call, status, FreeBsdOldStat.From(file.Inode.Status)) : Errno.EBADF;
+        call.File(fd) is { } file ? BsdStat.FreeBsd11.Store(call, status, file.Inode.Status) : Errno.EBADF;
 
     private static CallResult OldStat(CallContext call, GuestAddress path, GuestAddress status, uint flags)
     {
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, path, flags, out PathEntry entry);
-        return error != Errno.None ? error : Store(call, status, FreeBsdOldStat.From(entry.Inode.Status));
+        return error != Errno.None ? error : BsdStat.FreeBsd11.Store(call, status, entry.Inode.Status);
     }
-
-    private static CallResult Store<T>(CallContext call, GuestAddress address, in T value)
-        where T : unmanaged => call.Memory.TryWrite(address, value) ? CallResult.Ok() : Errno.EFAULT;
 
     public static CallResult Statfs(CallContext call, GuestAddress path, GuestAddress buffer)
     {
@@ -178,62 +164,36 @@ public static class FileCalls
 
     private static CallResult List(CallContext call, int fd, GuestAddress buffer, ulong count, GuestAddress position, bool old)
     {
-        const int most = 1 << 17;
         Errno error = call.UsableFile(fd, out OpenFile file);
         if (error != Errno.None)
             return error;
         if (file is not DirectoryFile directory)
             return Errno.EINVAL;
-        long start = directory.Position;
-        if (!position.IsNull && !call.Memory.TryWrite(position, start))
+        if (!position.IsNull && !call.Memory.TryWrite(position, directory.Position))
             return Errno.EFAULT;
-        using var writer = new EntryWriter((int)Math.Min(count, most), old);
-        error = directory.List(call, writer);
-        CallResult result = error != Errno.None ? error
-            : writer.Length == 0 ? (writer.IsFull ? Errno.EINVAL : CallResult.Ok())
-            : call.Memory.TryWrite(buffer, writer.Records) ? writer.Length : Errno.EFAULT;
-        if (result.Outcome == CallOutcome.Error)
-            directory.Position = start;
-        return result;
+        using var records = new FreeBsdRecords(count, old);
+        return records.Give(call, directory, buffer);
     }
 
     /// <summary>struct dirent: of 64-bit inodes, or as before FreeBSD 12.</summary>
-    private sealed class EntryWriter(int capacity, bool old) : IDirectorySink, IDisposable
+    private sealed class FreeBsdRecords(ulong room, bool old) : DirectoryRecords(room)
     {
-        private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
+        private readonly int _header = old ? 8 : 24;
 
-        public int Length { get; private set; }
+        protected override int SizeOf(int nameLength) => old ? (_header + nameLength + 4) & ~3 : (_header + nameLength + 8) & ~7;
 
-        public bool IsFull { get; private set; }
-
-        public ReadOnlySpan<byte> Records => _buffer.AsSpan(0, Length);
-
-        public bool Add(ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
+        protected override void Write(Span<byte> record, ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
         {
-            int header = old ? 8 : 24;
-            int size = old ? (header + name.Length + 4) & ~3 : (header + name.Length + 8) & ~7;
-            if (Length + size > capacity)
-            {
-                IsFull = true;
-                return false;
-            }
-            Span<byte> record = _buffer.AsSpan(Length, size);
-            record.Clear();
             BinaryPrimitives.WriteUInt64LittleEndian(record, inode);
-            int at = old ? 4 : 16;
             if (!old)
                 BinaryPrimitives.WriteUInt64LittleEndian(record[8..], next);
-            BinaryPrimitives.WriteUInt32LittleEndian(record[at..], (uint)size | (uint)FileType.DirectoryType(kind) << 16);
+            BinaryPrimitives.WriteUInt32LittleEndian(record[(old ? 4 : 16)..], (uint)record.Length | (uint)FileType.DirectoryType(kind) << 16);
             if (old)
                 record[7] = (byte)name.Length;
             else
                 BinaryPrimitives.WriteUInt16LittleEndian(record[20..], (ushort)name.Length);
-            name.CopyTo(record[header..]);
-            Length += size;
-            return true;
+            name.CopyTo(record[_header..]);
         }
-
-        public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
     }
 
     /// <summary>What is left to read is another amount afterwards, which watches of the file are told (vn_seek).</summary>

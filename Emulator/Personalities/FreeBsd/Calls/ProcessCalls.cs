@@ -5,9 +5,7 @@ using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
-using Vivarium.Emulator.Personalities.Linux.X64;
 using LinuxProcesses = Vivarium.Emulator.Personalities.Linux.Calls.ProcessCalls;
-using LinuxSignals = Vivarium.Emulator.Personalities.Linux.Calls.SignalCalls;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 
@@ -39,16 +37,21 @@ public static class ProcessCalls
         return CallResult.Blocked(RestartKind.IfNoHandler);
     }
 
-    /// <summary>The child returns 0, and 1 in the second register (cpu_fork).</summary>
+    /// <summary>The child returns 0, and 1 as the second result (cpu_fork).</summary>
+    private static void ReturnToChild(CallContext call, GuestThread child)
+    {
+        BsdArchitecture architecture = BsdPersonality.ArchitectureOf(call);
+        ref CpuState state = ref child.Cpu.State;
+        architecture.Return(ref state, 0, isError: false);
+        architecture.SecondResult(ref state) = 1;
+    }
+
     private static Errno Make(CallContext call, CloneShares shares, out GuestThread? child)
     {
         Errno error = call.Process.Clone(call.Thread, shares, Signal.Child, call.Process.Space, out child);
         if (error != Errno.None)
             return error;
-        ref CpuState state = ref child!.Cpu.State;
-        state.Registers[X64Registers.Rax] = 0;
-        state.Registers[X64Registers.Rdx] = 1;
-        state.Flags &= ~1UL;
+        ReturnToChild(call, child!);
         return Errno.None;
     }
 
@@ -61,11 +64,8 @@ public static class ProcessCalls
         Errno error = call.Process.Clone(call.Thread, CloneShares.None, 0, call.Process.Space, out GuestThread? child);
         if (error != Errno.None)
             return error;
-        ref CpuState state = ref child!.Cpu.State;
-        state.Registers[X64Registers.Rax] = 0;
-        state.Registers[X64Registers.Rdx] = 1;
-        state.Flags &= ~1UL;
-        var file = new ProcessDescriptor(child.Process, OpenFlags.ReadWrite);
+        ReturnToChild(call, child!);
+        var file = new ProcessDescriptor(child!.Process, OpenFlags.ReadWrite);
         error = call.Process.Files.Add(file, (flags & closeOnExec) != 0, out int number);
         if (error != Errno.None)
             file.Release();
@@ -85,7 +85,7 @@ public static class ProcessCalls
     {
         null => Errno.EBADF,
         ProcessDescriptor { Process.IsReaped: true } => Errno.ESRCH,
-        ProcessDescriptor descriptor => SignalCalls.Kill(call, call.Pids.Inside(descriptor.Process.Id), signal),
+        ProcessDescriptor descriptor => Bsd.Calls.SignalCalls.Kill(call, call.Pids.Inside(descriptor.Process.Id), signal),
         _ => Errno.EINVAL,
     };
 
@@ -97,15 +97,14 @@ public static class ProcessCalls
         uint linux = (options & (noHang | untraced)) | ((options & continued) != 0 ? linuxContinued : 0);
         CallResult result = LinuxProcesses.Wait4(call, pid, status, linux, usage);
         if (result.Outcome == CallOutcome.Value && result.Value != 0 && !status.IsNull && call.Memory.TryRead(status, out int word))
-            call.Memory.TryWrite(status, BsdStatus(word));
+            call.Memory.TryWrite(status, BsdStatus(word, BsdPersonality.Of(call).Numbers));
         return result;
     }
 
     /// <summary>The status word with the system's numbers of signals.</summary>
-    private static int BsdStatus(int word)
+    private static int BsdStatus(int word, BsdNumbers numbers)
     {
         const int continuedWord = 0xFFFF;
-        BsdNumbers numbers = FreeBsdPersonality.Numbers;
         if (word == continuedWord)
             return numbers.FromNeutral(Signal.Continue);
         if ((word & 0xFF) == 0x7F)
@@ -146,13 +145,13 @@ public static class ProcessCalls
             case deathSignalSet:
                 if (!call.Memory.TryRead(data, out int signal))
                     return Errno.EFAULT;
-                int neutral = FreeBsdPersonality.Numbers.ToNeutral(signal);
+                int neutral = FreeBsdPersonality.Instance.Numbers.ToNeutral(signal);
                 if (signal != 0 && neutral == 0)
                     return Errno.EINVAL;
                 call.Process.ParentDeathSignal = neutral;
                 return 0;
             case deathSignalGet:
-                return call.Memory.TryWrite(data, FreeBsdPersonality.Numbers.FromNeutral(call.Process.ParentDeathSignal)) ? CallResult.Ok() : Errno.EFAULT;
+                return call.Memory.TryWrite(data, FreeBsdPersonality.Instance.Numbers.FromNeutral(call.Process.ParentDeathSignal)) ? CallResult.Ok() : Errno.EFAULT;
             case reaperAcquire or reaperRelease:
                 call.Process.IsSubreaper = command == reaperAcquire;
                 return 0;

@@ -33,7 +33,7 @@ public static class SysctlCalls
         SysctlNode.Number("kern.osreldate", [Kern, 24], static _ => (int)FreeBsdPersonality.Release),
         SysctlNode.Number("kern.maxfilesperproc", [Kern, 27], static call => call.Process.Files.Limit),
         SysctlNode.Number("kern.maxprocperuid", [Kern, 28], static _ => 32_767),
-        SysctlNode.Wide("kern.usrstack", [Kern, 33], static _ => (long)X64.FreeBsdSharedPage.Address),
+        SysctlNode.Wide("kern.usrstack", [Kern, 33], static _ => (long)FreeBsdSharedPage.Address),
         SysctlNode.Number("kern.smp.maxcpus", [Kern, Dynamic], static _ => 256),
         SysctlNode.Number("kern.smp.cpus", [Kern, Dynamic + 1], static call => call.World.System.Processors),
         SysctlNode.Number("kern.ipc.somaxconn", [Kern, Dynamic + 2], static _ => 4096),
@@ -41,18 +41,20 @@ public static class SysctlCalls
         SysctlNode.Wide("kern.ipc.maxsockbuf", [Kern, Dynamic + 4], static _ => 2 << 20),
         SysctlNode.Number("kern.ipc.maxsockets", [Kern, Dynamic + 5], static _ => 65_536),
         SysctlNode.Number("kern.proc_vmmap_skip_resident_count", [Kern, Dynamic + 6], static _ => 0),
-        SysctlNode.Text("hw.machine", [Hw, 1], static _ => "amd64"),
+        SysctlNode.Text("hw.machine", [Hw, 1], static call => Own(call).MachineName),
         SysctlNode.Text("hw.model", [Hw, 2], static _ => "Vivarium"),
         SysctlNode.Number("hw.ncpu", [Hw, 3], static call => call.World.System.Processors),
         SysctlNode.Number("hw.byteorder", [Hw, 4], static _ => 1234),
         SysctlNode.Wide("hw.physmem", [Hw, 5], static call => (long)call.World.System.TotalMemory),
         SysctlNode.Wide("hw.usermem", [Hw, 6], static call => (long)call.World.System.TotalMemory),
         SysctlNode.Number("hw.pagesize", [Hw, 7], static _ => (int)GuestAddress.PageSize),
-        SysctlNode.Text("hw.machine_arch", [Hw, 11], static _ => "amd64"),
+        SysctlNode.Text("hw.machine_arch", [Hw, 11], static call => Own(call).MachineArchitecture),
         SysctlNode.Wide("hw.realmem", [Hw, 12], static call => (long)call.World.System.TotalMemory),
         SysctlNode.Number("vm.overcommit", [Vm, Dynamic], static _ => 0),
         SysctlNode.Number("security.jail.jailed", [14, Dynamic], static _ => 0),
     ]);
+
+    private static IFreeBsdArchitecture Own(CallContext call) => (IFreeBsdArchitecture)BsdPersonality.ArchitectureOf(call);
 
     public static CallResult Sysctl(CallContext call, GuestAddress name, uint length, GuestAddress old, GuestAddress oldLength, GuestAddress value, ulong valueLength)
     {

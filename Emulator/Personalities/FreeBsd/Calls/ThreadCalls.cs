@@ -5,7 +5,6 @@ using Vivarium.Emulator.Kernel.Futexes;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Linux.Calls;
-using Vivarium.Emulator.Personalities.Linux.X64;
 using LinuxSignals = Vivarium.Emulator.Personalities.Linux.Calls.SignalCalls;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
@@ -41,15 +40,10 @@ public static class ThreadCalls
         if (given.ParentId != 0)
             call.Memory.TryWrite(new GuestAddress(given.ParentId), id);
         ref CpuState state = ref thread.Cpu.State;
-        state.Pc = given.Start;
-        state.Registers[X64Registers.Rdi] = given.Argument;
-        // As if the start had been called (cpu_set_upcall).
-        state.Registers[X64Registers.Rsp] = ((given.StackBase + given.StackSize) & ~15UL) - 8;
-        state.Registers[X64Registers.Rbp] = 0;
-        state.Registers[X64Registers.Rax] = 0;
-        state.Registers[X64Registers.Rdx] = 0;
-        state.Flags &= ~1UL;
-        state.FsBase = given.TlsBase;
+        BsdArchitecture architecture = BsdPersonality.ArchitectureOf(call);
+        ((IFreeBsdArchitecture)architecture).SetThreadStart(ref state, given.Start, given.Argument, given.StackBase + given.StackSize);
+        architecture.Return(ref state, given.Argument, isError: false);
+        architecture.ThreadPointer(ref state) = given.TlsBase;
         return CallResult.Ok();
     }
 
@@ -60,11 +54,6 @@ public static class ThreadCalls
             Wake(call, state, int.MaxValue, isPrivate: false);
         call.Process.ExitThread(call.Thread, 0);
         return CallResult.NoReturn;
-    }
-
-    /// <summary>Nothing is left in memory but what thr_exit(2) writes.</summary>
-    internal static void Leave(GuestThread thread)
-    {
     }
 
     public static CallResult ThrSelf(CallContext call, GuestAddress id) =>
@@ -78,7 +67,7 @@ public static class ThreadCalls
     /// <summary>One thread of a process, or with -1 all but the caller.</summary>
     private static CallResult Kill(CallContext call, Process process, long id, int signal)
     {
-        int neutral = FreeBsdPersonality.Numbers.ToNeutral(signal);
+        int neutral = FreeBsdPersonality.Instance.Numbers.ToNeutral(signal);
         if (signal != 0 && neutral == 0)
             return Errno.EINVAL;
         int pid = call.Pids.Inside(process.Id);

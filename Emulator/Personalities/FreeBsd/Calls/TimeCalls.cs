@@ -35,8 +35,8 @@ public static class TimeCalls
     {
         const int absolute = 1;
         if ((flags & ~absolute) != 0 || ToLinux(clock) is not { } linux)
-            return FreeBsdPersonality.Numbers.ErrorNumber(Errno.EINVAL);
+            return FreeBsdPersonality.Instance.Numbers.ErrorNumber(Errno.EINVAL);
         CallResult result = LinuxTime.ClockNanosleep(call, linux, flags, request, remaining);
-        return result.Outcome == CallOutcome.Error ? FreeBsdPersonality.Numbers.ErrorNumber(result.Error) : result;
+        return result.Outcome == CallOutcome.Error ? FreeBsdPersonality.Instance.Numbers.ErrorNumber(result.Error) : result;
     }
 }

@@ -1,7 +1,5 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using Vivarium.Emulator.Kernel;
-using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
@@ -11,8 +9,6 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 /// <summary>getdents(2), getcwd(2), chdir(2), chroot(2), umask(2).</summary>
 public static class DirectoryCalls
 {
-    private const int MaxBatch = 1 << 17;
-
     public static CallResult Getdents64(CallContext call, int fd, GuestAddress buffer, uint count) => List(call, fd, buffer, count, old: false);
 
     public static CallResult Getdents(CallContext call, int fd, GuestAddress buffer, uint count) => List(call, fd, buffer, count, old: true);
@@ -26,18 +22,8 @@ public static class DirectoryCalls
             return Errno.ENOTDIR;
         if (ReadWriteCalls.MayAccess(call, file) is { } refused)
             return refused;
-        DirectoryEntryWriter writer = new((int)Math.Min(count, MaxBatch), old);
-        long start = directory.Position;
-        error = directory.List(call, writer);
-        CallResult result = error != Errno.None ? error
-            : writer.Length == 0 ? (writer.IsFull ? Errno.EINVAL : CallResult.Ok())
-            : call.Memory.TryWrite(buffer, writer.Records) ? writer.Length : Errno.EFAULT;
-        if (result.Outcome == CallOutcome.Error)
-            directory.Position = start;
-        if (error == Errno.None)
-            FileNotifier.OnFile(directory, FileChange.Accessed);
-        writer.Dispose();
-        return result;
+        using var records = new LinuxRecords(count, old);
+        return records.Give(call, directory, buffer);
     }
 
     public static CallResult Getcwd(CallContext call, GuestAddress buffer, ulong size)
@@ -98,38 +84,20 @@ public static class DirectoryCalls
         return old;
     }
 
-    /// <summary>Lays entries out as struct linux_dirent64, or as the old linux_dirent with the type in the last byte (getdents(2)).</summary>
-    private sealed class DirectoryEntryWriter(int capacity, bool old) : IDirectorySink, IDisposable
+    /// <summary>struct linux_dirent64, or the old linux_dirent with the type in the last byte (getdents(2)).</summary>
+    private sealed class LinuxRecords(uint room, bool old) : DirectoryRecords(room)
     {
-        private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
+        private readonly int _header = old ? 18 : 19;
 
-        public int Length { get; private set; }
+        protected override int SizeOf(int nameLength) => (_header + nameLength + (old ? 2 : 1) + 7) & ~7;
 
-        /// <summary>An entry did not fit.</summary>
-        public bool IsFull { get; private set; }
-
-        public ReadOnlySpan<byte> Records => _buffer.AsSpan(0, Length);
-
-        public bool Add(ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
+        protected override void Write(Span<byte> record, ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
         {
-            int header = old ? 18 : 19;
-            int size = (header + name.Length + (old ? 2 : 1) + 7) & ~7;
-            if (Length + size > capacity)
-            {
-                IsFull = true;
-                return false;
-            }
-            Span<byte> record = _buffer.AsSpan(Length, size);
-            record.Clear();
             BinaryPrimitives.WriteUInt64LittleEndian(record, inode);
             BinaryPrimitives.WriteUInt64LittleEndian(record[8..], next);
-            BinaryPrimitives.WriteUInt16LittleEndian(record[16..], (ushort)size);
-            record[old ? size - 1 : 18] = FileType.DirectoryType(kind);
-            name.CopyTo(record[header..]);
-            Length += size;
-            return true;
+            BinaryPrimitives.WriteUInt16LittleEndian(record[16..], (ushort)record.Length);
+            record[old ? record.Length - 1 : 18] = FileType.DirectoryType(kind);
+            name.CopyTo(record[_header..]);
         }
-
-        public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
     }
 }

@@ -1,29 +1,15 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel.Signals;
+using Vivarium.Emulator.Personalities.Bsd.Abi;
 
 namespace Vivarium.Emulator.Personalities.NetBsd.Abi;
-
-/// <summary>sigset_t: 128 signals in words of 32.</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct NetBsdSigSet
-{
-    public uint Word0, Word1, Word2, Word3;
-
-    public static NetBsdSigSet Of(SignalSet set)
-    {
-        UInt128 bits = NetBsdPersonality.Numbers.FromNeutral(set);
-        return new() { Word0 = (uint)bits, Word1 = (uint)(bits >> 32), Word2 = (uint)(bits >> 64), Word3 = (uint)(bits >> 96) };
-    }
-
-    public readonly SignalSet ToNeutral() => NetBsdPersonality.Numbers.ToNeutral(new UInt128(Word2 | (ulong)Word3 << 32, Word0 | (ulong)Word1 << 32));
-}
 
 /// <summary>struct sigaction.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct NetBsdSigAction
 {
     public ulong Handler;
-    public NetBsdSigSet Mask;
+    public BsdSigSet Mask;
     public uint Flags;
     private int _padding;
 }
@@ -45,7 +31,7 @@ internal struct NetBsdSigInfo
     {
         var raw = new NetBsdSigInfo
         {
-            Signal = NetBsdPersonality.Numbers.FromNeutral(info.Signal),
+            Signal = NetBsdPersonality.Instance.Numbers.FromNeutral(info.Signal),
             Code = info.Code == LinuxThreadKill ? ThreadKill : info.Code,
             Error = info.Error,
         };

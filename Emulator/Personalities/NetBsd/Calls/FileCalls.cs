@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
@@ -6,7 +5,6 @@ using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Linux.Abi;
 using Vivarium.Emulator.Personalities.Linux.Calls;
-using Vivarium.Emulator.Personalities.NetBsd.Abi;
 using FreeBsdFiles = Vivarium.Emulator.Personalities.FreeBsd.Calls.FileCalls;
 using LinuxDescriptors = Vivarium.Emulator.Personalities.Linux.Calls.DescriptorCalls;
 
@@ -15,36 +13,12 @@ namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 /// <summary>Files and descriptors: what differs from the shared handlers in flags, structures and PAD arguments.</summary>
 public static class FileCalls
 {
-    private static readonly BsdOpenFlags Flags = new(Direct: 0x80000, Directory: 0x200000, CloseOnExec: 0x400000, DataSync: 0x10000, PathOnly: 0);
-
-    internal static uint FlagsToLinux(uint flags) => Flags.ToLinux(flags);
+    private static BsdOpenFlags Flags => NetBsdPersonality.Instance.OpenFlags;
 
     public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) => Openat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, flags, mode);
 
     public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode) =>
         (flags & 3) == 3 ? Errno.EINVAL : OpenCalls.Openat(call, dirfd, path, Flags.ToLinux(flags), mode);
-
-    public static CallResult Stat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, status, 0);
-
-    public static CallResult Lstat50(CallContext call, GuestAddress path, GuestAddress status) => Stat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, status, Linux.Abi.Fcntl.AtSymlinkNoFollow);
-
-    public static CallResult Fstat50(CallContext call, int fd, GuestAddress status) =>
-        call.File(fd) is { } file ? Store(call, status, file.Inode.Status) : Errno.EBADF;
-
-    public static CallResult Fstatat(CallContext call, int dirfd, GuestAddress path, GuestAddress status, uint flags)
-    {
-        const uint noFollow = 0x200;
-        return FreeBsdFiles.AtFlagsToLinux(flags, noFollow) is { } linux ? Stat(call, dirfd, path, status, linux) : Errno.EINVAL;
-    }
-
-    private static CallResult Stat(CallContext call, int dirfd, GuestAddress path, GuestAddress status, uint flags)
-    {
-        Errno error = call.Locate(dirfd, path, flags, out PathEntry entry);
-        return error != Errno.None ? error : Store(call, status, entry.Inode.Status);
-    }
-
-    private static CallResult Store(CallContext call, GuestAddress address, in FileStatus status) =>
-        call.Memory.TryWrite(address, NetBsdStat.From(status)) ? CallResult.Ok() : Errno.EFAULT;
 
     public static CallResult Utimensat(CallContext call, int dirfd, GuestAddress path, GuestAddress times, uint flags)
     {
@@ -89,13 +63,6 @@ public static class FileCalls
         }
     }
 
-    public static CallResult Pipe2(CallContext call, GuestAddress descriptors, uint flags)
-    {
-        uint linux = Flags.ToLinux(flags);
-        const uint nonBlocking = 0x800, closeOnExec = 0x80000;
-        return (linux & ~(nonBlocking | closeOnExec)) != 0 ? Errno.EINVAL : PipeCalls.Pipe2(call, descriptors, (int)linux);
-    }
-
     /// <summary>dup3(2) of equal numbers is no error here.</summary>
     public static CallResult Dup3(CallContext call, int fd, int target, uint flags)
     {
@@ -107,55 +74,29 @@ public static class FileCalls
 
     public static CallResult Getdents30(CallContext call, int fd, GuestAddress buffer, ulong count)
     {
-        const int most = 1 << 17;
         Errno error = call.UsableFile(fd, out OpenFile file);
         if (error != Errno.None)
             return error;
         if (file is not DirectoryFile directory)
             return Errno.EINVAL;
-        long start = directory.Position;
-        using var writer = new EntryWriter((int)Math.Min(count, most));
-        error = directory.List(call, writer);
-        CallResult result = error != Errno.None ? error
-            : writer.Length == 0 ? (writer.IsFull ? Errno.EINVAL : CallResult.Ok())
-            : call.Memory.TryWrite(buffer, writer.Records) ? writer.Length : Errno.EFAULT;
-        if (result.Outcome == CallOutcome.Error)
-            directory.Position = start;
-        return result;
+        using var records = new NetBsdRecords(count);
+        return records.Give(call, directory, buffer);
     }
 
     /// <summary>struct dirent: inode 8, length of the record 2, of the name 2, type 1, the name with its NUL; to multiples of 8.</summary>
-    private sealed class EntryWriter(int capacity) : IDirectorySink, IDisposable
+    private sealed class NetBsdRecords(ulong room) : DirectoryRecords(room)
     {
         private const int Header = 13;
 
-        private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(Math.Max(capacity, 1));
+        protected override int SizeOf(int nameLength) => (Header + nameLength + 8) & ~7;
 
-        public int Length { get; private set; }
-
-        public bool IsFull { get; private set; }
-
-        public ReadOnlySpan<byte> Records => _buffer.AsSpan(0, Length);
-
-        public bool Add(ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
+        protected override void Write(Span<byte> record, ReadOnlySpan<byte> name, ulong inode, FileKind kind, ulong next)
         {
-            int size = (Header + name.Length + 8) & ~7;
-            if (Length + size > capacity)
-            {
-                IsFull = true;
-                return false;
-            }
-            Span<byte> record = _buffer.AsSpan(Length, size);
-            record.Clear();
             BinaryPrimitives.WriteUInt64LittleEndian(record, inode);
-            BinaryPrimitives.WriteUInt16LittleEndian(record[8..], (ushort)size);
+            BinaryPrimitives.WriteUInt16LittleEndian(record[8..], (ushort)record.Length);
             BinaryPrimitives.WriteUInt16LittleEndian(record[10..], (ushort)name.Length);
             record[12] = FileType.DirectoryType(kind);
             name.CopyTo(record[Header..]);
-            Length += size;
-            return true;
         }
-
-        public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
     }
 }

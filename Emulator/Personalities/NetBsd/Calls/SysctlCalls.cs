@@ -26,16 +26,18 @@ public static class SysctlCalls
         SysctlNode.Number("kern.argmax", [Kern, 8], static _ => 256 * 1024),
         SysctlNode.Text("kern.hostname", [Kern, 10], static call => call.Thread.Namespaces.Uts.HostName),
         SysctlNode.Number("kern.ngroups", [Kern, 18], static _ => 16),
-        SysctlNode.Text("hw.machine", [Hw, 1], static _ => "amd64"),
+        SysctlNode.Text("hw.machine", [Hw, 1], static call => Own(call).MachineName),
         SysctlNode.Text("hw.model", [Hw, 2], static _ => "Vivarium"),
         SysctlNode.Number("hw.ncpu", [Hw, 3], static call => call.World.System.Processors),
         SysctlNode.Number("hw.byteorder", [Hw, 4], static _ => 1234),
         SysctlNode.Number("hw.pagesize", [Hw, 7], static _ => (int)GuestAddress.PageSize),
-        SysctlNode.Text("hw.machine_arch", [Hw, 10], static _ => "x86_64"),
+        SysctlNode.Text("hw.machine_arch", [Hw, 10], static call => Own(call).MachineArchitecture),
         SysctlNode.Wide("hw.physmem64", [Hw, 13], static call => (long)call.World.System.TotalMemory),
         SysctlNode.Wide("hw.usermem64", [Hw, 14], static call => (long)call.World.System.TotalMemory),
         SysctlNode.Number("hw.ncpuonline", [Hw, 16], static call => call.World.System.Processors),
     ]);
+
+    private static INetBsdArchitecture Own(CallContext call) => (INetBsdArchitecture)BsdPersonality.ArchitectureOf(call);
 
     public static CallResult Sysctl(CallContext call, GuestAddress name, uint length, GuestAddress old, GuestAddress oldLength, GuestAddress value, ulong valueLength)
     {

@@ -2,9 +2,8 @@ using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Linux.Calls;
-using Vivarium.Emulator.Personalities.Linux.X64;
-using Vivarium.Emulator.Personalities.NetBsd.X64;
 using LinuxSignals = Vivarium.Emulator.Personalities.Linux.Calls.SignalCalls;
 
 namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
@@ -15,19 +14,18 @@ public static class ThreadCalls
     /// <summary>A thread with the registers and mask of a context.</summary>
     public static CallResult LwpCreate(CallContext call, GuestAddress context, ulong flags, GuestAddress id)
     {
-        if (!call.Memory.TryRead(context, out NetBsdContext wanted))
+        BsdArchitecture architecture = BsdPersonality.ArchitectureOf(call);
+        Span<byte> wanted = stackalloc byte[architecture.ContextSize];
+        if (!call.Memory.TryRead(context, wanted))
             return Errno.EFAULT;
         const CloneShares all = CloneShares.Memory | CloneShares.Files | CloneShares.FileContext | CloneShares.Actions | CloneShares.Process;
         Errno error = call.Process.Clone(call.Thread, all, 0, call.Process.Space, out GuestThread? thread);
         if (error != Errno.None)
             return error;
         ref CpuState state = ref thread!.Cpu.State;
-        state.Registers[X64Registers.Rax] = 0;
-        state.Registers[X64Registers.Rdx] = 0;
-        state.Flags &= ~1UL;
-        // What is in the context besides registers and mask is for its maker to say; floating point is as in the maker.
-        wanted.Flags &= NetBsdContext.HasRegisters | NetBsdContext.HasMask | NetBsdContext.HasTls;
-        wanted.RestoreTo(thread);
+        architecture.Return(ref state, 0, isError: false);
+        architecture.SecondResult(ref state) = 0;
+        architecture.RestoreContext(thread, context);
         return call.Memory.TryWrite(id, call.Pids.Inside(thread.Id)) ? CallResult.Ok() : Errno.EFAULT;
     }
 
@@ -37,17 +35,17 @@ public static class ThreadCalls
         return CallResult.NoReturn;
     }
 
-    public static CallResult LwpGetprivate(CallContext call) => (long)call.Thread.Cpu.State.FsBase;
+    public static CallResult LwpGetprivate(CallContext call) => (long)BsdPersonality.ArchitectureOf(call).ThreadPointer(ref call.Thread.Cpu.State);
 
     public static CallResult LwpSetprivate(CallContext call, GuestAddress value)
     {
-        call.Thread.Cpu.State.FsBase = value.Value;
+        BsdPersonality.ArchitectureOf(call).ThreadPointer(ref call.Thread.Cpu.State) = value.Value;
         return CallResult.Ok();
     }
 
     public static CallResult LwpKill(CallContext call, int target, int signal)
     {
-        int neutral = NetBsdPersonality.Numbers.ToNeutral(signal);
+        int neutral = NetBsdPersonality.Instance.Numbers.ToNeutral(signal);
         if (signal != 0 && neutral == 0)
             return Errno.EINVAL;
         return LinuxSignals.Tgkill(call, call.ProcessNumber, target == 0 ? call.Pids.Inside(call.Thread.Id) : target, neutral);

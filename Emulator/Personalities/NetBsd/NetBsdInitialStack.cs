@@ -1,18 +1,16 @@
-using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
-using Vivarium.Emulator.Personalities.Linux.X64;
 
-namespace Vivarium.Emulator.Personalities.NetBsd.X64;
+namespace Vivarium.Emulator.Personalities.NetBsd;
 
 /// <summary>A new program's stack and first registers (copyargs and setregs; AT_ of sys/exec_elf.h).</summary>
 internal static class NetBsdInitialStack
 {
     private const ulong Top = 0xFFFF_E000;
 
-    public static Errno Write(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout)
+    public static Errno Write(GuestThread thread, BsdArchitecture architecture, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout)
     {
         layout = new ProgramLayout();
         Errno error = BsdStackWriter.Open(memory, Top, program, image.ExecutableStack, out BsdStackWriter writer);
@@ -42,11 +40,7 @@ internal static class NetBsdInitialStack
         ];
         ulong stack = writer.PushTable(auxiliary);
         writer.WriteStringTable(strings, stack);
-        thread.Cpu.Reset();
-        ref CpuState state = ref thread.Cpu.State;
-        state.Pc = image.Start;
-        state.Registers[X64Registers.Rbx] = strings;
-        state.Registers[X64Registers.Rsp] = stack;
+        architecture.Start(thread, image.Start, stack, strings);
         layout = writer.Describe(stack, image, auxiliary);
         return Errno.None;
     }

@@ -4,37 +4,34 @@ using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Bsd.Abi;
 using Vivarium.Emulator.Personalities.Linux.X64;
-using Vivarium.Emulator.Personalities.NetBsd.Abi;
 
 namespace Vivarium.Emulator.Personalities.NetBsd.X64;
 
 /// <summary>ucontext_t of amd64: what getcontext(2) tells, setcontext(2) and _lwp_create(2) take, and a signal frame holds.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 784)]
-internal struct NetBsdContext
+internal struct NetBsdX64Context
 {
     public const uint HasMask = 1, HasStack = 2, HasRegisters = 4, HasFloatingPoint = 8, HasTls = 0x80000;
     private const ulong UserCode = 0x47, UserData = 0x3F;
 
-    /// <summary>What a program may set (PSL_USERSTATIC's complement).</summary>
-    private const ulong RestorableFlags = 0x40DD5 | 1 << 8 | 1 << 21;
-
     public uint Flags;
     private uint _padding;
     public ulong Link;
-    public NetBsdSigSet Mask;
+    public BsdSigSet Mask;
     public BsdStack Stack;
     public GeneralRegisters General;
     public ulong TlsBase;
     public FloatingPointBytes FloatingPoint;
 
-    public static NetBsdContext Of(GuestThread thread, SignalSet mask)
+    public static NetBsdX64Context Of(GuestThread thread, SignalSet mask)
     {
         ref CpuState state = ref thread.Cpu.State;
-        var context = new NetBsdContext
+        var context = new NetBsdX64Context
         {
             Flags = HasMask | HasRegisters | HasFloatingPoint | HasTls,
-            Mask = NetBsdSigSet.Of(mask),
+            Mask = BsdSigSet.Of(mask, NetBsdPersonality.Instance.Numbers),
             Stack = BsdStack.Of(thread, state.Registers[X64Registers.Rsp]),
             TlsBase = state.FsBase,
         };
@@ -53,7 +50,7 @@ internal struct NetBsdContext
     }
 
     /// <summary>EINVAL when it sets what no program may.</summary>
-    public readonly Errno RestoreTo(GuestThread thread)
+    public readonly Errno RestoreTo(GuestThread thread, ulong restorableFlags)
     {
         ref CpuState state = ref thread.Cpu.State;
         if ((Flags & HasFloatingPoint) != 0 && !FxImage.TryRead(ref state, FloatingPoint))
@@ -64,13 +61,13 @@ internal struct NetBsdContext
             for (int i = 0; i < Order.Length; i++)
                 state.Registers[Order[i]] = general[i];
             state.Pc = general[21];
-            state.Flags = (state.Flags & ~RestorableFlags) | (general[23] & RestorableFlags);
+            state.Flags = (state.Flags & ~restorableFlags) | (general[23] & restorableFlags);
             state.Registers[X64Registers.Rsp] = general[24];
         }
         if ((Flags & HasTls) != 0)
             state.FsBase = TlsBase;
         if ((Flags & HasMask) != 0)
-            thread.Blocked = Mask.ToNeutral() & ~Signal.Unstoppable;
+            thread.Blocked = Mask.ToNeutral(NetBsdPersonality.Instance.Numbers) & ~Signal.Unstoppable;
         return Errno.None;
     }
 

@@ -1,12 +1,10 @@
 using System.Runtime.InteropServices;
-using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
-using Vivarium.Emulator.Personalities.Linux.X64;
 
-namespace Vivarium.Emulator.Personalities.FreeBsd.X64;
+namespace Vivarium.Emulator.Personalities.FreeBsd;
 
 /// <summary>A new program's stack and first registers (exec_copyout_strings and exec_setregs; AT_ of sys/elf_common.h).</summary>
 internal static class FreeBsdInitialStack
@@ -14,12 +12,13 @@ internal static class FreeBsdInitialStack
     /// <summary>What a program reads in its own page sizes (getpagesizes(3)).</summary>
     private static ReadOnlySpan<ulong> PageSizes => [GuestAddress.PageSize];
 
-    public static Errno Write(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout)
+    public static Errno Write(GuestThread thread, BsdArchitecture architecture, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout)
     {
         layout = new ProgramLayout();
+        var own = (IFreeBsdArchitecture)architecture;
         Errno error = BsdStackWriter.Open(memory, FreeBsdSharedPage.Address, program, image.ExecutableStack, out BsdStackWriter writer);
         if (error == Errno.None)
-            error = FreeBsdSharedPage.Map(memory);
+            error = FreeBsdSharedPage.Map(memory, own.SignalCode);
         if (error != Errno.None)
             return error;
         Span<byte> canary = stackalloc byte[64];
@@ -49,7 +48,7 @@ internal static class FreeBsdInitialStack
             20, pageSizes, // AT_PAGESIZES
             21, (ulong)(PageSizes.Length * sizeof(ulong)), // AT_PAGESIZESLEN
             23, 3, // AT_STACKPROT: read, write
-            25, 0x0788_8131, // AT_HWCAP: CPUID leaf 1's EDX
+            25, own.Capabilities, // AT_HWCAP
             26, 0, // AT_HWCAP2
             27, program.IsSecure ? 1UL : 0, // AT_BSDFLAGS: ELF_BSDF_SIGFASTBLK is not offered
             32, strings, // AT_PS_STRINGS
@@ -59,11 +58,7 @@ internal static class FreeBsdInitialStack
         ];
         ulong stack = writer.PushTable(auxiliary);
         writer.WriteStringTable(strings, stack);
-        thread.Cpu.Reset();
-        ref CpuState state = ref thread.Cpu.State;
-        state.Pc = image.Start;
-        state.Registers[X64Registers.Rdi] = stack;
-        state.Registers[X64Registers.Rsp] = ((stack - 8) & ~15UL) + 8;
+        architecture.Start(thread, image.Start, stack, strings);
         layout = writer.Describe(stack, image, auxiliary);
         return Errno.None;
     }

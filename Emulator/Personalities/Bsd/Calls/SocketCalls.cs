@@ -1,20 +1,17 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Net;
 using Vivarium.Emulator.Memory;
-using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Linux.Calls;
 using LinuxSockets = Vivarium.Emulator.Personalities.Linux.Calls.SocketCalls;
 
-namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
+namespace Vivarium.Emulator.Personalities.Bsd.Calls;
 
-/// <summary>Sockets: families, types, options and flags of FreeBSD turned into the shared handlers' (socket(2)).</summary>
+/// <summary>Sockets: families, types, options and flags turned into the shared handlers' (socket(2)).</summary>
 public static class SocketCalls
 {
-    private const int NoSignal = 0x20000, ControlCloseOnExec = 0x40000;
-
     public static CallResult Socket(CallContext call, int family, int type, int protocol)
     {
-        int linux = BsdSocketNames.FamilyToLinux(family, FreeBsdPersonality.AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
+        int linux = BsdSocketNames.FamilyToLinux(family, BsdPersonality.Of(call).AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
         if (linux <= 0)
             return Errno.EAFNOSUPPORT;
         return kind < 0 ? Errno.EPROTOTYPE : LinuxSockets.Socket(call, linux, kind, protocol);
@@ -22,27 +19,17 @@ public static class SocketCalls
 
     public static CallResult Socketpair(CallContext call, int family, int type, int protocol, GuestAddress descriptors)
     {
-        int linux = BsdSocketNames.FamilyToLinux(family, FreeBsdPersonality.AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
+        int linux = BsdSocketNames.FamilyToLinux(family, BsdPersonality.Of(call).AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
         if (linux <= 0)
             return Errno.EAFNOSUPPORT;
         return kind < 0 ? Errno.EPROTOTYPE : LinuxSockets.Socketpair(call, linux, kind, protocol, descriptors);
     }
-
-    public static CallResult Bind(CallContext call, int fd, GuestAddress address, int length) => LinuxSockets.Bind(call, fd, address, length);
-
-    public static CallResult Connect(CallContext call, int fd, GuestAddress address, int length) => LinuxSockets.Connect(call, fd, address, length);
-
-    public static CallResult Accept(CallContext call, int fd, GuestAddress address, GuestAddress length) => LinuxSockets.Accept4(call, fd, address, length, 0);
 
     public static CallResult Accept4(CallContext call, int fd, GuestAddress address, GuestAddress length, int flags)
     {
         int linux = BsdSocketNames.TypeToLinux(flags);
         return linux < 0 || (linux & 0xF) != 0 ? Errno.EINVAL : LinuxSockets.Accept4(call, fd, address, length, linux);
     }
-
-    public static CallResult Getsockname(CallContext call, int fd, GuestAddress address, GuestAddress length) => LinuxSockets.Getsockname(call, fd, address, length);
-
-    public static CallResult Getpeername(CallContext call, int fd, GuestAddress address, GuestAddress length) => LinuxSockets.Getpeername(call, fd, address, length);
 
     public static CallResult Setsockopt(CallContext call, int fd, int level, int name, GuestAddress value, int length)
     {
@@ -61,22 +48,22 @@ public static class SocketCalls
         CallResult result = SocketOptionCalls.Getsockopt(call, fd, linuxLevel, linuxName, value, length);
         const int pendingError = 0x1007;
         // The error of a socket has a number of the system's own.
-        if (name == pendingError && level == 0xFFFF && result.Outcome == CallOutcome.Value && call.Memory.TryRead(value, out int pending) && pending != 0)
-            call.Memory.TryWrite(value, FreeBsdPersonality.Numbers.ErrorNumber((Errno)pending));
+        if (name == pendingError && level == BsdSocketOptions.Socket && result.Outcome == CallOutcome.Value && call.Memory.TryRead(value, out int pending) && pending != 0)
+            call.Memory.TryWrite(value, BsdPersonality.Of(call).ErrorNumber((Errno)pending));
         return result;
     }
 
     public static CallResult Sendto(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, int addressLength) =>
-        MessageCalls.Sendto(call, fd, buffer, length, ToLinux(flags), address, addressLength);
+        MessageCalls.Sendto(call, fd, buffer, length, ToLinux(call, flags), address, addressLength);
 
     public static CallResult Recvfrom(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, GuestAddress addressLength) =>
-        MessageCalls.Recvfrom(call, fd, buffer, length, ToLinux(flags), address, addressLength);
+        MessageCalls.Recvfrom(call, fd, buffer, length, ToLinux(call, flags), address, addressLength);
 
     public static CallResult Sendmsg(CallContext call, int fd, GuestAddress message, int flags)
     {
         if (LinuxSockets.Find(call, fd, out Socket socket) is not Errno.None and var error)
             return error;
-        return call.Memory.TryRead(message, out BsdMessage given) ? MessageCalls.Send(call, socket, given.ToHeader(), ToLinux(flags)) : Errno.EFAULT;
+        return call.Memory.TryRead(message, out BsdMessage given) ? MessageCalls.Send(call, socket, given.ToHeader(), ToLinux(call, flags)) : Errno.EFAULT;
     }
 
     public static CallResult Recvmsg(CallContext call, int fd, GuestAddress message, int flags)
@@ -86,11 +73,11 @@ public static class SocketCalls
         if (!call.Memory.TryRead(message, out BsdMessage given))
             return Errno.EFAULT;
         MessageHeader header = given.ToHeader();
-        CallResult result = MessageCalls.Receive(call, socket, ref header, ToLinux(flags));
+        CallResult result = MessageCalls.Receive(call, socket, ref header, ToLinux(call, flags));
         if (result.Outcome != CallOutcome.Value)
             return result;
         return call.Memory.TryWrite(message, given.With(header)) ? result : Errno.EFAULT;
     }
 
-    private static int ToLinux(int flags) => BsdSocketNames.MessageFlagsToLinux(flags, NoSignal, ControlCloseOnExec);
+    private static int ToLinux(CallContext call, int flags) => BsdPersonality.Of(call).Messages.FlagsToLinux(flags);
 }

@@ -1,16 +1,18 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.X64;
+using Architecture = Vivarium.Emulator.Cpu.Architecture;
 
-namespace Vivarium.Emulator.Personalities.Bsd;
+namespace Vivarium.Emulator.Personalities.Bsd.X64;
 
 /// <summary>
 /// How FreeBSD's and NetBSD's calls arrive and return on amd64: as Linux's, but further arguments are on the stack behind the return
 /// address, the carry flag says that RAX is an error, and RDX may hold a second result.
 /// </summary>
-internal static class BsdX64Call
+internal abstract class BsdX64Architecture : BsdArchitecture
 {
     private const ulong Carry = 1;
 
@@ -19,10 +21,20 @@ internal static class BsdX64Call
     /// <summary>Length of <c>syscall</c>: the registers still hold the call that is to run again.</summary>
     private const int Instruction = 2;
 
-    /// <summary>Reads number and arguments; those that no register has, and are not on the stack either, are 0.</summary>
-    /// <param name="tableBase">What is added to the system's own numbers.</param>
-    /// <param name="argumentCount">From the table: how many arguments a call has.</param>
-    public static void Begin(GuestThread thread, int tableBase, Func<int, int> argumentCount)
+    /// <summary>Flags that a handler starts without: TF, DF.</summary>
+    protected const ulong ClearedFlags = 1 << 8 | 1 << 10;
+
+    /// <summary>Flags that a program may set (PSL_USERCHANGE).</summary>
+    protected const ulong RestorableFlags = 0x40DD5 | 1 << 8 | 1 << 21;
+
+    /// <summary>What the ABI lets leaf functions use below the stack pointer.</summary>
+    protected const ulong RedZone = 128;
+
+    public override Architecture Architecture => Architecture.X64;
+
+    public override ushort ElfMachine => 62;
+
+    public override void Decode(GuestThread thread, int tableBase, Func<int, int> argumentCount)
     {
         ref CpuState state = ref thread.Cpu.State;
         Span<ulong> arguments =
@@ -45,15 +57,19 @@ internal static class BsdX64Call
         thread.Call.Begin(number, arguments.Slice(skipped, MostArguments));
     }
 
-    public static void Rewind(GuestThread thread) => thread.Cpu.State.Pc -= Instruction;
-
-    public static void Leave(GuestThread thread, in CallResult result, BsdNumbers numbers)
+    public override void Return(ref CpuState state, ulong value, bool isError)
     {
-        ref CpuState state = ref thread.Cpu.State;
-        bool isError = result.Outcome == CallOutcome.Error;
-        state.Registers[X64Registers.Rax] = isError ? (ulong)numbers.ErrorNumber(result.Error) : unchecked((ulong)result.Value);
+        state.Registers[X64Registers.Rax] = value;
         state.Flags = isError ? state.Flags | Carry : state.Flags & ~Carry;
     }
 
-    public static void SetSecond(GuestThread thread, ulong value) => thread.Cpu.State.Registers[X64Registers.Rdx] = value;
+    public override void Rewind(GuestThread thread) => thread.Cpu.State.Pc -= Instruction;
+
+    public override ref ulong SecondResult(ref CpuState state) => ref state.Registers[X64Registers.Rdx];
+
+    public override ref ulong StackPointer(ref CpuState state) => ref state.Registers[X64Registers.Rsp];
+
+    public override ref ulong ThreadPointer(ref CpuState state) => ref state.FsBase;
+
+    public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => X64Faults.ToSignal(thread, exit);
 }
