@@ -39,8 +39,11 @@ public sealed record EmulatorServices
     /// <summary>Takes what was recorded of a job when it is over, on its worker. Must return soon, and not throw.</summary>
     public Action<Telemetry.Traces.TraceRecording>? Traces { get; init; }
 
-    /// <summary>Takes the same of a job that goes on, now and then; its document is made. Null = nobody wants it.</summary>
-    public Action<Telemetry.Traces.TraceRecording>? UnfinishedTraces { get; init; }
+    /// <summary>
+    /// Takes the same of a job that goes on, every few seconds in which it made calls: should its node die, that is left. Must make the document,
+    /// if it wants it, before it returns, which must be soon; false = not now. Null = nobody wants it.
+    /// </summary>
+    public Func<Telemetry.Traces.TraceRecording, bool>? UnfinishedTraces { get; init; }
 
     /// <summary>Makes a file of a trace on a thread of the host's and hands it over; null = traces of running jobs cannot be had.</summary>
     public Action<Telemetry.Traces.TraceDocument, Action<byte[]>>? PackTrace { get; init; }
@@ -52,5 +55,5 @@ public sealed class EmulatorBackend(EmulatorServices services) : IBackend
     /// <summary>What the translator did since the process began, for all its worlds.</summary>
     public static TranslatorUsage Translated => EmulatorRun.Translated(Engines.Of(EngineKind.Translator).Statistics);
 
-    public IJobRun Create(JobId id, JobSpec spec, JobOutput output) => new EmulatorRun(id, spec, services, services.Streams(spec, output));
+    public IJobRun Create(JobId id, JobSpec spec, JobOutput output) => new EmulatorRun(id, spec, services, services.Streams(spec, output), output.Attempt);
 }

@@ -36,13 +36,17 @@ internal sealed class EmulatorRun : IJobRun
     private long _ranAt;
     private JobResult? _result;
     private readonly List<Action<JobReply>> _questions = [];
+    private readonly int _attempt;
     private long _checkpointAt;
+    private long _checkpointPause = FirstCheckpoint;
+    private long _callsKept;
     private string? _badFault;
     private bool _isStarted;
     private bool _isOver;
 
-    public EmulatorRun(JobId id, JobSpec spec, EmulatorServices services, JobStreams streams)
+    public EmulatorRun(JobId id, JobSpec spec, EmulatorServices services, JobStreams streams, int attempt)
     {
+        _attempt = attempt;
         _id = id;
         _spec = spec;
         _services = services;
@@ -53,7 +57,6 @@ internal sealed class EmulatorRun : IJobRun
             _recorder = new CallRecorder(spec.Tracing.Level, spec.Clock == ClockKind.Real ? services.Ticks : null);
         _createdAt = QueuedAt = services.Clock.Realtime;
         _network = new JobNetwork(spec.Network, services);
-        _checkpointAt = FirstCheckpoint;
         _engine = Engines.Of(spec.Engine);
         _engineBefore = _engine.Statistics;
         _world = new World(new WorldSpec
@@ -83,12 +86,19 @@ internal sealed class EmulatorRun : IJobRun
         });
     }
 
-    /// <summary>When a job that goes on hands over its trace for the first time, nanoseconds of its run; then when it has run twice as long.</summary>
-    private const long FirstCheckpoint = 5_000_000_000;
+    /// <summary>
+    /// How long a job runs until it hands over its trace for the first time, nanoseconds, and the longest it then takes until the next time. What it
+    /// did since is what is lost with its node.
+    /// </summary>
+    private const long FirstCheckpoint = 1_000_000_000, LongestPause = 4_000_000_000;
 
     public event Action? Woken;
 
     public long QueuedAt { private get; set; }
+
+    public long AcceptedAt { private get; set; }
+
+    public bool IsRetried { private get; set; }
 
     public JobResult StoppedBy
     {
@@ -107,6 +117,7 @@ internal sealed class EmulatorRun : IJobRun
             _ranAt = _spec.Clock == ClockKind.Virtual && _recorder is { } recorder ? recorder.ToRealtime + recorder.AttachedAt : _services.Clock.Realtime;
             if (_result is not null)
                 return RunState.Done;
+            _checkpointAt = _services.Clock.Monotonic + FirstCheckpoint;
         }
         WorldState state = _world.Run(quantum);
         if (state != WorldState.Over)
@@ -117,7 +128,7 @@ internal sealed class EmulatorRun : IJobRun
                 _result = Describe(_world.Result);
                 return RunState.Done;
             case WorldState.Idle:
-                return RunState.Idle(_world.NextDeadline is { } deadline ? _world.ToHostTime(deadline) : null);
+                return RunState.Idle(Earlier(_world.NextDeadline is { } deadline ? _world.ToHostTime(deadline) : null, NextCheckpoint));
             default:
                 return RunState.Ready;
         }
@@ -222,16 +233,21 @@ internal sealed class EmulatorRun : IJobRun
             });
     }
 
-    /// <summary>Hands over what there is of the trace of a job that runs for long: should its node die, that is left.</summary>
+    /// <summary>When the trace is to be handed over again; null = nothing happened since.</summary>
+    private long? NextCheckpoint =>
+        _services.UnfinishedTraces is null || _spec.Tracing.Level == TraceLevel.Off || _recorder!.Ring.Begun == _callsKept ? null : _checkpointAt;
+
+    private static long? Earlier(long? one, long? other) => one is null || other < one ? other : one;
+
     private void Checkpoint()
     {
-        if (_services.UnfinishedTraces is not { } keep || _spec.Tracing.Level == TraceLevel.Off || _services.Clock.Realtime - _ranAt < _checkpointAt)
+        if (NextCheckpoint is not { } due || _services.Clock.Monotonic is var now && now < due)
             return;
-        _checkpointAt *= 2;
-        TraceRecording recording = Recording(isUnfinished: true);
-        // Made here, where nothing is recorded meanwhile.
-        _ = recording.Document;
-        keep(recording);
+        long calls = _recorder!.Ring.Begun;
+        if (_services.UnfinishedTraces!(Recording(isUnfinished: true)))
+            _callsKept = calls;
+        _checkpointAt = now + _checkpointPause;
+        _checkpointPause = Math.Min(LongestPause, 2 * _checkpointPause);
     }
 
     private TraceRecording Recording(bool isUnfinished)
@@ -240,6 +256,9 @@ internal sealed class EmulatorRun : IJobRun
         return new TraceRecording(_id, _spec, Result, _recorder, Context)
         {
             IsUnfinished = isUnfinished,
+            Attempt = _attempt,
+            IsRetried = IsRetried,
+            Accepted = AcceptedAt,
             Node = _services.Node,
             Queued = QueuedAt,
             Started = _createdAt,
@@ -258,10 +277,11 @@ internal sealed class EmulatorRun : IJobRun
         if (_recorder is null || _services.Traces is not { } traces || _spec.Tracing.Level == TraceLevel.Off)
             return;
         _recorder.Complete();
-        traces(Recording(isUnfinished: false));
+        // Without a result it was cut off: another node has the job now, and goes on with another attempt.
+        traces(Recording(isUnfinished: _result is null));
     }
 
-    private TraceContext Context => TraceContext.Of(_id, _spec.Seed, _spec.Tracing.Parent);
+    private TraceContext Context => TraceContext.Of(_id, _spec.Seed, _spec.Tracing.Parent, _attempt);
 
     /// <summary>A job that was given a trace hands it on to its programs, itself as the parent.</summary>
     private JobSpec Traced() => _spec.Tracing is not { Parent: not null, Level: not TraceLevel.Off } ? _spec : _spec with

@@ -31,6 +31,22 @@ public interface IJobRun : IDisposable
         }
     }
 
+    /// <summary>When the job was accepted, nanoseconds since 1970 UTC; for its trace.</summary>
+    long AcceptedAt
+    {
+        set
+        {
+        }
+    }
+
+    /// <summary>True when the job is begun again after this run; told before <see cref="IDisposable.Dispose"/>, for its trace.</summary>
+    bool IsRetried
+    {
+        set
+        {
+        }
+    }
+
     /// <summary>How the job ended, when that was not its program's doing: told before <see cref="IDisposable.Dispose"/>, for its trace.</summary>
     JobResult StoppedBy
     {

@@ -122,7 +122,7 @@ public sealed class JobActor(JobRecord record, IEntityContext context, JobServic
     private void Run(JobSpec spec)
     {
         _output = new JobOutput(context, _job.Attempts, spec.Limits.Output);
-        _work = new JobWork(record.Id, spec, _output, services, context.TellSelf);
+        _work = new JobWork(record.Id, spec, _output, services, context.TellSelf) { AcceptedAt = record.AcceptedAt, MayRetry = _job.Failures < spec.Retries };
         _work.Enter(services.Workers);
     }
 
@@ -153,12 +153,15 @@ public sealed class JobActor(JobRecord record, IEntityContext context, JobServic
     private void End(JobResult result)
     {
         _work = null;
-        bool isFailure = result.End is JobEnd.Killed or JobEnd.TimedOut or JobEnd.Broken || (result.End == JobEnd.Exited && result.Code != 0);
-        if (isFailure && _job.Failures < _job.Spec!.Retries && !_job.CancelRequested)
+        if (IsFailure(result) && _job.Failures < _job.Spec!.Retries && !_job.CancelRequested)
             Commit(new JobEvent.Retried(result));
         else
             Finish(result);
     }
+
+    /// <summary>True for an end that another attempt may better.</summary>
+    internal static bool IsFailure(JobResult result) =>
+        result.End is JobEnd.Killed or JobEnd.TimedOut or JobEnd.Broken || (result.End == JobEnd.Exited && result.Code != 0);
 
     private void Lose(string reason)
     {

@@ -24,6 +24,9 @@ public sealed class JobOutput(IEntityContext context, int attempt, long limit)
     private bool _isOver;
     private bool _isAbandoned;
 
+    /// <summary>Whose output this is, from 1.</summary>
+    public int Attempt => attempt;
+
     /// <summary>What a run writes to.</summary>
     public IHostOutput Open(OutputStream stream) => new Writer(this, stream);
 

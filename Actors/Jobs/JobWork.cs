@@ -23,6 +23,12 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
     private volatile bool _isCancelled;
     private volatile bool _isAbandoned;
 
+    /// <summary>When the job was accepted, nanoseconds since 1970 UTC.</summary>
+    public long AcceptedAt { private get; init; }
+
+    /// <summary>True when a job that failed is begun again.</summary>
+    public bool MayRetry { private get; init; }
+
     public void Enter(WorkerPool workers)
     {
         _enteredAt = services.Clock.Realtime;
@@ -101,6 +107,7 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
             _deadline = _startedAt + (timeout.Ticks * 100);
         IJobRun run = services.Backend.Create(id, spec, output);
         run.QueuedAt = _enteredAt;
+        run.AcceptedAt = AcceptedAt;
         run.Woken += _ticket!.Wake;
         lock (_lock)
         {
@@ -127,7 +134,10 @@ internal sealed class JobWork(JobId id, JobSpec spec, JobOutput output, JobServi
         foreach ((_, Action<JobReply> reply) in early)
             reply(JobReply.NotRunning);
         if (run is not null && !_isAbandoned)
+        {
             run.StoppedBy = result;
+            run.IsRetried = MayRetry && JobActor.IsFailure(result);
+        }
         run?.Dispose();
         output.Complete();
         if (!_isAbandoned)

@@ -3,10 +3,10 @@ using Vivarium.Messages;
 namespace Vivarium.Actors.Storage;
 
 /// <summary>
-/// The cluster's authority (design decision 8): who owns a shard, what happened to each job, its output, and the images. Thread-safe.
+/// The cluster's authority (design decision 8): who owns a shard, what happened to each job, its output, traces and the images. Thread-safe.
 /// Each operation is one transaction: durable when it completes, or it throws <see cref="StoreUnavailableException"/> and may be repeated.
 /// </summary>
-public interface IJobStore : IShardLeases, IJobJournal, IJobDirectory, IImageStore, ISuiteStore, IStoreRetention, IAsyncDisposable
+public interface IJobStore : IShardLeases, IJobJournal, IJobDirectory, IImageStore, ISuiteStore, ITraceStore, IStoreRetention, IAsyncDisposable
 {
     /// <summary>A shard got jobs to run; raised on any thread, after they are durable, by whichever node accepted them.</summary>
     event Action<int>? Queued;

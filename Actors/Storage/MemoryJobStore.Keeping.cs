@@ -2,11 +2,12 @@ using Vivarium.Messages;
 
 namespace Vivarium.Actors.Storage;
 
-/// <summary>Suites, and what is removed.</summary>
+/// <summary>Suites, traces, and what is removed.</summary>
 public sealed partial class MemoryJobStore
 {
     private readonly List<SuiteRecord> _suites = [];
     private readonly Dictionary<Guid, SortedDictionary<int, SuiteVerdict>> _verdicts = [];
+    private readonly Dictionary<(JobId Job, int Attempt), SortedDictionary<int, ReadOnlyMemory<byte>>> _traces = [];
 
     public ValueTask<bool> AddSuite(SuiteRecord suite)
     {
@@ -73,6 +74,35 @@ public sealed partial class MemoryJobStore
         return ValueTask.CompletedTask;
     }
 
+    public ValueTask WriteTrace(JobId job, int attempt, IReadOnlyList<TracePart> parts, int firstKept)
+    {
+        lock (_lock)
+        {
+            if (!_jobs.ContainsKey(job))
+                return ValueTask.CompletedTask;
+            if (!_traces.TryGetValue((job, attempt), out SortedDictionary<int, ReadOnlyMemory<byte>>? trace))
+                _traces.Add((job, attempt), trace = []);
+            foreach (TracePart part in parts)
+                trace[part.Number] = part.Bytes;
+            foreach (int number in trace.Keys.Where(number => number > 0 && number < firstKept).ToArray())
+                trace.Remove(number);
+        }
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> ReadTrace(JobId job, int attempt)
+    {
+        lock (_lock)
+            return new ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>>([.. _traces.GetValueOrDefault((job, attempt))?.Values.AsEnumerable() ?? []]);
+    }
+
+    public ValueTask RemoveTrace(JobId job, int attempt)
+    {
+        lock (_lock)
+            _traces.Remove((job, attempt));
+        return ValueTask.CompletedTask;
+    }
+
     public ValueTask<int> RemoveJobs(JobsToKeep keep, int limit)
     {
         lock (_lock)
@@ -87,6 +117,8 @@ public sealed partial class MemoryJobStore
                     continue;
                 _bySequence[(int)job.Sequence] = null;
                 _jobs.Remove(job.Id);
+                foreach ((JobId Job, int Attempt) trace in _traces.Keys.Where(trace => trace.Job == job.Id).ToArray())
+                    _traces.Remove(trace);
                 removed++;
             }
             if (removed > 0)

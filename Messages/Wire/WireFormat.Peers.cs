@@ -72,8 +72,13 @@ public static partial class WireFormat
     }
 
     /// <summary>Asks a node for the trace of a job.</summary>
-    public static byte[] WriteTraceRequest(JobId id) => new TraceRequest { Job = ByteString.CopyFrom(id.Value.ToByteArray(bigEndian: true)) }.ToByteArray();
+    public static byte[] WriteTraceRequest(JobId id, int attempt) =>
+        new TraceRequest { Job = ByteString.CopyFrom(id.Value.ToByteArray(bigEndian: true)), Attempt = attempt }.ToByteArray();
 
     /// <exception cref="ArgumentException">It names no job.</exception>
-    public static JobId ReadTraceRequest(ReadOnlySpan<byte> bytes) => new(new Guid(TraceRequest.Parser.ParseFrom(bytes).Job.Span, bigEndian: true));
+    public static (JobId Job, int Attempt) ReadTraceRequest(ReadOnlySpan<byte> bytes)
+    {
+        TraceRequest request = TraceRequest.Parser.ParseFrom(bytes);
+        return (new JobId(new Guid(request.Job.Span, bigEndian: true)), Math.Max(0, request.Attempt));
+    }
 }

@@ -95,10 +95,11 @@ internal sealed class ApiClient : IDisposable
 
     public Task<JsonElement> Inspect(string id) => Get($"jobs/{Part(id)}/inspect", ApiJson.Default.JsonElement);
 
-    /// <summary>A job's trace as a file has it.</summary>
-    public async Task<byte[]> Trace(string id)
+    /// <summary>A job's trace as a file has it: of one of its attempts, 0 = of all.</summary>
+    public async Task<byte[]> Trace(string id, int attempt)
     {
-        using HttpResponseMessage response = await Reach(new HttpRequestMessage(HttpMethod.Get, $"jobs/{Part(id)}/trace"), default).ConfigureAwait(false);
+        string which = attempt == 0 ? "" : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"?attempt={attempt}");
+        using HttpResponseMessage response = await Reach(new HttpRequestMessage(HttpMethod.Get, $"jobs/{Part(id)}/trace{which}"), default).ConfigureAwait(false);
         await Check(response).ConfigureAwait(false);
         return await response.Content.ReadAsByteArrayAsync().ConfigureAwait(false);
     }

@@ -45,14 +45,14 @@ internal sealed class PeerClient : IPeers, IDisposable
     /// <summary>Asks a node to drain and leave; false when it cannot be reached.</summary>
     public async ValueTask<bool> Drain(NodeDescription node) => await Post(node, PeerServer.DrainPath, []).ConfigureAwait(false) is not null;
 
-    /// <summary>The trace of a job that ran on a node; null when the node cannot be reached.</summary>
-    public async Task<TraceAnswer?> Trace(NodeDescription node, JobId id, CancellationToken stop)
+    /// <summary>The trace of a job's attempt that ran on a node, 0 = of the last; null when the node cannot be reached.</summary>
+    public async Task<TraceAnswer?> Trace(NodeDescription node, JobId id, int attempt, CancellationToken stop)
     {
         if (node.PeerAddress is null)
             return null;
         try
         {
-            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(new Uri(node.PeerAddress), PeerServer.TracesPath)) { Content = new ByteArrayContent(WireFormat.WriteTraceRequest(id)), Version = HttpVersion.Version20 };
+            using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(new Uri(node.PeerAddress), PeerServer.TracesPath)) { Content = new ByteArrayContent(WireFormat.WriteTraceRequest(id, attempt)), Version = HttpVersion.Version20 };
             request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/x-protobuf");
             // Traces are large: only the answer's beginning has to come soon.
             using HttpResponseMessage response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stop).ConfigureAwait(false);

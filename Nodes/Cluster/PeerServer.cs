@@ -108,16 +108,17 @@ internal sealed class PeerServer : IAsyncDisposable
         if (await ReadBody(context).ConfigureAwait(false) is not { } body)
             return;
         JobId id;
+        int attempt;
         try
         {
-            id = WireFormat.ReadTraceRequest(body);
+            (id, attempt) = WireFormat.ReadTraceRequest(body);
         }
         catch (Exception wrong) when (wrong is IOException or ArgumentException)
         {
             context.Response.StatusCode = StatusCodes.Status400BadRequest;
             return;
         }
-        TraceAnswer answer = await _traces.Find(id.ToString(), context.RequestAborted).ConfigureAwait(false);
+        TraceAnswer answer = await _traces.Find(id.ToString(), attempt, context.RequestAborted).ConfigureAwait(false);
         context.Response.StatusCode = answer.File is null ? StatusCodes.Status404NotFound : StatusCodes.Status200OK;
         await context.Response.Body.WriteAsync(answer.File ?? System.Text.Encoding.UTF8.GetBytes(answer.Missing ?? "")).ConfigureAwait(false);
     }

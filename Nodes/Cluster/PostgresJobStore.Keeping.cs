@@ -5,7 +5,7 @@ using Vivarium.Messages.Wire;
 
 namespace Vivarium.Nodes.Cluster;
 
-/// <summary>Suites, and what is removed.</summary>
+/// <summary>Suites, traces, and what is removed.</summary>
 internal sealed partial class PostgresJobStore
 {
     public ValueTask<bool> AddSuite(SuiteRecord suite) => _database.Run(async connection => await Execute(
@@ -48,6 +48,32 @@ internal sealed partial class PostgresJobStore
 
     public async ValueTask RemoveSuite(Guid suite) => await _database.Run(connection => Execute(
         connection, "WITH verdicts AS (DELETE FROM suite_verdicts WHERE suite = $1) DELETE FROM suites WHERE id = $1", suite)).ConfigureAwait(false);
+
+    public async ValueTask WriteTrace(JobId job, int attempt, IReadOnlyList<TracePart> parts, int firstKept) => await _database.Run(async connection =>
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(Part(
+            """
+            INSERT INTO traces SELECT $1, $2, p.number, p.bytes FROM unnest($3::int[], $4::bytea[]) p(number, bytes)
+            WHERE EXISTS (SELECT 1 FROM jobs WHERE id = $1) ON CONFLICT (job, attempt, number) DO UPDATE SET bytes = excluded.bytes
+            """,
+            job.Value, attempt, parts.Select(static part => part.Number).ToArray(), parts.Select(static part => part.Bytes.ToArray()).ToArray()));
+        batch.BatchCommands.Add(Part("DELETE FROM traces WHERE job = $1 AND attempt = $2 AND number > 0 AND number < $3", job.Value, attempt, firstKept));
+        return await batch.ExecuteNonQueryAsync().ConfigureAwait(false);
+    }).ConfigureAwait(false);
+
+    public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> ReadTrace(JobId job, int attempt) => _database.Run(async connection =>
+    {
+        await using NpgsqlCommand command = Command(connection, "SELECT bytes FROM traces WHERE job = $1 AND attempt = $2 ORDER BY number", job.Value, attempt);
+        await using NpgsqlDataReader row = await command.ExecuteReaderAsync().ConfigureAwait(false);
+        List<ReadOnlyMemory<byte>> parts = [];
+        while (await row.ReadAsync().ConfigureAwait(false))
+            parts.Add(row.GetFieldValue<byte[]>(0));
+        return (IReadOnlyList<ReadOnlyMemory<byte>>)parts;
+    });
+
+    public async ValueTask RemoveTrace(JobId job, int attempt) => await _database.Run(connection => Execute(
+        connection, "DELETE FROM traces WHERE job = $1 AND attempt = $2", job.Value, attempt)).ConfigureAwait(false);
 
     public ValueTask<int> RemoveJobs(JobsToKeep keep, int limit) => _database.Run(async connection =>
     {
@@ -92,6 +118,7 @@ internal sealed partial class PostgresJobStore
         batch.BatchCommands.Add(Part(
             "DELETE FROM job_labels l USING unnest($1::text[], $2::bigint[]) g(label, sequence) WHERE l.label = g.label AND l.sequence = g.sequence", labels.ToArray(), sequences.ToArray()));
         batch.BatchCommands.Add(Part("DELETE FROM output WHERE job = ANY ($1)", ids));
+        batch.BatchCommands.Add(Part("DELETE FROM traces WHERE job = ANY ($1)", ids));
         batch.BatchCommands.Add(Part("DELETE FROM journal WHERE job = ANY ($1)", ids));
         batch.BatchCommands.Add(Part("DELETE FROM jobs WHERE id = ANY ($1)", ids));
         await batch.ExecuteNonQueryAsync().ConfigureAwait(false);

@@ -47,6 +47,7 @@ internal static class PostgresSchema
         CREATE TABLE suite_verdicts (suite uuid NOT NULL, number int NOT NULL, seconds double precision NOT NULL, problem text, detail bytea NOT NULL,
             PRIMARY KEY (suite, number));
         """,
+        "CREATE TABLE traces (job uuid NOT NULL, attempt int NOT NULL, number int NOT NULL, bytes bytea NOT NULL, PRIMARY KEY (job, attempt, number))",
     ];
 
     /// <summary>Unix nanoseconds by the database's clock, to the microsecond.</summary>

@@ -5,7 +5,7 @@ using Vivarium.Messages.Wire;
 
 namespace Vivarium.Nodes.Cluster;
 
-/// <summary>Suites, and what is removed.</summary>
+/// <summary>Suites, traces, and what is removed.</summary>
 internal sealed partial class SqliteJobStore
 {
     public async ValueTask<bool> AddSuite(SuiteRecord suite) => await _writer.Write(connection => connection.Execute(
@@ -47,6 +47,30 @@ internal sealed partial class SqliteJobStore
         return connection.Execute("DELETE FROM suites WHERE id = @0", Bytes(suite));
     }).ConfigureAwait(false);
 
+    public async ValueTask WriteTrace(JobId job, int attempt, IReadOnlyList<TracePart> parts, int firstKept) => await _writer.Write(connection =>
+    {
+        byte[] id = Bytes(job.Value);
+        foreach (TracePart part in parts)
+        {
+            connection.Execute(
+                "INSERT INTO traces SELECT @0, @1, @2, @3 WHERE EXISTS (SELECT 1 FROM jobs WHERE id = @0) ON CONFLICT (job, attempt, number) DO UPDATE SET bytes = excluded.bytes",
+                id, attempt, part.Number, part.Bytes.ToArray());
+        }
+        return connection.Execute("DELETE FROM traces WHERE job = @0 AND attempt = @1 AND number > 0 AND number < @2", id, attempt, firstKept);
+    }).ConfigureAwait(false);
+
+    public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> ReadTrace(JobId job, int attempt) => Read(connection =>
+    {
+        List<ReadOnlyMemory<byte>> parts = [];
+        using SqliteDataReader row = connection.Prepare("SELECT bytes FROM traces WHERE job = @0 AND attempt = @1 ORDER BY number", Bytes(job.Value), attempt).ExecuteReader();
+        while (row.Read())
+            parts.Add(row.GetFieldValue<byte[]>(0));
+        return (IReadOnlyList<ReadOnlyMemory<byte>>)parts;
+    });
+
+    public async ValueTask RemoveTrace(JobId job, int attempt) => await _writer.Write(connection =>
+        connection.Execute("DELETE FROM traces WHERE job = @0 AND attempt = @1", Bytes(job.Value), attempt)).ConfigureAwait(false);
+
     public async ValueTask<int> RemoveJobs(JobsToKeep keep, int limit) => await _writer.Write(connection =>
     {
         long tooMany = (long)connection.Scalar("SELECT count(*) FROM jobs WHERE state IN (4, 5, 6, 7)")! - keep.Most;
@@ -74,6 +98,7 @@ internal sealed partial class SqliteJobStore
             foreach (KeyValuePair<string, string> label in WireFormat.ReadSpec(spec).Labels)
                 connection.Execute("DELETE FROM job_labels WHERE label = @0 AND sequence = @1", StoreRows.LabelOf(label), sequence);
             connection.Execute("DELETE FROM output WHERE job = @0", id);
+            connection.Execute("DELETE FROM traces WHERE job = @0", id);
             connection.Execute("DELETE FROM journal WHERE job = @0", id);
             connection.Execute("DELETE FROM jobs WHERE sequence = @0", sequence);
         }

@@ -48,5 +48,6 @@ internal static class SqliteSchema
         CREATE TABLE suite_verdicts (suite BLOB NOT NULL, number INTEGER NOT NULL, seconds REAL NOT NULL, problem TEXT, detail BLOB NOT NULL,
             PRIMARY KEY (suite, number)) WITHOUT ROWID;
         """,
+        "CREATE TABLE traces (job BLOB NOT NULL, attempt INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (job, attempt, number)) WITHOUT ROWID",
     ];
 }

@@ -10,7 +10,7 @@ namespace Vivarium.Nodes.Cluster;
 internal static class StoreRows
 {
     /// <summary>The version of the tables that this program reads and writes.</summary>
-    public const int SchemaVersion = 2;
+    public const int SchemaVersion = 3;
 
     /// <summary>A job's columns in the order that <see cref="ReadJob"/> wants them.</summary>
     public const string JobColumns =

@@ -38,6 +38,7 @@ internal sealed class TraceCommand
     private string? _span;
     private string? _export;
     private string? _by;
+    private int _attempt;
     private bool _lists;
     private bool _tree;
     private bool _help;
@@ -47,6 +48,7 @@ internal sealed class TraceCommand
         new("What to show", "--calls", OptionForm.Flag, "", "Every call, as strace lists them, in the order in which they ended.", _ => Do(() => _lists = true)),
         new("What to show", "--tree", OptionForm.Flag, "", "All spans with their identifiers.", _ => Do(() => _tree = true)),
         new("What to show", "--by", OptionForm.Value, "call|file|peer", "The whole table.", SetTable),
+        new("What to show", "--attempt", OptionForm.Value, "N", "Only this one of the attempts of a job that was begun more than once.", SetAttempt),
         new("Which calls", "--call", OptionForm.Value, "NAME[,NAME...]", "Only calls of these names.", AddCalls),
         new("Which calls", "--path", OptionForm.Value, "TEXT", "Only calls about files whose name holds TEXT.", text => Do(() => _filter = _filter with { Path = Encoding.UTF8.GetBytes(text) })),
         new("Which calls", "--pid", OptionForm.Value, "N", "Only calls of this process or thread.", SetProcess),
@@ -57,15 +59,15 @@ internal sealed class TraceCommand
         new("Other", "--help", OptionForm.Flag, "", "Show this.", _ => Do(() => _help = true)),
     ]);
 
-    public static int Execute(ReadOnlySpan<string> arguments) => new TraceCommand().Run(arguments, Ask);
+    public static int Execute(ReadOnlySpan<string> arguments) => new TraceCommand().Run(arguments);
 
     /// <summary>Asks the node that VIVARIUM_NODE names, or the one of this machine.</summary>
-    private static async Task<TraceAnswer> Ask(string job)
+    private async Task<TraceAnswer> Ask(string job)
     {
         try
         {
             using ApiClient api = new ClientOptions().Connect();
-            return new TraceAnswer(await api.Trace(job).ConfigureAwait(false), null);
+            return new TraceAnswer(await api.Trace(job, _attempt).ConfigureAwait(false), null);
         }
         catch (Exception failure) when (failure is ClientException or HttpRequestException or IOException)
         {
@@ -73,7 +75,7 @@ internal sealed class TraceCommand
         }
     }
 
-    private int Run(ReadOnlySpan<string> arguments, Func<string, Task<TraceAnswer>> nodes)
+    private int Run(ReadOnlySpan<string> arguments)
     {
         List<string> operands = [];
         // Options may stand on either side of the file.
@@ -92,14 +94,15 @@ internal sealed class TraceCommand
             return ShowHelp();
         if (operands.Count != 1)
             return Failure.Usage(operands.Count == 0 ? "no file or job given" : "more than one file given", "trace");
-        if (Load(operands[0], nodes, out string? error) is not { } trace)
+        if (Load(operands[0], out string? error) is not { } trace)
             return Failure.Report($"{operands[0]}: {error}");
         if (_calls.Count > 0)
             _filter = _filter with { Calls = _calls };
         if (_span is not null)
         {
-            if (FindSpan(trace, _span, out error) is not { } span)
+            if (FindSpan(trace, _span, out error) is not (var attempt, { } span))
                 return Failure.Usage(error!, "trace");
+            trace = attempt;
             _filter = _filter with { Span = span };
             _lists = true;
         }
@@ -148,12 +151,12 @@ internal sealed class TraceCommand
             story.Write();
     }
 
-    private static TraceDocument? Load(string name, Func<string, Task<TraceAnswer>> nodes, out string? error)
+    private TraceDocument? Load(string name, out string? error)
     {
         try
         {
             if (File.Exists(name))
-                return TraceFile.Read(File.ReadAllBytes(name), out error);
+                return Choose(TraceFile.Read(File.ReadAllBytes(name), out error), ref error);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -165,14 +168,29 @@ internal sealed class TraceCommand
             error = "no such file, and not a job's identifier";
             return null;
         }
-        TraceAnswer answer = nodes(Guid.Parse(name).ToString("N")).GetAwaiter().GetResult();
+        TraceAnswer answer = Ask(Guid.Parse(name).ToString("N")).GetAwaiter().GetResult();
         error = answer.Missing;
-        return answer.File is { } file ? TraceFile.Read(file, out error) : null;
+        return answer.File is { } file ? Choose(TraceFile.Read(file, out error), ref error) : null;
     }
 
-    private static TraceSpan? FindSpan(TraceDocument trace, string prefix, out string? error)
+    /// <summary>The attempt that was asked for; null when the trace has nothing of it.</summary>
+    private TraceDocument? Choose(TraceDocument? trace, ref string? error)
     {
-        TraceSpan[] found = [.. trace.Spans.Where(span => span.Id.ToString("x16", CultureInfo.InvariantCulture).StartsWith(prefix, StringComparison.OrdinalIgnoreCase)).Take(2)];
+        if (trace is null || _attempt == 0)
+            return trace;
+        TraceDocument? chosen = trace.OfAttempt(_attempt);
+        if (chosen is null)
+            error = trace.Attempts.FirstOrDefault(attempt => attempt.Number == _attempt)?.Missing ?? $"there is no attempt {_attempt}";
+        return chosen is null ? null : chosen with { Attempts = trace.Attempts, Earlier = [] };
+    }
+
+    /// <summary>A span, and the attempt whose records tell of it.</summary>
+    private static (TraceDocument Attempt, TraceSpan Span)? FindSpan(TraceDocument trace, string prefix, out string? error)
+    {
+        (TraceDocument, TraceSpan)[] found = [.. from attempt in (TraceDocument[])[trace, .. trace.Earlier] from span in attempt.Spans
+            where span.Id.ToString("x16", CultureInfo.InvariantCulture).StartsWith(prefix, StringComparison.OrdinalIgnoreCase)
+            group (attempt, span) by span.Id into same
+            select same.First()];
         error = found.Length switch { 0 => $"no span {prefix}", 1 => null, _ => $"more than one span begins with {prefix}" };
         return error is null ? found[0] : null;
     }
@@ -211,6 +229,9 @@ internal sealed class TraceCommand
         _filter = _filter with { Process = process };
         return isNumber ? null : $"not a number: {text}";
     }
+
+    private string? SetAttempt(string text) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out _attempt) && _attempt > 0 ? null : $"not an attempt's number, from 1: {text}";
 
     private string? SetSlower(string text)
     {

@@ -37,7 +37,7 @@ internal sealed class NodeHost : IAsyncDisposable
         Directory.CreateDirectory(settings.DataFolder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         Images = new ImageCatalog(store, settings.MaxImage, HostClock.Instance);
         _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
-        Traces = new NodeTraces(Path.Combine(settings.DataFolder, "traces"), TraceRoom, OtlpSettings.FromEnvironment(out _), settings.Name);
+        Traces = new NodeTraces(Path.Combine(settings.DataFolder, "traces"), TraceRoom, OtlpSettings.FromEnvironment(out _), settings.Name, store);
         Metrics = new NodeMetrics(settings.Name, store, _workers, settings.Quantum, static () => EmulatorBackend.Translated, Traces);
         _metricsTimer = new Timer(_ => Traces.Sender?.OfferMetrics(Metrics));
         var services = new JobServices(settings.Name, settings.AllowsNative ? new BackendChoice(Backend(), new NativeBackend()) : Backend(), _workers, HostClock.Instance, BugReport.Describe)
@@ -173,7 +173,7 @@ internal sealed class NodeHost : IAsyncDisposable
         Seeds = static () => (ulong)Random.Shared.NextInt64(),
         Node = Settings.Name,
         Traces = Traces.Take,
-        UnfinishedTraces = Traces.Take,
+        UnfinishedTraces = Traces.TakeUnfinished,
         PackTrace = static (trace, done) => Task.Run(() => done(TraceFile.Write(trace))),
         Switches = HostSwitch.Join,
         Outside = HostNetwork.Instance,

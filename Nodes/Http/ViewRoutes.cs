@@ -32,18 +32,20 @@ internal static class ViewRoutes
         new("GET", "/jobs/{id}/trace/summary", Access.Read, "summarizeTrace", "A job's trace in short: processes, totals by call, waits, files, what stands out.", Summary)
         {
             Answer = typeof(TraceSummary),
+            Parameters = [TraceRoutes.Attempt],
             Errors = [NoTrace],
         },
         new("GET", "/jobs/{id}/trace/timeline", Access.Read, "readTimeline",
             "A stretch of a job's time, a row for each thread: calls that can be seen alone, and runs of shorter ones folded. However many calls there are, the answer fits a screen.", Show)
         {
             Answer = typeof(Timeline),
-            Parameters = [.. Times, new("width", "integer", $"Points of the screen that show it; 1000 when left out, {MostWidth} at most."), new("process", "integer", "Only this process's threads.")],
+            Parameters = [.. Times, new("width", "integer", $"Points of the screen that show it; 1000 when left out, {MostWidth} at most."), new("process", "integer", "Only this process's threads."), TraceRoutes.Attempt],
             Errors = [NoTrace],
         },
         new("GET", "/jobs/{id}/trace/latency", Access.Read, "readLatency", "How long a job's calls took: a row for each call, a column for each power of two.", Latency)
         {
             Answer = typeof(LatencyMap),
+            Parameters = [TraceRoutes.Attempt],
             Errors = [NoTrace],
         },
         new("GET", "/jobs/{id}/trace/calls", Access.Read, "listCalls", "A job's single calls, in the order in which they ended, a page at a time; or the slowest.", Calls)
@@ -63,10 +65,11 @@ internal static class ViewRoutes
                 new("slowest", "boolean", "Those that took longest, longest first, instead of a page."),
                 new("limit", "integer", $"Calls of a page, 100 when left out, {MostCalls} at most."),
                 new("after", "integer", "\"next\" of the page before."),
+                TraceRoutes.Attempt,
             ],
             Errors = [NoTrace],
         },
-        new("GET", "/jobs/{id}/trace/calls/{index}", Access.Read, "getCall", "One call: what it waited for, and which call ended that.", Call) { Answer = typeof(CallView), Errors = [NoTrace] },
+        new("GET", "/jobs/{id}/trace/calls/{index}", Access.Read, "getCall", "One call: what it waited for, and which call ended that.", Call) { Answer = typeof(CallView), Parameters = [TraceRoutes.Attempt], Errors = [NoTrace] },
         new("GET", "/compare", Access.Read, "compareJobs", "Two jobs' calls side by side, and where they first differ. A job without a trace is compared by its listing.", Compare)
         {
             Answer = typeof(Comparison),
@@ -108,18 +111,19 @@ internal static class ViewRoutes
     {
         if (call.Node.Library is not { } library)
             throw ApiException.NotFound("this node keeps no traces");
-        (TraceIndex? trace, string? missing) = await library.Open(call.Job).ConfigureAwait(false);
+        (TraceIndex? trace, string? missing) = await library.Open(call.Job, (int)call.QueryNumber("attempt", 0, 1, int.MaxValue)).ConfigureAwait(false);
         return trace ?? throw ApiException.NotFound(missing!);
     }
 
     private static async Task Summary(ApiCall call)
     {
-        call.AllowQueries();
+        call.AllowQueries("attempt");
         TraceIndex trace = await Open(call).ConfigureAwait(false);
         (IReadOnlyList<FileTotals> files, IReadOnlyList<FileTotals> peers) = FileUsage.Of(trace.Trace);
         var answer = new TraceSummary
         {
             Job = trace.Trace.Job,
+            Attempts = trace.Trace.Attempts,
             Findings = Findings.Of(trace.Trace),
             Processes = trace.Trace.Processes,
             Calls = trace.Trace.Calls,
@@ -134,7 +138,7 @@ internal static class ViewRoutes
 
     private static async Task Show(ApiCall call)
     {
-        call.AllowQueries("from", "to", "width", "process");
+        call.AllowQueries("from", "to", "width", "process", "attempt");
         TraceIndex trace = await Open(call).ConfigureAwait(false);
         long ended = trace.Trace.Job.Ended - trace.Trace.Job.Ran;
         (long from, long to) = (Time(call, "from", trace.Trace.Job.Queued - trace.Trace.Job.Ran), Time(call, "to", Math.Max(1, ended)));
@@ -146,13 +150,13 @@ internal static class ViewRoutes
 
     private static async Task Latency(ApiCall call)
     {
-        call.AllowQueries();
+        call.AllowQueries("attempt");
         await call.Answer(LatencyMap.Of(await Open(call).ConfigureAwait(false)), ApiJson.Default.LatencyMap).ConfigureAwait(false);
     }
 
     private static async Task Calls(ApiCall call)
     {
-        call.AllowQueries("from", "to", "first", "last", "process", "thread", "call", "errors", "atLeast", "below", "slowest", "limit", "after");
+        call.AllowQueries("from", "to", "first", "last", "process", "thread", "call", "errors", "atLeast", "below", "slowest", "limit", "after", "attempt");
         TraceIndex trace = await Open(call).ConfigureAwait(false);
         var search = new CallSearch
         {
@@ -174,7 +178,7 @@ internal static class ViewRoutes
 
     private static async Task Call(ApiCall call)
     {
-        call.AllowQueries();
+        call.AllowQueries("attempt");
         TraceIndex trace = await Open(call).ConfigureAwait(false);
         CallView? view = long.TryParse(call.Path("index"), NumberStyles.None, CultureInfo.InvariantCulture, out long index) ? CallSearch.Find(trace, index) : null;
         await call.Answer(view ?? throw ApiException.NotFound("there is no record of this call"), ApiJson.Default.CallView).ConfigureAwait(false);
@@ -196,7 +200,7 @@ internal static class ViewRoutes
         string missing = "this node keeps no traces";
         if (call.Node.Library is { } library)
         {
-            (TraceIndex? trace, string? why) = await library.Open(job).ConfigureAwait(false);
+            (TraceIndex? trace, string? why) = await library.Open(job, 0).ConfigureAwait(false);
             if (trace is not null)
                 return new RunSource(record, trace, null, null);
             missing = why!;

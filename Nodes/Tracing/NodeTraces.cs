@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Vivarium.Actors.Storage;
 using Vivarium.Messages;
 using Vivarium.Telemetry.Metrics;
 using Vivarium.Telemetry.Traces;
@@ -16,6 +17,7 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
 
     private readonly TracePacks? _packs;
     private readonly SpanSender? _sender;
+    private readonly TraceCheckpoints? _checkpoints;
     private readonly Channel<TraceRecording> _queue;
     private readonly Task _loop;
     private readonly CallMetrics _metrics;
@@ -25,8 +27,10 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     /// <param name="room">Bytes of them that are kept.</param>
     /// <param name="collector">Where spans go; null = nowhere.</param>
     /// <param name="node">The node's name.</param>
-    public NodeTraces(string folder, long room, OtlpSettings? collector, string node)
+    /// <param name="store">Where traces are kept of jobs that still run; null = nowhere.</param>
+    public NodeTraces(string folder, long room, OtlpSettings? collector, string node, ITraceStore? store = null)
     {
+        _checkpoints = store is null ? null : new TraceCheckpoints(store);
         _metrics = new CallMetrics(node);
         try
         {
@@ -52,11 +56,20 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     /// <summary>Takes what was recorded of a job, from any thread; never waits.</summary>
     public void Take(TraceRecording recording) => _queue.Writer.TryWrite(recording);
 
+    /// <summary>Takes what there is so far of a job that goes on, on its worker; false = not now.</summary>
+    public bool TakeUnfinished(TraceRecording recording) => _checkpoints?.Take(recording) == true;
+
     /// <summary>Calls of all jobs, what tracing lost, and the collector.</summary>
     public void AddTo(MetricList metrics)
     {
         _metrics.AddTo(metrics);
         metrics.Counter("vivarium.traces.dropped", "Traces of jobs that were not kept.", Dropped);
+        if (_checkpoints is not null)
+        {
+            metrics.Counter("vivarium.traces.checkpoints", "Times that the trace of a running job was written to the store.", _checkpoints.Written);
+            metrics.Counter("vivarium.traces.checkpoints.dropped", "Times that it could not be.", _checkpoints.Dropped);
+            metrics.Counter("vivarium.traces.checkpoints.bytes", "Bytes of them.", _checkpoints.Bytes);
+        }
         if (_sender is null)
             return;
         metrics.Counter("vivarium.spans.sent", "Spans that the collector has.", _sender.Sent);
@@ -64,15 +77,15 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         metrics.Counter("vivarium.spans.retries", "Requests to the collector that were sent again.", _sender.Retries);
     }
 
-    public Task<TraceAnswer> Find(string job, CancellationToken stop) => Task.FromResult(Find(job));
+    public Task<TraceAnswer> Find(string job, int attempt, CancellationToken stop) => Task.FromResult(Find(job, attempt));
 
-    private TraceAnswer Find(string job)
+    private TraceAnswer Find(string job, int attempt)
     {
         if (!Guid.TryParseExact(job, "N", out Guid id))
             return new TraceAnswer(null, $"{job} is no job's identifier");
         try
         {
-            return _packs?.Read(id) is { } trace
+            return _packs?.Read(id, attempt) is { } trace
                 ? new TraceAnswer(trace, null)
                 : new TraceAnswer(null, "this node has no trace of the job: it ran elsewhere or with tracing off, or its trace had to make room or was lost with the node");
         }
@@ -82,8 +95,8 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         }
     }
 
-    /// <summary>When a job's trace was written, Unix nanoseconds, so that who read it before knows whether it is another; null when there is none.</summary>
-    public long? WrittenAt(JobId job) => _packs?.WrittenAt(job.Value);
+    /// <summary>When an attempt's trace was written, Unix nanoseconds, so that who read it before knows whether it is another; null when there is none.</summary>
+    public long? WrittenAt(JobId job, int attempt) => _packs?.WrittenAt(job.Value, attempt);
 
     /// <summary>Removes traces of jobs that ended longer ago than this.</summary>
     public void RemoveOlder(TimeSpan age)
@@ -102,6 +115,8 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     {
         _queue.Writer.TryComplete();
         await _loop.ConfigureAwait(false);
+        if (_checkpoints is not null)
+            await _checkpoints.DisposeAsync().ConfigureAwait(false);
         _packs?.Dispose();
         if (_sender is null)
             return;
@@ -115,8 +130,10 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
         {
             if (!recording.IsUnfinished)
                 _metrics.Add(recording);
-            if (!TryKeep(recording))
+            bool isKept = TryKeep(recording);
+            if (!isKept)
                 Interlocked.Increment(ref _dropped);
+            _checkpoints?.End(recording.Id, recording.Attempt, isKept && !recording.IsUnfinished);
             if (!recording.IsUnfinished)
                 _sender?.Offer(recording);
         }
@@ -126,7 +143,7 @@ internal sealed class NodeTraces : ITraceSource, IAsyncDisposable
     {
         try
         {
-            _packs?.Append(recording.Id.Value, TraceFile.Write(recording.Document), Hosting.HostClock.Instance.Realtime);
+            _packs?.Append(recording.Id.Value, TraceFile.Write(recording.Document), Hosting.HostClock.Instance.Realtime, recording.Attempt);
             return _packs is not null;
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

@@ -43,12 +43,12 @@ internal static class TraceFiles
     public static void Write(Stream output, string name, TraceDocument trace)
     {
         if (name.EndsWith(Perfetto, StringComparison.Ordinal))
-            PerfettoJson.Write(output, trace);
+            PerfettoJson.Write(output, trace.Joined());
         else if (name.EndsWith(Otlp, StringComparison.Ordinal))
-            OtlpJson.Write(output, trace);
+            OtlpJson.Write(output, trace.Joined());
         else if (name.EndsWith(Own, StringComparison.Ordinal))
             output.Write(TraceFile.Write(trace));
         else
-            JaegerJson.Write(output, trace, TraceFile.Write(trace));
+            JaegerJson.Write(output, trace.Joined(), TraceFile.Write(trace));
     }
 }

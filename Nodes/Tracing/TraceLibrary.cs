@@ -21,16 +21,20 @@ internal sealed class TraceLibrary(NodeTraces traces, ITraceSource all)
     private readonly Lock _lock = new();
     private readonly LinkedList<Entry> _entries = new();
 
-    /// <summary>A job's trace; null when there is none here, with the reason as a sentence.</summary>
-    public async Task<(TraceIndex? Trace, string? Missing)> Open(JobId job)
+    /// <summary>For how long what a job that runs had told is shown again, milliseconds: a page asks for several things at once.</summary>
+    private const long Freshness = 300;
+
+    /// <summary>The trace of a job's attempt, 0 = of the last; null when there is none here, with the reason as a sentence.</summary>
+    public async Task<(TraceIndex? Trace, string? Missing)> Open(JobId job, int attempt)
     {
-        long? written = traces.WrittenAt(job);
+        long? written = traces.WrittenAt(job, attempt);
         Task<(TraceIndex?, string?)> reading;
         lock (_lock)
         {
-            Entry? entry = _entries.FirstOrDefault(entry => entry.Job == job && entry.Written == written);
+            MakeRoom();
+            Entry? entry = _entries.FirstOrDefault(entry => entry.Job == job && entry.Attempt == attempt && entry.Written == written);
             if (entry is null)
-                entry = new Entry(job, written, Task.Run(() => Read(job)));
+                entry = new Entry(job, attempt, written, Environment.TickCount64, Task.Run(() => Read(job, attempt)));
             else
                 _entries.Remove(entry);
             _entries.AddFirst(entry);
@@ -42,9 +46,9 @@ internal sealed class TraceLibrary(NodeTraces traces, ITraceSource all)
         return (trace, missing);
     }
 
-    private async Task<(TraceIndex? Trace, string? Missing)> Read(JobId job)
+    private async Task<(TraceIndex? Trace, string? Missing)> Read(JobId job, int attempt)
     {
-        TraceAnswer answer = await all.Find(job.ToString(), CancellationToken.None).ConfigureAwait(false);
+        TraceAnswer answer = await all.Find(job.ToString(), attempt, CancellationToken.None).ConfigureAwait(false);
         if (answer.File is not { } file)
             return (null, answer.Missing);
         return TraceFile.Read(file, out string? error) is { } document ? (new TraceIndex(document), null) : (null, error);
@@ -61,7 +65,7 @@ internal sealed class TraceLibrary(NodeTraces traces, ITraceSource all)
             TraceIndex? trace = isRead ? node.Value.Reading.Result.Trace : null;
             size += trace?.Size ?? 0;
             // What is not there may come, and what goes on goes on.
-            if ((isRead && (trace is null || trace.Trace.Job.End == TraceRecording.Running)) || node.Value.Reading.IsFaulted || (kept > 0 && (kept >= Most || size > Room)))
+            if ((isRead && (trace is null || IsPassing(node.Value, trace.Trace))) || node.Value.Reading.IsFaulted || (kept > 0 && (kept >= Most || size > Room)))
                 _entries.Remove(node);
             else
                 kept++;
@@ -69,5 +73,13 @@ internal sealed class TraceLibrary(NodeTraces traces, ITraceSource all)
         }
     }
 
-    private sealed record Entry(JobId Job, long? Written, Task<(TraceIndex? Trace, string? Missing)> Reading);
+    /// <summary>True when there may be more by now: of an attempt that runs, or of a job of which another attempt may have begun.</summary>
+    private static bool IsPassing(Entry entry, TraceDocument trace)
+    {
+        bool isOneOfSeveral = trace.Attempts.Count > 0 || (trace.Spans.Count > 1 && trace.Spans[1].Kind == SpanKind.Attempt);
+        bool mayGoOn = trace.Job.End == TraceRecording.Running || (entry.Attempt == 0 && isOneOfSeveral && trace.Spans[0].Error is not null);
+        return mayGoOn && Environment.TickCount64 - entry.AskedAt > Freshness;
+    }
+
+    private sealed record Entry(JobId Job, int Attempt, long? Written, long AskedAt, Task<(TraceIndex? Trace, string? Missing)> Reading);
 }

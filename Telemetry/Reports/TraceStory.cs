@@ -26,9 +26,10 @@ public sealed class TraceStory(TraceDocument trace, TextWriter output, int width
     public void WriteTree()
     {
         WriteHead();
-        ILookup<ulong, TraceSpan> below = trace.Spans.ToLookup(static span => span.Parent);
-        HashSet<ulong> known = [.. trace.Spans.Select(static span => span.Id)];
-        foreach (TraceSpan root in trace.Spans.Where(span => !known.Contains(span.Parent)))
+        IReadOnlyList<TraceSpan> spans = trace.Joined().Spans;
+        ILookup<ulong, TraceSpan> below = spans.ToLookup(static span => span.Parent);
+        HashSet<ulong> known = [.. spans.Select(static span => span.Id)];
+        foreach (TraceSpan root in spans.Where(span => !known.Contains(span.Parent)))
             WriteSubtree(root, below, 0);
     }
 
@@ -49,16 +50,40 @@ public sealed class TraceStory(TraceDocument trace, TextWriter output, int width
         {
             "Exited" => $"exited with {job.Code}",
             "Killed" => $"killed by signal {job.Code}",
+            TraceRecording.Running when Own is { End: AttemptFacts.Lost } => "ended with its node",
             TraceRecording.Running => "had not ended when this was recorded: what came later is missing",
             _ => job.Message ?? job.End,
         };
         Line($"job {job.Id}  {string.Join(' ', job.Command)}");
-        Line($"  {end}; queue {Figures.Time(job.Started - job.Queued)}, start {Figures.Time(job.Ran - job.Started)}, run {Figures.Time(job.Ended - job.Ran)}; {Figures.Count(job.ProcessCount, "process")}, {Figures.Count((long)job.Instructions)} instructions");
+        WriteAttempts();
+        Line($"  {(trace.Attempts.Count > 1 ? $"attempt {job.Attempt}: " : "")}{end}; queue {Figures.Time(job.Started - job.Queued)}, start {Figures.Time(job.Ran - job.Started)}, run {Figures.Time(job.Ended - job.Ran)}; {Figures.Count(job.ProcessCount, "process")}, {Figures.Count((long)job.Instructions)} instructions");
         long time = trace.Calls.Sum(static call => call.Time), blocked = trace.Calls.Sum(static call => call.Blocked);
         Line($"  {Figures.Count(job.Calls, "call")}, {Figures.Count(trace.Calls.Sum(static call => call.Errors))} failed: {Figures.Time(time - blocked)} in the kernel, {Figures.Time(blocked)} waiting, over all threads");
         if (trace.LostRecords > 0)
             Line($"  {Figures.Count(trace.LostRecords)} of {Figures.Count(job.Calls)} records had to make room: counts and sums are exact, listings and files begin later");
     }
+
+    /// <summary>What its journal tells of the attempt; null when the job had but this one.</summary>
+    private AttemptFacts? Own => trace.Attempts.FirstOrDefault(attempt => attempt.Number == trace.Job.Attempt);
+
+    private void WriteAttempts()
+    {
+        foreach (AttemptFacts attempt in trace.Attempts)
+        {
+            long start = attempt.Started - trace.Attempts[0].Started;
+            string time = attempt.Ended == 0 ? "" : $", for {Figures.Time(Math.Max(0, attempt.Ended - attempt.Started))}";
+            string calls = trace.OfAttempt(attempt.Number) is { } own ? $"; {Figures.Count(own.Job.Calls, "call")}" : "";
+            string told = attempt.Missing ?? $"attempt {attempt.Number} on node {attempt.Node} {Describe(attempt.End)}";
+            Line($"  {told}  [+{Figures.Time(Math.Max(0, start))}{time}{calls}{(trace.OfAttempt(attempt.Number) is not null && attempt.Number != trace.Job.Attempt ? $"; --attempt {attempt.Number}" : "")}]");
+        }
+    }
+
+    private static string Describe(string end) => end switch
+    {
+        AttemptFacts.Lost => "ended with the node",
+        TraceRecording.Running => "runs",
+        _ => "ended: " + end.ToLowerInvariant(),
+    };
 
     private void Section(string title, IEnumerable<string> lines, string? nothing)
     {

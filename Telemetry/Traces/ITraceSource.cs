@@ -9,6 +9,7 @@ public readonly record struct TraceAnswer(byte[]? File, string? Missing);
 public interface ITraceSource
 {
     /// <param name="job">The job's identifier, 32 hexadecimal digits.</param>
+    /// <param name="attempt">Which of its attempts, from 1; 0 = the last, with the earlier ones beside it where there are any.</param>
     /// <param name="stop">Gives up.</param>
-    Task<TraceAnswer> Find(string job, CancellationToken stop);
+    Task<TraceAnswer> Find(string job, int attempt, CancellationToken stop);
 }

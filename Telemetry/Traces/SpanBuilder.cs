@@ -22,6 +22,8 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
     public List<TraceSpan> Build()
     {
         TraceSpan root = AddJob();
+        if (job.IsOneOfSeveral)
+            root = AddAttempt(root);
         AddPhase(root, "queue", job.Queued, job.Started);
         AddPhase(root, "start", job.Started, job.Ran);
         TraceSpan run = AddPhase(root, "run", job.Ran, job.Ended);
@@ -45,8 +47,7 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         JobResult result = job.Result;
         if (job.IsUnfinished)
             return AddUnfinished();
-        TraceSpan span = Add(SpanKind.Job, job.Context.Parent, "job " + GuestText.Of(job.Spec.Program), job.Queued, job.Ended);
-        span.Set("vivarium.job.id", job.Id.ToString());
+        TraceSpan span = AddJobSpan();
         span.Set("vivarium.job.end", result.End.ToString());
         span.Set("vivarium.job.exit_code", (long)result.ExitCode);
         span.Set("vivarium.engine", job.Spec.Engine.ToString().ToLowerInvariant());
@@ -59,16 +60,32 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
             span.Set("vivarium.node", job.Node);
         if (job.Spec.Seed is { } seed)
             span.Set("vivarium.seed", seed.ToString(CultureInfo.InvariantCulture));
-        if (result.End != JobEnd.Exited || result.Code != 0)
-            span.Error = result.Message ?? $"exit code {result.ExitCode}";
+        span.Error = Failure;
+        return span;
+    }
+
+    private string? Failure => job.Result.End == JobEnd.Exited && job.Result.Code == 0 ? null : job.Result.Message ?? $"exit code {job.Result.ExitCode}";
+
+    private TraceSpan AddJobSpan()
+    {
+        long start = job.Accepted > 0 ? Math.Min(job.Accepted, job.Queued) : job.Queued;
+        TraceSpan span = Add(SpanKind.Job, job.Context.Parent, "job " + GuestText.Of(job.Spec.Program), start, job.Ended, id: job.Context.JobSpan);
+        span.Set("vivarium.job.id", job.Id.ToString());
+        return span;
+    }
+
+    private TraceSpan AddAttempt(TraceSpan parent)
+    {
+        TraceSpan span = Add(SpanKind.Attempt, parent.Id, AttemptSpans.NameOf(job.Attempt), job.Queued, job.Ended);
+        AttemptSpans.Describe(span, job.Attempt, job.Node, job.IsUnfinished ? TraceRecording.Running : job.Result.End.ToString());
+        span.Error = job.IsUnfinished ? null : Failure;
         return span;
     }
 
     /// <summary>The job as far as it is: nothing of its end is known.</summary>
     private TraceSpan AddUnfinished()
     {
-        TraceSpan span = Add(SpanKind.Job, job.Context.Parent, "job " + GuestText.Of(job.Spec.Program), job.Queued, job.Ended);
-        span.Set("vivarium.job.id", job.Id.ToString());
+        TraceSpan span = AddJobSpan();
         span.Set("vivarium.job.end", TraceRecording.Running);
         span.Set("vivarium.records.lost", job.Recorder.Records?.Lost ?? 0);
         if (job.Node.Length > 0)

@@ -12,9 +12,15 @@ public sealed record TraceContext
 {
     private const int HeaderLength = 55;
 
-    private TraceContext(string traceId, ulong parent, byte flags, ulong salt)
+    /// <summary>The spans of one attempt are fewer than two to this power.</summary>
+    private const int AttemptShift = 16;
+
+    private readonly int _firstNumber;
+
+    private TraceContext(string traceId, ulong parent, byte flags, ulong salt, int attempt)
     {
         TraceId = traceId;
+        _firstNumber = (Math.Max(1, attempt) - 1) << AttemptShift;
         Parent = parent;
         Flags = flags;
         ulong low = ulong.Parse(traceId.AsSpan(16), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
@@ -32,28 +38,34 @@ public sealed record TraceContext
     /// <summary>What the identifiers of this job's spans are made from.</summary>
     private ulong Seed { get; }
 
-    /// <summary>The job's own span.</summary>
-    public ulong JobSpan => SpanId(0);
+    /// <summary>The job's own span, the same for all its attempts.</summary>
+    public ulong JobSpan => Numbered(0);
 
-    /// <summary>What is handed on: <c>traceparent</c>, with the job as the parent.</summary>
-    public string TraceParent => string.Create(CultureInfo.InvariantCulture, $"00-{TraceId}-{JobSpan:x16}-{Flags:x2}");
+    /// <summary>What this attempt is told under: its own span, or of the first the job's.</summary>
+    public ulong RootSpan => _firstNumber == 0 ? JobSpan : SpanId(1);
 
-    /// <summary>The identifier of the job's span of a number.</summary>
-    public ulong SpanId(int number) => Math.Max(1, Mix(Seed + (ulong)number));
+    /// <summary>What is handed on: <c>traceparent</c>, with the job, or its later attempt, as the parent.</summary>
+    public string TraceParent => string.Create(CultureInfo.InvariantCulture, $"00-{TraceId}-{RootSpan:x16}-{Flags:x2}");
+
+    /// <summary>The identifier of the attempt's span of a number.</summary>
+    public ulong SpanId(int number) => Numbered(_firstNumber + number);
+
+    private ulong Numbered(int number) => Math.Max(1, Mix(Seed + (ulong)number));
 
     /// <summary>A span's identifier that whoever knows the job's span can tell.</summary>
     internal static ulong Derive(ulong jobSpan, int number) => Math.Max(1, Mix(jobSpan ^ Mix(~(ulong)number)));
 
     /// <summary>A job's place. A job with a seed has the same identifiers in every run under one parent.</summary>
     /// <param name="traceParent">The submitter's; null or one that is malformed = none.</param>
-    public static TraceContext Of(JobId id, ulong? seed, string? traceParent)
+    /// <param name="attempt">Which of its runs, from 1.</param>
+    public static TraceContext Of(JobId id, ulong? seed, string? traceParent, int attempt = 1)
     {
         Span<byte> bytes = stackalloc byte[16];
         id.Value.TryWriteBytes(bytes, bigEndian: true, out _);
         ulong own = BinaryPrimitives.ReadUInt64BigEndian(bytes) ^ BinaryPrimitives.ReadUInt64BigEndian(bytes[8..]);
         if (TryParse(traceParent, out string? trace, out ulong parent, out byte flags))
-            return new TraceContext(trace!, parent, flags, seed ?? own);
-        return new TraceContext(Convert.ToHexStringLower(bytes), 0, 1, own);
+            return new TraceContext(trace!, parent, flags, seed ?? own, attempt);
+        return new TraceContext(Convert.ToHexStringLower(bytes), 0, 1, own, attempt);
     }
 
     /// <summary>Takes a <c>traceparent</c> apart: version, trace, parent, flags; versions to come may have more behind.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Vivarium.Telemetry.Records;
 
 namespace Vivarium.Telemetry.Traces;
@@ -24,6 +25,28 @@ public sealed record TraceDocument
 
     /// <summary>Records that had to go.</summary>
     public long LostRecords { get; init; }
+
+    /// <summary>The job's attempts, this one's among them; none when it had but one, which came to its end or goes on.</summary>
+    public IReadOnlyList<AttemptFacts> Attempts { get; init; } = [];
+
+    /// <summary>What there is of the attempts before this one, in their order.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<TraceDocument> Earlier { get; init; } = [];
+
+    /// <summary>What there is of one of the job's attempts; null = nothing.</summary>
+    public TraceDocument? OfAttempt(int number) => Job.Attempt == number ? this : Earlier.FirstOrDefault(earlier => earlier.Job.Attempt == number);
+
+    /// <summary>All attempts as one trace, for viewers: the records are this attempt's.</summary>
+    public TraceDocument Joined() => Earlier.Count == 0 ? this : AttemptSpans.Join(this);
+}
+
+/// <summary>One of a job's attempts. Times are nanoseconds since 1970 UTC by the clocks of the nodes, 0 = not yet.</summary>
+/// <param name="End">How it ended: a JobEnd's name, or one of the names here.</param>
+/// <param name="Missing">What of its trace is missing and why, as a sentence; null = nothing.</param>
+public sealed record AttemptFacts(int Number, string Node, long Started, long Ended, string End, string? Missing)
+{
+    /// <summary>It ended with its node, or its node was cut off.</summary>
+    public const string Lost = "Lost";
 }
 
 /// <summary>A job as its trace tells it. Times are nanoseconds since 1970 UTC.</summary>
@@ -34,6 +57,9 @@ public sealed record JobFacts
     public required string TraceId { get; init; }
 
     public IReadOnlyList<string> Command { get; init; } = [];
+
+    /// <summary>Which of the job's runs this is, from 1.</summary>
+    public int Attempt { get; init; }
 
     /// <summary>How it ended: a JobEnd's name, and the exit code or signal.</summary>
     public required string End { get; init; }

@@ -5,6 +5,7 @@ using Vivarium.Messages;
 namespace Vivarium.Telemetry.Traces;
 
 /// <summary>What the records of other worlds know of a job: where its spans are. Its bytes travel beside what it sends them.</summary>
+/// <param name="JobSpan">What the attempt is told under: the job's span, or that of a later attempt.</param>
 public readonly record struct TraceIdentity(string TraceId, ulong JobSpan, string Job)
 {
     /// <summary>Bytes.</summary>
@@ -13,7 +14,7 @@ public readonly record struct TraceIdentity(string TraceId, ulong JobSpan, strin
     /// <summary>Calls that sent something to other worlds, the first so many, have spans that others can name.</summary>
     public const int NamedCalls = 20;
 
-    public static TraceIdentity Of(JobId job, TraceContext context) => new(context.TraceId, context.JobSpan, job.ToString());
+    public static TraceIdentity Of(JobId job, TraceContext context) => new(context.TraceId, context.RootSpan, job.ToString());
 
     /// <summary>Null for bytes that are none.</summary>
     public static TraceIdentity? Read(ReadOnlySpan<byte> bytes) => bytes.Length != Length ? null : new TraceIdentity(

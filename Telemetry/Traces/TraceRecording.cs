@@ -16,7 +16,19 @@ public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, Ca
     /// <summary>The job goes on: this is what there is of it so far.</summary>
     public bool IsUnfinished { get; init; }
 
+    /// <summary>Which of the job's runs this is, from 1.</summary>
+    public int Attempt { get; init; } = 1;
+
+    /// <summary>The attempt failed, and another follows: it does not end the job.</summary>
+    public bool IsRetried { get; init; }
+
+    /// <summary>True when it is told as one of several, by a span of its own below the job's.</summary>
+    public bool IsOneOfSeveral => Attempt > 1 || IsRetried;
+
     public string Node { get; init; } = "";
+
+    /// <summary>When the job was submitted, before its earlier attempts; 0 = it is not known.</summary>
+    public long Accepted { get; init; }
 
     /// <summary>Real times, nanoseconds since 1970 UTC: into the queue, out of it, the program's first instruction, the end.</summary>
     public long Queued { get; init; }
@@ -63,6 +75,7 @@ public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, Ca
     {
         Id = Id.ToString(),
         TraceId = Context.TraceId,
+        Attempt = Attempt,
         Command = [.. Spec.Arguments.Select(static argument => GuestText.Of(argument))],
         End = IsUnfinished ? Running : Result.End.ToString(),
         Code = Result.Code,

@@ -16,6 +16,9 @@ public enum SpanKind
     Process,
     Run,
     Call,
+
+    /// <summary>One of several runs of the job.</summary>
+    Attempt,
 }
 
 /// <summary>A span, as every exporter takes it.</summary>

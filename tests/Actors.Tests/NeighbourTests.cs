@@ -57,7 +57,7 @@ public sealed class NeighbourTests
                 Environment = ["PATH=/usr/bin:/bin"u8.ToArray()],
                 Limits = new JobLimits { Memory = 64 << 20 },
             };
-            Run = backend.Create(Node.Id, spec, null!);
+            Run = backend.Create(Node.Id, spec, new JobOutput(null!, 1, 0));
         }
 
         public IJobRun Run { get; }

@@ -41,6 +41,9 @@ internal sealed record TraceSummary
 {
     public required JobFacts Job { get; init; }
 
+    [Description("All of the job's attempts, of a job that was begun more than once or lost its node; else none. \"missing\" says what of an attempt's trace is not to be had.")]
+    public IReadOnlyList<AttemptFacts> Attempts { get; init; } = [];
+
     [Description("What stands out, the most important first.")]
     public required IReadOnlyList<string> Findings { get; init; }
 

@@ -95,7 +95,7 @@ public static class JaegerJson
         WriteTags(json, tags);
         json.WriteStartArray("logs");
         json.WriteEndArray();
-        json.WriteString("processID", Key(span.Kind is SpanKind.Job or SpanKind.Phase ? 0 : span.Process));
+        json.WriteString("processID", Key(span.Kind is SpanKind.Job or SpanKind.Phase or SpanKind.Attempt ? 0 : span.Process));
         json.WriteNull("warnings");
         json.WriteEndObject();
     }

@@ -86,7 +86,7 @@ public static class PerfettoJson
 
     private static (int Process, int Thread) Track(TraceSpan span)
     {
-        if (span.Kind is SpanKind.Job or SpanKind.Phase)
+        if (span.Kind is SpanKind.Job or SpanKind.Phase or SpanKind.Attempt)
             return (JobTrack, JobTrack);
         if (span.Kind is not SpanKind.Call)
             return (span.Process, 0);

@@ -20,12 +20,46 @@ public static class TraceFile
         file.Write(Mark);
         using (var packed = new BrotliStream(file, CompressionLevel.Fastest, leaveOpen: true))
         {
-            WriteBlock(packed, JsonSerializer.SerializeToUtf8Bytes(trace, TraceJson.Default.TraceDocument));
-            WriteNumber(packed, trace.Segments.Count);
-            foreach (CallSegment segment in trace.Segments)
-                WriteSegment(packed, segment);
+            WriteDocument(packed, trace);
+            WriteNumber(packed, trace.Earlier.Count);
+            foreach (TraceDocument earlier in trace.Earlier)
+                WriteDocument(packed, earlier);
         }
         return file.ToArray();
+    }
+
+    /// <summary>Records alone, as <see cref="Assemble"/> takes them.</summary>
+    public static byte[] WriteRecords(IReadOnlyList<CallSegment> segments)
+    {
+        using var part = new MemoryStream();
+        using (var packed = new BrotliStream(part, CompressionLevel.Fastest, leaveOpen: true))
+            WriteSegments(packed, segments);
+        return part.ToArray();
+    }
+
+    /// <summary>
+    /// The trace that was kept in parts: the first a whole file without records, the others records. Parts that are damaged or missing are
+    /// counted as lost records. Null when the first cannot be read.
+    /// </summary>
+    public static TraceDocument? Assemble(IReadOnlyList<ReadOnlyMemory<byte>> parts, out string? error)
+    {
+        error = "there is nothing of it";
+        if (parts.Count == 0 || Read(parts[0].ToArray(), out error) is not { } head)
+            return null;
+        List<CallSegment> segments = [];
+        foreach (ReadOnlyMemory<byte> part in parts.Skip(1))
+        {
+            try
+            {
+                using var packed = new BrotliStream(new MemoryStream(part.ToArray()), CompressionMode.Decompress);
+                segments.AddRange(ReadSegments(packed));
+            }
+            catch (Exception damage) when (damage is InvalidDataException or EndOfStreamException or InvalidOperationException)
+            {
+                // Counted below.
+            }
+        }
+        return head with { Segments = segments, LostRecords = Math.Max(0, head.Job.Calls - segments.Sum(static segment => (long)segment.Count)) };
     }
 
     /// <summary>The trace in a file; null when it holds none, with the reason.</summary>
@@ -54,11 +88,46 @@ public static class TraceFile
     private static TraceDocument ReadPacked(ReadOnlyMemory<byte> bytes)
     {
         using var packed = new BrotliStream(new MemoryStream(bytes.ToArray()), CompressionMode.Decompress);
-        TraceDocument? document = JsonSerializer.Deserialize(ReadBlock(packed), TraceJson.Default.TraceDocument) ?? throw new InvalidDataException("it is empty");
+        TraceDocument document = ReadDocument(packed);
+        var earlier = new List<TraceDocument>();
+        // Files of before there were attempts in them end here.
+        for (long count = TryReadNumber(packed) ?? 0; count > 0; count--)
+            earlier.Add(ReadDocument(packed));
+        return document with { Earlier = earlier };
+    }
+
+    private static void WriteDocument(Stream to, TraceDocument trace)
+    {
+        WriteBlock(to, JsonSerializer.SerializeToUtf8Bytes(trace, TraceJson.Default.TraceDocument));
+        WriteSegments(to, trace.Segments);
+    }
+
+    private static TraceDocument ReadDocument(Stream from)
+    {
+        TraceDocument document = JsonSerializer.Deserialize(ReadBlock(from), TraceJson.Default.TraceDocument) ?? throw new InvalidDataException("it is empty");
+        return document with
+        {
+            Job = document.Job with { Attempt = Math.Max(1, document.Job.Attempt) },
+            // Absent in files of before.
+            Attempts = document.Attempts ?? [],
+            Segments = ReadSegments(from),
+            Earlier = [],
+        };
+    }
+
+    private static void WriteSegments(Stream to, IReadOnlyList<CallSegment> segments)
+    {
+        WriteNumber(to, segments.Count);
+        foreach (CallSegment segment in segments)
+            WriteSegment(to, segment);
+    }
+
+    private static List<CallSegment> ReadSegments(Stream from)
+    {
         var segments = new List<CallSegment>();
-        for (long count = ReadNumber(packed); count > 0; count--)
-            segments.Add(ReadSegment(packed));
-        return document with { Segments = segments };
+        for (long count = ReadNumber(from); count > 0; count--)
+            segments.Add(ReadSegment(from));
+        return segments;
     }
 
     /// <summary>The bytes inside a Jaeger file that <c>viv</c> wrote.</summary>
@@ -106,10 +175,17 @@ public static class TraceFile
         to.Write(bytes);
     }
 
-    private static long ReadNumber(Stream from)
+    private static long ReadNumber(Stream from) => TryReadNumber(from) ?? throw new EndOfStreamException("it ends early");
+
+    /// <summary>Null at the file's end.</summary>
+    private static long? TryReadNumber(Stream from)
     {
         Span<byte> bytes = stackalloc byte[8];
-        from.ReadExactly(bytes);
+        int length = from.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        if (length == 0)
+            return null;
+        if (length < bytes.Length)
+            throw new EndOfStreamException("it ends early");
         long value = BinaryPrimitives.ReadInt64LittleEndian(bytes);
         return value >= 0 ? value : throw new InvalidDataException("a number is negative");
     }

@@ -167,16 +167,96 @@ public sealed class ClusterTests(PostgresServer server, ITestOutputHelper output
         Assert.Equal("n0", (await Trace(_nodes[1], ended[0]!)).Job.Node);
     }
 
-    /// <summary>A trace, as soon as it is there.</summary>
-    private static async Task<TraceDocument> Trace(NodeProcess through, string job)
+    [Fact]
+    public async Task What_an_attempt_left_on_a_node_that_died_is_told_beside_the_next_attempt()
     {
+        await StartNodes(2, "1s", new PeerCertificates(_folder));
+        await WaitForShares(2);
+        string job = await SubmitTo("n0", "i=0; while true; do echo $i >/dev/null; i=$((i+1)); sleep 0.05; done");
+        JobId id = new(Guid.Parse(job));
+        // What the store has grows part by part.
+        await Until(async () => TraceFile.Assemble(await _store.ReadTrace(id, 1), out _) is { Segments.Count: > 1 }, "the store has two parts");
+        _nodes[0].Kill();
+        await Until(async () => (await Find(job)).Lifecycle is { State: JobState.Running, Node: "n1" }, "it runs elsewhere");
+        TraceDocument trace = await Trace(_nodes[1], job, static trace => trace is { Job.Attempt: 2, Processes.Count: > 0 });
+        TraceDocument first = Assert.Single(trace.Earlier);
+        Assert.Equal(("n0", 1, "n1"), (first.Job.Node, first.Job.Attempt, trace.Job.Node));
+        Assert.Equal([AttemptFacts.Lost, TraceRecording.Running], trace.Attempts.Select(attempt => attempt.End));
+        Assert.Matches(@"^attempt 1 on node n0 ended with the node; [0-9.]+ m?s of calls are missing at most$", trace.Attempts[0].Missing);
+        Assert.Null(trace.Attempts[1].Missing);
+        // Counts, sums and records of the first are whole up to where it was written.
+        Assert.Equal((0, first.Job.Calls), (first.LostRecords, first.Segments.Sum(segment => (long)segment.Count)));
+        Assert.Equal(first.Job.Calls, Count(first.Spans));
+
+        Assert.Equal(HttpStatusCode.NoContent, await _nodes[1].Post($"jobs/{job}/cancel"));
+        trace = await Trace(_nodes[1], job, static trace => trace.Job.End == "Cancelled");
+        CheckJoined(trace);
+        Assert.Equal(first.Job.Calls, (await Trace(_nodes[1], job + "/trace?attempt=1")).Job.Calls);
+        Assert.Equal(HttpStatusCode.NotFound, (await _nodes[1].Get($"jobs/{job}/trace?attempt=3")).Status);
+        string story = await Tell(_nodes[1], job);
+        Assert.Contains("attempt 1 on node n0 ended with the node; ", story);
+        Assert.Contains("attempt 2 on node n1 ended: cancelled", story);
+        Assert.Contains("nanosleep", await Tell(_nodes[1], job, "--attempt", "1", "--calls"));
+        // The trace of an attempt that ended is with its node: the store need not keep it. Of the lost one there is nothing else.
+        await Until(async () => (await _store.ReadTrace(id, 2)).Count == 0, "the second attempt's parts are removed");
+        await _nodes[0].Start();
+        CheckJoined(await Trace(_nodes[0], job, static trace => trace.Job.Attempt == 2));
+    }
+
+    private static long Count(IEnumerable<TraceSpan> spans) =>
+        spans.Sum(span => span.Attributes.Where(static pair => pair.Key == "vivarium.calls.count").Sum(static pair => (long)pair.Value));
+
+    /// <summary>One trace: the job, below it its attempts, every span's parent there, none twice.</summary>
+    private static void CheckJoined(TraceDocument trace)
+    {
+        TraceDocument joined = trace.Joined();
+        Assert.Equal(joined.Spans.Count, joined.Spans.Select(span => span.Id).Distinct().Count());
+        HashSet<ulong> known = [.. joined.Spans.Select(span => span.Id)];
+        Assert.All(joined.Spans.Skip(1), span => Assert.Contains(span.Parent, known));
+        TraceSpan[] attempts = [.. joined.Spans.Where(span => span.Kind == SpanKind.Attempt)];
+        Assert.Equal(["attempt 1", "attempt 2"], attempts.Select(span => span.Name));
+        Assert.All(attempts, span => Assert.Equal(joined.Spans[0].Id, span.Parent));
+        Assert.Equal(["queue", "start", "run", "queue", "start", "run"], joined.Spans.Where(span => span.Kind == SpanKind.Phase).Select(span => span.Name));
+        Assert.Equal(trace.Job.Calls + trace.Earlier[0].Job.Calls, Count(joined.Spans));
+        Assert.Contains(attempts[0].Attributes, pair => pair is { Key: "vivarium.attempt.missing", Value: string });
+    }
+
+    /// <summary>A job of a shell script that runs on a node.</summary>
+    private async Task<string> SubmitTo(string node, string script)
+    {
+        for (int i = 0; ; i++)
+        {
+            string job = (await _nodes[0].TrySubmit($"for {node} {i}", Program, "sh", "-c", script))!;
+            await Until(async () => (await Find(job)).Lifecycle.State == JobState.Running, "it runs");
+            if ((await Find(job)).Lifecycle.Node == node)
+                return job;
+            await _nodes[0].Post($"jobs/{job}/cancel");
+        }
+    }
+
+    /// <summary>What <c>viv trace</c> says.</summary>
+    private static async Task<string> Tell(NodeProcess node, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "viv.dll"), "trace", .. arguments]) { RedirectStandardOutput = true };
+        start.Environment["VIVARIUM_NODE"] = node.Address.ToString();
+        using Process process = Process.Start(start)!;
+        string told = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.Equal(0, process.ExitCode);
+        return told;
+    }
+
+    /// <summary>A trace, as soon as it is there.</summary>
+    private static async Task<TraceDocument> Trace(NodeProcess through, string job, Func<TraceDocument, bool>? isThere = null)
+    {
+        string path = job.Contains('/', StringComparison.Ordinal) ? job : job + "/trace";
         TraceDocument? trace = null;
         string answer = "";
         await Until(async () =>
         {
-            (HttpStatusCode status, byte[] body) = await through.Get($"jobs/{job}/trace");
+            (HttpStatusCode status, byte[] body) = await through.Get($"jobs/{path}");
             answer = status == HttpStatusCode.OK ? "" : Encoding.UTF8.GetString(body);
-            return status == HttpStatusCode.OK && (trace = TraceFile.Read(body, out _)) is not null;
+            return status == HttpStatusCode.OK && (trace = TraceFile.Read(body, out _)) is not null && isThere?.Invoke(trace) != false;
         }, $"{through.Name} has the trace of {job}: {answer}");
         return trace!;
     }

@@ -50,6 +50,9 @@ internal sealed class NodeProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Where its API is, once it serves.</summary>
+    public Uri Address => new(_http!.BaseAddress!, "/");
+
     public bool IsRunning => _process is { HasExited: false };
 
     public async Task Start()

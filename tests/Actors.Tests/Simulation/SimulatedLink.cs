@@ -112,6 +112,12 @@ internal sealed class SimulatedLink : IJobStore
 
     public ValueTask RemoveSuite(Guid suite) => throw new NotSupportedException();
 
+    public ValueTask WriteTrace(JobId job, int attempt, IReadOnlyList<TracePart> parts, int firstKept) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<ReadOnlyMemory<byte>>> ReadTrace(JobId job, int attempt) => throw new NotSupportedException();
+
+    public ValueTask RemoveTrace(JobId job, int attempt) => throw new NotSupportedException();
+
     public ValueTask<int> RemoveJobs(JobsToKeep keep, int limit) => throw new NotSupportedException();
 
     public ValueTask<int> RemoveImages(long unusedSince) => throw new NotSupportedException();

@@ -84,6 +84,33 @@ public abstract partial class StoreContract
     }
 
     [Fact]
+    public async Task Traces_of_attempts_are_kept_in_parts_and_go_with_their_job()
+    {
+        JobId job = await Accept(New());
+        await _store.WriteTrace(job, 1, [new TracePart(0, Bytes("head")), new TracePart(1, Bytes("a"))], 0);
+        await _store.WriteTrace(job, 2, [new TracePart(0, Bytes("other"))], 0);
+        await _store.WriteTrace(job, 1, [new TracePart(0, Bytes("HEAD")), new TracePart(2, Bytes("b")), new TracePart(10, Bytes("c"))], 0);
+        Assert.Equal(["HEAD", "a", "b", "c"], await Parts(job, 1));
+        // Written again, as after an answer that was lost, it is the same.
+        await _store.WriteTrace(job, 1, [new TracePart(0, Bytes("HEAD")), new TracePart(2, Bytes("b")), new TracePart(10, Bytes("c"))], 2);
+        Assert.Equal(["HEAD", "b", "c"], await Parts(job, 1));
+        Assert.Equal(["other"], await Parts(job, 2));
+        await _store.RemoveTrace(job, 2);
+        Assert.Empty(await Parts(job, 2));
+        var unknown = new JobId(Guid.NewGuid());
+        await _store.WriteTrace(unknown, 1, [new TracePart(0, Bytes("nobody's"))], 0);
+        Assert.Empty(await Parts(unknown, 1));
+        ShardLease lease = await Own();
+        await _store.Append(await Events(lease, job, Started, Finished));
+        Assert.Equal(["HEAD", "b", "c"], await Parts(job, 1));
+        Assert.Equal(1, await _store.RemoveJobs(new JobsToKeep(Ages, 0), 10));
+        Assert.Empty(await Parts(job, 1));
+
+        async Task<IEnumerable<string>> Parts(JobId of, int attempt) => (await _store.ReadTrace(of, attempt)).Select(static part => System.Text.Encoding.UTF8.GetString(part.Span));
+        static byte[] Bytes(string text) => System.Text.Encoding.UTF8.GetBytes(text);
+    }
+
+    [Fact]
     public async Task Of_too_many_ended_jobs_those_accepted_first_are_removed()
     {
         NewJob[] jobs = [.. Enumerable.Range(0, 6).Select(_ => New())];

@@ -32,6 +32,31 @@ public sealed class TracePacksTests : IDisposable
     }
 
     [Fact]
+    public void Attempts_are_kept_beside_each_other_and_packs_of_before_there_were_any_are_read()
+    {
+        Guid job = Guid.NewGuid(), old = Guid.NewGuid();
+        // A head without an attempt: mark, job, time, length.
+        Directory.CreateDirectory(_folder);
+        File.WriteAllBytes(
+            Path.Combine(_folder, "000000000001.traces"),
+            [.. "VTRC"u8, .. old.ToByteArray(), .. BitConverter.GetBytes(7L), .. BitConverter.GetBytes(3), .. "old"u8]);
+        using (var packs = new TracePacks(_folder, Room))
+        {
+            packs.Append(job, "first"u8, 8, 1);
+            packs.Append(job, "third"u8, 9, 3);
+            packs.Append(job, "first again"u8, 10, 1);
+        }
+        using var next = new TracePacks(_folder, Room);
+        Assert.Equal(["third", "first again", null, "third"], ((int[])[0, 1, 2, 3]).Select(attempt => Text(next, job, attempt)));
+        Assert.Equal(["old", "old", null], ((int[])[0, 1, 2]).Select(attempt => Text(next, old, attempt)));
+        Assert.Equal((7, 10), (next.WrittenAt(old), next.WrittenAt(job, 1)));
+        next.RemoveOlder(10);
+        Assert.Equal([null, "first again", null, null], ((int[])[0, 1, 2, 3]).Select(attempt => Text(next, job, attempt)));
+    }
+
+    private static string? Text(TracePacks packs, Guid job, int attempt) => packs.Read(job, attempt) is { } trace ? System.Text.Encoding.UTF8.GetString(trace) : null;
+
+    [Fact]
     public void What_was_cut_off_is_not_there_and_hides_nothing()
     {
         Guid whole = Guid.NewGuid(), cut = Guid.NewGuid();
