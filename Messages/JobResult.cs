@@ -46,6 +46,9 @@ public sealed record JobUsage
     /// <summary>System calls by name, in order of name; empty unless they were counted.</summary>
     public IReadOnlyList<CallUsage> Calls { get; init; } = [];
 
+    /// <summary>What its programs lacked, in order of system, processor and name.</summary>
+    public IReadOnlyList<MissingUsage> Missing { get; init; } = [];
+
     /// <summary>Most bytes committed at any time.</summary>
     public ulong PeakMemory { get; init; }
 
@@ -98,6 +101,12 @@ public sealed record CallUsage
     /// <summary>True for calls Vivarium does not have: the guest got ENOSYS.</summary>
     public bool IsUnimplemented { get; init; }
 }
+
+/// <summary>Something that a job's programs asked their system for and Vivarium does not have.</summary>
+/// <param name="OperatingSystem">The programs' system, as in "freebsd".</param>
+/// <param name="Architecture">The programs' processor, as in "x64".</param>
+/// <param name="Name">A call's name, "syscall_" and its number when the system's table does not know it, or what a call asked for: "sysctl kern.geom".</param>
+public sealed record MissingUsage(string OperatingSystem, string Architecture, string Name, long Count);
 
 /// <summary>The end of a job.</summary>
 public sealed record JobResult

@@ -96,14 +96,27 @@ public sealed record JobRequirements
 {
     public static JobRequirements None { get; } = new();
 
-    /// <summary>The node's operating system, as in "linux".</summary>
+    /// <summary>The operating system that the program is for, as in "freebsd", whatever mark it bears; null = its mark says.</summary>
     public string? OperatingSystem { get; init; }
 
-    /// <summary>The node's processor, as in "x64" or "arm64".</summary>
+    /// <summary>The processor that the program is for, as in "x64" or "arm64"; null = its header says.</summary>
     public string? Architecture { get; init; }
 
     /// <summary>Labels that the node must carry with these values.</summary>
     public IReadOnlyDictionary<string, string> Labels { get; init; } = ReadOnlyDictionary<string, string>.Empty;
+
+    /// <summary>True when the program may be for it.</summary>
+    public bool Allows(Platform platform) =>
+        (OperatingSystem is null || OperatingSystem == platform.OperatingSystem) && (Architecture is null || Architecture == platform.Architecture);
+
+    /// <summary>The programs it asks for in words, behind others: "freebsd/arm64", "netbsd", "riscv64"; nothing when it asks for none.</summary>
+    public string Programs(string before) => (OperatingSystem, Architecture) switch
+    {
+        (null, null) => "",
+        (null, _) => before + Architecture,
+        (_, null) => before + OperatingSystem,
+        _ => before + new Platform(OperatingSystem, Architecture),
+    };
 }
 
 /// <summary>What is recorded of a job's calls.</summary>

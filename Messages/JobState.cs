@@ -36,7 +36,8 @@ public abstract record JobEvent
     public sealed record Accepted(JobSpec Spec) : JobEvent;
 
     /// <summary>Its node does not meet its requirements, and no other does.</summary>
-    public sealed record Waited : JobEvent;
+    /// <param name="Reason">What it waits for, in one line; null in journals of older versions.</param>
+    public sealed record Waited(string? Reason = null) : JobEvent;
 
     /// <summary>It was given to a shard whose node meets its requirements, and is queued there.</summary>
     public sealed record Moved(int Shard) : JobEvent;

@@ -41,8 +41,8 @@ public sealed class CallLedger
         totals.Durations.Add(duration);
     }
 
-    /// <summary>The ledger in order of name; <paramref name="nameOf"/> is null for a number nobody knows. Calls that do not return are not in it, as in strace's.</summary>
-    public IReadOnlyList<CallUsage> ToUsage(Func<int, string?> nameOf)
+    /// <summary>The ledger in order of name; Calls that do not return are not in it, as in strace's.</summary>
+    public IReadOnlyList<CallUsage> ToUsage(Func<int, string> nameOf)
     {
         List<CallUsage> usage = new(All.Count);
         foreach (CallTotals entry in All)
@@ -51,7 +51,7 @@ public sealed class CallLedger
                 continue;
             usage.Add(new CallUsage
             {
-                Name = nameOf(entry.Number) ?? $"syscall_{entry.Number}",
+                Name = nameOf(entry.Number),
                 Count = entry.Count - entry.Endless,
                 Errors = entry.Errors,
                 TotalTime = entry.TotalTime,

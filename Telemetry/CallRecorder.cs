@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Records;
 using Vivarium.Emulator.Personalities;
@@ -94,18 +95,18 @@ public sealed class CallRecorder : ICallSink
     public IReadOnlyList<CallUsage> Usage()
     {
         Ring.Flush();
-        return Ledger.ToUsage(CallTables.Name);
+        return Ledger.ToUsage(NameOf);
     }
 
     /// <summary>A call's name as listings have it.</summary>
-    public static string NameOf(int number) => CallTables.Name(number) ?? $"syscall_{number}";
+    public static string NameOf(int number) => CallTables.NameOrNumber(number);
 
     private void Begin(Process process)
     {
         ProcessFold fold = Folder!.Begin(process.Id, process.ParentId, _world!.Clock.Monotonic);
         if (process.Parent is not { } parent || Folder.Find(parent.Id, 0) is not { Id: > 0 } origin || fold.Id != process.Id)
             return;
-        (fold.Executable, fold.Arguments) = (origin.Executable, origin.Arguments);
+        (fold.Executable, fold.Arguments, fold.System, fold.Processor) = (origin.Executable, origin.Arguments, origin.System, origin.Processor);
     }
 
     private void NoteProgram(Process process)
@@ -115,6 +116,7 @@ public sealed class CallRecorder : ICallSink
             return;
         fold.Executable = process.Executable?.FullPath() ?? [];
         fold.Arguments = Arguments(process);
+        (fold.System, fold.Processor) = (process.Personality.Name, Processors.TelemetryName(process.MainThread.Cpu.Architecture));
     }
 
     private void Finish(Process process, WaitStatus status) => Folder!.Finish(

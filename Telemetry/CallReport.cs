@@ -50,28 +50,34 @@ public static class CallReport
             AppendFact(text, "jumps", string.Create(CultureInfo.InvariantCulture, $"{translator.ChainedJumps:N0} chained, {translator.Hits:N0} cache hits"));
             AppendFact(text, "interpreted", string.Create(CultureInfo.InvariantCulture, $"{translator.Interpreted:N0} instructions"));
         }
-        AppendCalls(text, usage.Calls);
+        AppendCalls(text, usage);
         return text.ToString();
     }
 
-    private static void AppendCalls(StringBuilder text, IReadOnlyList<CallUsage> calls)
+    private static void AppendCalls(StringBuilder text, JobUsage usage)
     {
+        IReadOnlyList<CallUsage> calls = usage.Calls;
         ulong total = 0;
         List<CallUsage> byCount = [.. calls];
         byCount.Sort((a, b) => a.Count != b.Count ? b.Count.CompareTo(a.Count) : string.CompareOrdinal(a.Name, b.Name));
         foreach (CallUsage call in byCount)
             total += call.Count;
         AppendFact(text, "calls", total.ToString("N0", CultureInfo.InvariantCulture));
-        List<string> missing = [];
+        List<string> missing = [.. usage.Missing.GroupBy(static part => new Platform(part.OperatingSystem, part.Architecture)).Select(Describe)];
+        HashSet<string> told = [.. usage.Missing.Select(static part => part.Name)];
         foreach (CallUsage call in byCount)
         {
             text.Append(CultureInfo.InvariantCulture, $"  {call.Name,-24}{call.Count,12:N0}");
             text.Append(call.Errors == 0 ? "\n" : string.Create(CultureInfo.InvariantCulture, $"  ({call.Errors:N0} failed)\n"));
-            if (call.IsUnimplemented)
+            if (call.IsUnimplemented && !told.Contains(call.Name))
                 missing.Add(string.Create(CultureInfo.InvariantCulture, $"{call.Name} ({call.Count:N0})"));
         }
-        AppendFact(text, "not implemented", missing.Count == 0 ? "none" : string.Join(", ", missing));
+        AppendFact(text, "not implemented", missing.Count == 0 ? "none" : string.Join("; ", missing));
     }
+
+    /// <summary>What the programs of one system and processor lacked: "freebsd/x64: syscall_900 (1), sysctl kern.geom (2)".</summary>
+    private static string Describe(IGrouping<Platform, MissingUsage> parts) =>
+        $"{parts.Key}: {string.Join(", ", parts.Select(static part => string.Create(CultureInfo.InvariantCulture, $"{part.Name} ({part.Count:N0})")))}";
 
     private static void AppendFact(StringBuilder text, string name, string value) => text.Append($"{name,-18}{value}\n");
 

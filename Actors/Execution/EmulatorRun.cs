@@ -7,10 +7,9 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Terminals;
+using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Personalities;
-using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
-using Vivarium.Emulator.Personalities.NetBsd;
 using Vivarium.Messages;
 using Vivarium.Telemetry;
 using Vivarium.Telemetry.Strace;
@@ -67,13 +66,8 @@ internal sealed class EmulatorRun : IJobRun
             ShufflesThreads = spec.Seed is not null,
             MemoryLimit = spec.Limits.Memory,
             Engine = _engine,
-            Personality = LinuxPersonality.Instance,
-            Systems = static name => name switch
-            {
-                "freebsd" => FreeBsdPersonality.Instance,
-                "netbsd" => NetBsdPersonality.Instance,
-                _ => null,
-            },
+            Personality = System ?? LinuxPersonality.Instance,
+            Systems = GuestSystems.Find,
             Woken = () => Woken?.Invoke(),
             Observer = _listing,
             Calls = _recorder?.Ring,
@@ -299,8 +293,12 @@ internal sealed class EmulatorRun : IJobRun
         PeakMemory = _world.Accountant.Peak,
         Processes = _world.ProcessesCreated,
         Calls = _recorder?.Usage() ?? [],
+        Missing = [.. _world.Missing.Select(Describe).OrderBy(static missing => new Platform(missing.OperatingSystem, missing.Architecture)).ThenBy(static missing => missing.Name, StringComparer.Ordinal)],
         Translator = Translated(_engine.Statistics - _engineBefore),
     };
+
+    private static MissingUsage Describe(KeyValuePair<MissingPart, long> missing) =>
+        new(missing.Key.System, Processors.Name(missing.Key.Processor), missing.Key.Name ?? CallTables.NameOrNumber(missing.Key.Number), missing.Value);
 
     internal static TranslatorUsage Translated(EngineStatistics done) => new()
     {
@@ -343,8 +341,12 @@ internal sealed class EmulatorRun : IJobRun
         _recorder?.Attach(_world, _services.Clock.Realtime);
         GuestThread thread = _world.CreateFirst(context, credentials, Architecture.X64);
         AttachStreams(thread.Process);
-        return ProgramStarter.Start(_world, thread, Traced(), _listing);
+        var choice = new ProgramChoice(System, _spec.Requirements.Architecture is { } processor ? Processors.Find(processor) : null);
+        return ProgramStarter.Start(_world, thread, Traced(), choice, _listing);
     }
+
+    /// <summary>The system that the job asks for, whatever its program says; null = its program says. Placement saw that there is such a one.</summary>
+    private IPersonality? System => _spec.Requirements.OperatingSystem is { } name ? GuestSystems.Find(name) : null;
 
     /// <summary>Puts the job's own files into the tree; null, or one sentence on what cannot be put there.</summary>
     private string? PlaceFiles(FileContext context)

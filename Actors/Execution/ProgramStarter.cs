@@ -13,13 +13,13 @@ internal static class ProgramStarter
     private const string DefaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
     /// <summary>Null when the program runs.</summary>
-    public static JobResult? Start(World world, GuestThread thread, JobSpec spec, StraceWriter? listing)
+    public static JobResult? Start(World world, GuestThread thread, JobSpec spec, ProgramChoice choice, StraceWriter? listing)
     {
         string name = Encoding.UTF8.GetString(spec.Program);
         Errno error = Find(world, thread, spec, out PathEntry? file, out byte[] path);
         if (error != Errno.None)
             return Fail(name, error, "");
-        error = ProgramLoader.Execute(thread, file!, path, spec.Arguments, spec.Environment, out string detail);
+        error = ProgramLoader.Execute(thread, file!, path, spec.Arguments, spec.Environment, out string detail, choice: choice);
         if (error != Errno.None)
             return Fail(name, error, detail);
         listing?.Start(thread, spec.Arguments, path, spec.Environment.Count);

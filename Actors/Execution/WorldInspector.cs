@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
@@ -93,6 +94,8 @@ public static class WorldInspector
     {
         if (process.Executable is { } executable)
             json.WriteString("executable", Encoding.UTF8.GetString(executable.FullPath()));
+        json.WriteString("system", process.Personality.Name);
+        json.WriteString("processor", Processors.Name(process.MainThread.Cpu.Architecture));
         json.WriteString("directory", Encoding.UTF8.GetString(process.FileContext.WorkingDirectory.FullPath()));
         json.WriteStartArray("command");
         foreach (string argument in Arguments(process))

@@ -76,7 +76,7 @@ public sealed class JobActor(JobRecord record, IEntityContext context, JobServic
         if (services.Placement!.FindShard(record.Id, _job.Spec!) is { } shard)
             Commit(new JobEvent.Moved(shard));
         else if (_job.State == JobState.Queued)
-            Commit(new JobEvent.Waited());
+            Commit(new JobEvent.Waited(services.Placement.Explain(_job.Spec!)));
     }
 
     private void Start()

@@ -35,6 +35,9 @@ public sealed class JobCluster
     private readonly JobWatchers _watchers;
     private readonly GroupCommit<Submission> _submissions;
 
+    /// <summary>Why none of the nodes that take jobs runs one of a backend with such requirements, in one line; null when one does.</summary>
+    public string? WhyNone(string backend, JobRequirements wanted) => _placement.Explain(backend, wanted);
+
     public JobCluster(ClusterSettings settings, IJobStore store, JobServices services, IClock clock, IPeers? peers = null)
     {
         _settings = settings;

@@ -36,6 +36,9 @@ public interface IPlacement
 
     /// <summary>A shard whose node does; null when there is none.</summary>
     int? FindShard(JobId id, JobSpec spec);
+
+    /// <summary>What the job waits for when there is none, in one line.</summary>
+    string? Explain(JobSpec spec);
 }
 
 /// <summary>What must be there before a job can start.</summary>

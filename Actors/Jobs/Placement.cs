@@ -27,10 +27,17 @@ public sealed class Placement : IPlacement
 
     public int? FindShard(JobId id, JobSpec spec)
     {
-        HashSet<string> fit = [.. _keeper.Alive.Where(node => !node.Load.IsDraining && node.Description.Meets(spec)).Select(static node => node.Description.Name)];
+        HashSet<string> fit = [.. Ready.Where(node => node.Meets(spec)).Select(static node => node.Name)];
         List<int> shards = [.. _keeper.Shards.Where(shard => fit.Contains(shard.Owner)).Select(static shard => shard.Shard)];
         return shards.Count == 0 ? null : shards[ShardRegion.ShardOf(id, shards.Count)];
     }
+
+    public string? Explain(JobSpec spec) => Explain(spec.Backend, spec.Requirements);
+
+    /// <summary>Why none of the nodes that take jobs runs one with such requirements; null when one does.</summary>
+    public string? Explain(string backend, JobRequirements wanted) => NodeDescription.WhyNone([.. Ready], backend, wanted);
+
+    private IEnumerable<NodeDescription> Ready => _keeper.Alive.Where(static node => !node.Load.IsDraining).Select(static node => node.Description);
 
     private void See()
     {

@@ -35,6 +35,8 @@ public sealed record JobRecord
         Name = Lifecycle.Spec!.Name,
         Command = JobSummary.DescribeCommand(Lifecycle.Spec),
         Labels = Lifecycle.Spec.Labels,
+        Backend = Lifecycle.Spec.Backend,
+        Requirements = Lifecycle.Spec.Requirements,
         State = Lifecycle.State,
         Node = Lifecycle.Node,
         Attempts = Lifecycle.Attempts,
@@ -60,6 +62,10 @@ public sealed record JobSummary
     public string Command { get; init; } = "";
 
     public required IReadOnlyDictionary<string, string> Labels { get; init; }
+
+    public string Backend { get; init; } = JobSpec.EmulatedBackend;
+
+    public JobRequirements Requirements { get; init; } = JobRequirements.None;
 
     public JobState State { get; init; }
 

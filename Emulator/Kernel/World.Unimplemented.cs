@@ -1,15 +1,32 @@
+using Vivarium.Emulator.Cpu;
+
 namespace Vivarium.Emulator.Kernel;
+
+/// <summary>Something of a system's that programs for a processor asked for, and nothing implements.</summary>
+/// <param name="Number">A call, by the personality's number.</param>
+/// <param name="Name">What is not a call, as in "sysctl kern.geom"; null = it is one.</param>
+public readonly record struct MissingPart(string System, Architecture Processor, int Number, string? Name);
 
 public sealed partial class World
 {
-    private readonly Dictionary<int, long> _unimplemented = [];
+    /// <summary>Different ones that are told of: guests choose the numbers.</summary>
+    private const int MostMissing = 256;
 
-    /// <summary>How often programs made each call that nothing implements, by the personality's number.</summary>
-    public IReadOnlyDictionary<int, long> UnimplementedCalls => _unimplemented;
+    private readonly Dictionary<MissingPart, long> _missing = [];
 
-    public void CountUnimplemented(int number)
+    /// <summary>How often programs asked for each thing that nothing implements; of very many, the first.</summary>
+    public IReadOnlyDictionary<MissingPart, long> Missing => _missing;
+
+    /// <summary>The call under way has no handler.</summary>
+    public void CountMissing(CallContext call) => CountMissing(call.Thread, call.Number, null);
+
+    /// <summary>The call under way asked for something of that name.</summary>
+    public void CountMissing(CallContext call, string name) => CountMissing(call.Thread, 0, name);
+
+    private void CountMissing(GuestThread thread, int number, string? name)
     {
-        _unimplemented.TryGetValue(number, out long count);
-        _unimplemented[number] = count + 1;
+        var part = new MissingPart(thread.Process.Personality.Name, thread.Cpu.Architecture, number, name);
+        if (_missing.TryGetValue(part, out long count) || _missing.Count < MostMissing)
+            _missing[part] = count + 1;
     }
 }

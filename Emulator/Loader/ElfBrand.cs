@@ -9,36 +9,53 @@ public static class ElfBrand
     private const int HeaderSize = 64, ProgramHeaderSize = 56, MostHeaders = 128, LongestNotes = 4096;
     private const uint NoteSegment = 4;
 
-    /// <summary>"freebsd", "netbsd", "openbsd", or "linux", which has no mark.</summary>
-    public static string Of(MemoryObject file)
+    private const int OsAbiPlace = 7;
+
+    /// <summary>NT_GNU_ABI_TAG, whose first word is the system (Linux Standard Base, "Note Section").</summary>
+    private const uint AbiTag = 1;
+
+    /// <summary>"linux", "freebsd", "netbsd", "openbsd" or another; null when the file bears no mark.</summary>
+    public static string? Of(MemoryObject file)
     {
         Span<byte> header = stackalloc byte[HeaderSize];
         if (file.Read(0, header) != HeaderSize || BinaryPrimitives.ReadUInt32LittleEndian(header) != 0x464C457F || header[4] != 2)
-            return "linux";
-        return header[7] switch
-        {
-            2 => "netbsd",
-            9 => "freebsd",
-            12 => "openbsd",
-            _ => OfNotes(file, header),
-        };
+            return null;
+        // What GNU's tools mark so needs extensions of theirs; the notes say of which system.
+        const byte systemV = 0, gnu = 3;
+        return header[OsAbiPlace] is systemV or gnu ? OfNotes(file, header) : OfNumber(header[OsAbiPlace]);
     }
 
-    private static string OfNotes(MemoryObject file, ReadOnlySpan<byte> header)
+    /// <summary>ELFOSABI_ (System V ABI, "ELF Header").</summary>
+    private static string OfNumber(byte number) => number switch
+    {
+        1 => "hpux",
+        2 => "netbsd",
+        6 => "solaris",
+        7 => "aix",
+        8 => "irix",
+        9 => "freebsd",
+        10 => "tru64",
+        12 => "openbsd",
+        13 => "openvms",
+        17 => "cloudabi",
+        _ => $"the system with ELF's number {number}",
+    };
+
+    private static string? OfNotes(MemoryObject file, ReadOnlySpan<byte> header)
     {
         long at = BinaryPrimitives.ReadInt64LittleEndian(header[32..]);
         int size = BinaryPrimitives.ReadUInt16LittleEndian(header[54..]), count = BinaryPrimitives.ReadUInt16LittleEndian(header[56..]);
         if (size != ProgramHeaderSize || count > MostHeaders || at is < 0 or > 1L << 40)
-            return "linux";
+            return null;
         Span<byte> program = stackalloc byte[ProgramHeaderSize];
         for (int i = 0; i < count; i++)
         {
             if (file.Read(at + (i * size), program) != size)
                 break;
             if (BinaryPrimitives.ReadUInt32LittleEndian(program) == NoteSegment && OfNotes(file, program, out string? brand))
-                return brand!;
+                return brand;
         }
-        return "linux";
+        return null;
     }
 
     private static bool OfNotes(MemoryObject file, ReadOnlySpan<byte> program, out string? brand)
@@ -55,16 +72,18 @@ public static class ElfBrand
             uint nameSize = BinaryPrimitives.ReadUInt32LittleEndian(rest), size = BinaryPrimitives.ReadUInt32LittleEndian(rest[4..]);
             if (nameSize > (uint)(rest.Length - head))
                 break;
-            brand = BrandOf(rest.Slice(head, (int)nameSize));
+            brand = BrandOf(rest.Slice(head, (int)nameSize), BinaryPrimitives.ReadUInt32LittleEndian(rest[8..]), rest[(int)Math.Min((ulong)rest.Length, head + ((nameSize + 3ul) & ~3ul))..]);
             ulong next = head + ((nameSize + 3ul) & ~3ul) + ((size + 3ul) & ~3ul);
             rest = next >= (ulong)rest.Length ? [] : rest[(int)next..];
         }
         return brand is not null;
     }
 
-    private static string? BrandOf(ReadOnlySpan<byte> name)
+    private static string? BrandOf(ReadOnlySpan<byte> name, uint type, ReadOnlySpan<byte> content)
     {
         name = name.TrimEnd((byte)0);
+        if (name.SequenceEqual("GNU"u8))
+            return type == AbiTag && content.Length >= 4 && BinaryPrimitives.ReadUInt32LittleEndian(content) == 0 ? "linux" : null;
         return name.SequenceEqual("FreeBSD"u8) ? "freebsd"
             : name.SequenceEqual("NetBSD"u8) ? "netbsd"
             : name.SequenceEqual("OpenBSD"u8) ? "openbsd" : null;

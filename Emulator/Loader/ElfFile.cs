@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
 
@@ -113,10 +114,25 @@ public sealed class ElfFile
         if (header.Data != Header.LittleEndian)
             return "a big-endian ELF program, which is not supported";
         if (!personality.Runs(header.Machine))
-            return $"an ELF program for {MachineName(header.Machine)}, not {MachineName(personality.ElfMachine)}";
+            return $"an ELF program for {MachineName(header.Machine)}, not {MachinesOf(personality)}";
         if (header.Type is not (Header.Executable or Header.SharedObject))
             return "an ELF file that is not a program";
         return null;
+    }
+
+    /// <summary>e_machine of what is an ELF file in the byte order that can be run; else null.</summary>
+    internal static ushort? MachineOf(MemoryObject file)
+    {
+        Span<Header> header = stackalloc Header[1];
+        return file.Read(0, MemoryMarshal.AsBytes(header)) == Marshal.SizeOf<Header>() && header[0] is { Magic: Header.ElfMagic, Data: Header.LittleEndian }
+            ? header[0].Machine : null;
+    }
+
+    /// <summary>What a system has programs for: "x86-64 or RISC-V".</summary>
+    private static string MachinesOf(IPersonality personality)
+    {
+        string[] names = [.. Processors.All.Select(Processors.ElfMachine).Where(personality.Runs).Select(MachineName)];
+        return names.Length < 2 ? names[0] : $"{string.Join(", ", names[..^1])} or {names[^1]}";
     }
 
     internal static string MachineName(ushort machine) => machine switch

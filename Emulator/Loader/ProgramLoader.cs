@@ -1,10 +1,14 @@
 using System.Text;
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Loader;
+
+/// <summary>What its user says that a program is for, over what the program says itself; null leaves it to the program.</summary>
+public readonly record struct ProgramChoice(IPersonality? System, Architecture? Processor);
 
 /// <summary>execve(2), up to the point of no return and past it.</summary>
 public static class ProgramLoader
@@ -20,7 +24,9 @@ public static class ProgramLoader
     /// with the file.
     /// </summary>
     /// <param name="isUnnamed">It was given by a descriptor alone (AT_EMPTY_PATH).</param>
-    public static Errno Execute(GuestThread thread, PathEntry file, byte[] path, IReadOnlyList<byte[]> arguments, IReadOnlyList<byte[]> environment, out string detail, bool isUnnamed = false)
+    /// <param name="choice">What the program is taken for, whatever it says itself.</param>
+    public static Errno Execute(
+        GuestThread thread, PathEntry file, byte[] path, IReadOnlyList<byte[]> arguments, IReadOnlyList<byte[]> environment, out string detail, bool isUnnamed = false, ProgramChoice choice = default)
     {
         var program = new ProgramStart(path, arguments, environment);
         byte[] name = NameOf(isUnnamed ? [] : path, file);
@@ -29,7 +35,12 @@ public static class ProgramLoader
             return error;
         AddressSpace? memory = null;
         ElfImage? image = null;
-        error = FindSystem(thread, content!, out IPersonality system, out detail);
+        error = FindSystem(thread, content!, choice.System, out IPersonality system, out detail);
+        if (error == Errno.None && choice.Processor is { } processor && ElfFile.MachineOf(content!) is { } machine && machine != Processors.ElfMachine(processor))
+        {
+            detail = $"an ELF program for {ElfFile.MachineName(machine)}, not {ElfFile.MachineName(Processors.ElfMachine(processor))} as asked for";
+            error = Errno.ENOEXEC;
+        }
         if (error == Errno.None)
             error = Prepare(thread, system, opened!, content!, out memory, out image, out detail);
         // Its mappings keep it from here on.
@@ -179,14 +190,20 @@ public static class ProgramLoader
         return thread.Process.World.Vfs.Resolve(caller, thread.Process.FileContext.WorkingDirectory, path, WalkFlags.Follow, out entry);
     }
 
-    /// <summary>The system of a program. A thread whose calls are filtered stays with the one whose numbers the filter means.</summary>
-    private static Errno FindSystem(GuestThread thread, MemoryObject content, out IPersonality system, out string detail)
+    /// <summary>
+    /// The system of a program: the one chosen, else the one whose mark it bears, else the world's. A thread whose calls are filtered stays
+    /// with the one whose numbers the filter means.
+    /// </summary>
+    private static Errno FindSystem(GuestThread thread, MemoryObject content, IPersonality? chosen, out IPersonality system, out string detail)
     {
-        string name = ElfBrand.Of(content);
-        system = thread.Process.World.FindSystem(name)!;
-        detail = system is null ? $"a program for {name}, which is not supported" : "";
+        detail = "";
+        string? brand = chosen is null ? ElfBrand.Of(content) : null;
+        system = chosen ?? (brand is null ? thread.Process.World.Personality : thread.Process.World.FindSystem(brand)!);
         if (system is null)
+        {
+            detail = $"a program for {brand}, which is not supported";
             return Errno.ENOEXEC;
+        }
         return thread.Filter is null || system == thread.Process.Personality ? Errno.None : Errno.EACCES;
     }
 

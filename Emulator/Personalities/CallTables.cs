@@ -22,6 +22,16 @@ public static class CallTables
         _ => LinuxTable.Describe(number),
     };
 
+    /// <summary>A call's name; of one that its system's table does not know, "syscall_" and the system's own number.</summary>
+    public static string NameOrNumber(int number) => Name(number) ?? $"syscall_{number - Base(number)}";
+
+    private static int Base(int number) => number switch
+    {
+        >= NetBsdTable.Base => NetBsdTable.Base,
+        >= FreeBsdTable.Base => FreeBsdTable.Base,
+        _ => 0,
+    };
+
     /// <summary>The name of the system that a call is of.</summary>
     public static string System(int number) => number switch
     {

@@ -24,7 +24,7 @@ public static partial class WireFormat
         (EventKind kind, JobEventDetail? detail) = happened switch
         {
             JobEvent.Accepted => (EventKind.Accepted, (JobEventDetail?)null),
-            JobEvent.Waited => (EventKind.Waited, null),
+            JobEvent.Waited waited => (EventKind.Waited, waited.Reason is { } reason ? new JobEventDetail { Reason = reason } : null),
             JobEvent.Moved moved => (EventKind.Moved, new JobEventDetail { Shard = moved.Shard }),
             JobEvent.Started started => (EventKind.Started, new JobEventDetail { Node = started.Node }),
             JobEvent.Interrupted interrupted => (EventKind.Interrupted, new JobEventDetail { Reason = interrupted.Reason }),
@@ -44,7 +44,7 @@ public static partial class WireFormat
         return kind switch
         {
             EventKind.Accepted => new JobEvent.Accepted(spec),
-            EventKind.Waited => new JobEvent.Waited(),
+            EventKind.Waited => new JobEvent.Waited(detail.HasReason ? detail.Reason : null),
             EventKind.Moved => new JobEvent.Moved(detail.Shard),
             EventKind.Started => new JobEvent.Started(detail.Node),
             EventKind.Interrupted => new JobEvent.Interrupted(detail.Reason),
@@ -96,6 +96,13 @@ public static partial class WireFormat
             LongestTime = call.LongestTime,
             IsUnimplemented = call.IsUnimplemented,
         }));
+        wire.Missing.AddRange(usage.Missing.Select(static missing => new MissingUsage
+        {
+            OperatingSystem = missing.OperatingSystem,
+            Architecture = missing.Architecture,
+            Name = missing.Name,
+            Count = missing.Count,
+        }));
         return wire;
     }
 
@@ -135,5 +142,6 @@ public static partial class WireFormat
                 IsUnimplemented = call.IsUnimplemented,
             }),
         ],
+        Missing = [.. wire.Missing.Select(static missing => new Messages.MissingUsage(missing.OperatingSystem, missing.Architecture, missing.Name, missing.Count))],
     };
 }

@@ -65,6 +65,9 @@ internal static class ClientOutput
         };
     }
 
+    /// <summary>What a job was submitted for: "freebsd/arm64", with a * for what its program says; nothing when that says both.</summary>
+    public static string Platform(JobAnswer job) => job is { OperatingSystem: null, Architecture: null } ? "" : Plain($"{job.OperatingSystem ?? "*"}/{job.Architecture ?? "*"}");
+
     /// <summary>A span of time, with the two units that matter.</summary>
     public static string Span(TimeSpan span) => span switch
     {

@@ -14,6 +14,10 @@ internal static class InspectionText
         Table table = ClientOutput.NewTable("job", job.Id);
         table.AddRow("state", ClientOutput.State(job.State));
         table.AddRow("command", ClientOutput.Plain(job.Command));
+        if (ClientOutput.Platform(job) is { Length: > 0 } platform)
+            table.AddRow("os/arch", platform);
+        if (job.WaitsFor is { } reason)
+            table.AddRow("waits", ClientOutput.Plain(reason));
         foreach ((string name, string value) in job.Labels ?? new Dictionary<string, string>())
             table.AddRow("label", ClientOutput.Plain($"{name}={value}"));
         foreach (EventAnswer happened in job.Events)
@@ -31,7 +35,7 @@ internal static class InspectionText
         string command = process.TryGetProperty("command", out JsonElement words)
             ? string.Join(' ', words.EnumerateArray().Select(static word => word.GetString()))
             : Text(process, "name");
-        var tree = new Tree($"[bold]{Number(process, "pid")}[/] {Text(process, "id")} {Text(process, "state")}, parent {Number(process, "parentPid")}: {ClientOutput.Plain(command)}");
+        var tree = new Tree($"[bold]{Number(process, "pid")}[/] {Text(process, "id")} {Text(process, "state")}{On(process)}, parent {Number(process, "parentPid")}: {ClientOutput.Plain(command)}");
         if (!process.TryGetProperty("threads", out JsonElement threads))
             return tree;
         foreach (JsonElement thread in threads.EnumerateArray())
@@ -47,6 +51,8 @@ internal static class InspectionText
             tree.AddNode(ClientOutput.Plain($"{Text(area, "start")}-{Text(area, "end")} {Text(area, "protection")} {Text(area, "name")}".TrimEnd()));
         return tree;
     }
+
+    private static string On(JsonElement process) => process.TryGetProperty("system", out _) ? $", {Text(process, "system")}/{Text(process, "processor")}" : "";
 
     private static string Text(JsonElement element, string name) => element.TryGetProperty(name, out JsonElement value) ? value.GetString() ?? "" : "";
 

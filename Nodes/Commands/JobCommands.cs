@@ -69,7 +69,7 @@ internal static class JobCommands
 
     private static void Show(List<JobAnswer> jobs)
     {
-        Table table = ClientOutput.NewTable("id", "state", "code", "age", "took", "node", "name", "command");
+        Table table = ClientOutput.NewTable("id", "state", "code", "age", "took", "node", "os/arch", "name", "command");
         foreach (JobAnswer job in jobs)
         {
             TimeSpan? took = job.StartedAt is { } started ? (job.EndedAt ?? DateTimeOffset.UtcNow) - started : null;
@@ -80,10 +80,13 @@ internal static class JobCommands
                 ClientOutput.Age(job.AcceptedAt),
                 took is { } span ? ClientOutput.Span(span) : "",
                 ClientOutput.Plain(job.Node),
+                ClientOutput.Platform(job),
                 ClientOutput.Plain(job.Name),
                 ClientOutput.Plain(job.Command.Length > 60 ? job.Command[..59] + "…" : job.Command));
         }
         ClientOutput.Write(table);
+        foreach (IGrouping<string?, JobAnswer> group in jobs.Where(static job => job.WaitsFor is not null).GroupBy(static job => job.WaitsFor))
+            Console.Out.WriteLine($"{group.Count()} waiting: {group.Key}");
     }
 
     public static int Logs(ReadOnlySpan<string> arguments)

@@ -119,6 +119,7 @@ internal static class NodeCommand
         Drain = drain,
         DrainOther = other => node.Peers?.Drain(other) ?? ValueTask.FromResult(false),
         IsReady = () => node.IsReady,
+        WhyNone = node.Cluster.WhyNone,
         Translator = static () => EmulatorBackend.Translated,
         Traces = node.Traces,
         Metrics = node.Metrics,

@@ -22,6 +22,9 @@ internal static class RunCommand
             return Failure.Usage(error, "run");
         if (used == arguments.Length)
             return Failure.Usage("no program given", "run");
+        JobRequirements platform = Wanted(options);
+        if (!ReferenceEquals(platform, JobRequirements.None) && !EmulatedPlatforms.All.Any(platform.Allows))
+            return Failure.Report($"cannot run programs for {platform.Programs("")} (there are: {Platform.List(EmulatedPlatforms.All)})");
         PrepareEngine(options);
         if (NodeSettings.Load(AppContext.BaseDirectory, out error, onlyRuns: true) is not { } settings)
             return Failure.Report(error!);
@@ -84,7 +87,7 @@ internal static class RunCommand
             Publish = HostNetwork.Publish,
         });
         var id = new JobId(Guid.NewGuid());
-        using var node = new LocalNode(backend, settings);
+        using var node = new LocalNode(backend, settings, choosesPlatform: !ReferenceEquals(spec.Requirements, JobRequirements.None));
         using SignalRelay relay = signals = new SignalRelay(command => node.Tell(id, command), terminal);
         JobResult result = node.Run(id, spec);
         trace = recorded;
@@ -171,6 +174,7 @@ internal static class RunCommand
         Clock = options.Clock,
         Seed = options.Seed,
         Faults = options.Faults,
+        Requirements = Wanted(options),
         Tracing = new TraceSettings
         {
             Listing = options.Listing,
@@ -179,6 +183,10 @@ internal static class RunCommand
             Counts = options.Summary || options.Statistics,
         },
     };
+
+    private static JobRequirements Wanted(RunOptions options) => options is { OperatingSystem: null, Architecture: null }
+        ? JobRequirements.None
+        : new JobRequirements { OperatingSystem = options.OperatingSystem, Architecture = options.Architecture };
 
     /// <summary>Sets each variable in its old place, or at the end; a bare name removes it.</summary>
     public static List<byte[]> MergeEnvironment(List<byte[]> environment, IReadOnlyList<string> variables)

@@ -28,6 +28,8 @@ internal sealed class RunOptions
             new("Process", "--user", OptionForm.Value, "UID[:GID]", "Run as this user. Default: yours.", SetUser),
             new("Process", "--memory", OptionForm.Value, "SIZE", "Memory limit, with K, M or G. Default: 4G.", SetMemory),
             new("Process", "--timeout", OptionForm.Value, "TIME", "Kill it after TIME (10, 1.5s, 200ms, 5m, 1h); exit code 124.", SetTimeout),
+            new("Machine", "--os", OptionForm.Value, "NAME", "The system that PROGRAM is for (linux, freebsd, netbsd), whatever mark it bears.\nDefault: as its mark says.", value => Set(() => OperatingSystem = value.ToLowerInvariant())),
+            new("Machine", "--arch", OptionForm.Value, "NAME", "The processor that PROGRAM must be for (x64, arm64, riscv64).", value => Set(() => Architecture = Platform.Processor(value))),
             new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: translator (default) or interpreter.", SetEngine),
             new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
             new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
@@ -59,6 +61,12 @@ internal sealed class RunOptions
     public ulong? Memory { get; private set; }
 
     public TimeSpan? Timeout { get; private set; }
+
+    /// <summary>Null: as the program's mark says.</summary>
+    public string? OperatingSystem { get; private set; }
+
+    /// <summary>Null: as the program's header says.</summary>
+    public string? Architecture { get; private set; }
 
     public EngineKind Engine { get; private set; }
 

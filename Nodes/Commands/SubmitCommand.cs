@@ -102,6 +102,8 @@ internal sealed class SubmitCommand
             _image = (await ImageCommand.Push(api, root, null).ConfigureAwait(false)).Hash;
         var request = new SubmitRequest { Job = Describe(command), Count = _count == 1 ? null : _count };
         SubmitAnswer answer = await api.Submit(request, _key ?? Guid.NewGuid().ToString("N")).ConfigureAwait(false);
+        if (answer.WaitsFor is { } reason)
+            Console.Error.WriteLine($"viv: {(answer.Jobs.Count == 1 ? "the job waits" : "the jobs wait")}: {reason}");
         if (_wait)
             return answer.Jobs.Count == 1 ? await WaitForOne(api, answer.Jobs[0]).ConfigureAwait(false) : await WaitForAll(api, answer.Jobs).ConfigureAwait(false);
         if (_client.Json)
@@ -182,7 +184,14 @@ internal sealed class SubmitCommand
         Name = _name,
         Labels = _labels.Count > 0 ? _labels : null,
         Retries = _retries > 0 ? _retries : null,
-        Requires = _required.Count > 0 ? new RequirementsRequest { Labels = _required } : null,
+        Requires = Required(),
+    };
+
+    private RequirementsRequest? Required() => _required.Count == 0 && _run is { OperatingSystem: null, Architecture: null } ? null : new RequirementsRequest
+    {
+        OperatingSystem = _run.OperatingSystem,
+        Architecture = _run.Architecture,
+        Labels = _required.Count > 0 ? _required : null,
     };
 
     private List<ByteText>? Environment()

@@ -107,7 +107,7 @@ internal sealed class TestCommand
             // A cluster runs a suite as a whole; what is run natively as well is run from here.
             SuiteResult result = embedded is null && !_comparesNative
                 ? await Submit(new SuiteSubmission(remote!, state.Run), path, suite, plan, stop.Token).ConfigureAwait(false)
-                : await RunWithProgress(new SuiteRunner(embedded?.Client ?? remote!, name, state, _jobs, _comparesNative), plan, stop.Token).ConfigureAwait(false);
+                : await RunWithProgress(new SuiteRunner(embedded?.Client ?? remote!, name, state, _jobs, _comparesNative) { IsAlone = embedded is not null }, plan, stop.Token).ConfigureAwait(false);
             state.Complete();
             return Report(result);
         }

@@ -57,6 +57,11 @@ internal static class TopCommand
             return 0;
         });
 
+    /// <summary>"freebsd/x64 linux/x64,riscv64": each system with its processors.</summary>
+    private static string Platforms(NodeAnswer node) => string.Join(' ', node.Platforms
+        .GroupBy(static platform => platform.OperatingSystem, static platform => platform.Architecture)
+        .Select(static group => $"{group.Key}/{string.Join(',', group)}"));
+
     private static async Task ShowOnce(ApiClient api) => ClientOutput.Write(await Render(api).ConfigureAwait(false));
 
     private static async Task ShowLive(ApiClient api)
@@ -77,7 +82,7 @@ internal static class TopCommand
         NodeList nodes = await api.Nodes().ConfigureAwait(false);
         StatsAnswer stats = await api.Stats().ConfigureAwait(false);
         JobList running = await api.Get($"jobs?state=running&limit={ShownJobs}", ApiJson.Default.JobList).ConfigureAwait(false);
-        Table table = ClientOutput.NewTable("node", "state", "running", "room", "shards", "cores", "memory", "labels", "version");
+        Table table = ClientOutput.NewTable("node", "state", "running", "room", "shards", "cores", "memory", "runs", "labels", "version");
         foreach (NodeAnswer node in nodes.Nodes)
         {
             table.AddRow(
@@ -88,12 +93,13 @@ internal static class TopCommand
                 $"{node.Shards}",
                 $"{node.Cores}",
                 ClientOutput.Size(node.Memory),
+                ClientOutput.Plain(Platforms(node)),
                 ClientOutput.Plain(string.Join(',', node.Labels.Select(static label => $"{label.Key}={label.Value}"))),
                 ClientOutput.Plain(node.Version));
         }
-        Table jobs = ClientOutput.NewTable("running job", "node", "for", "attempt", "command");
+        Table jobs = ClientOutput.NewTable("running job", "node", "for", "attempt", "os/arch", "command");
         foreach (JobAnswer job in running.Jobs)
-            jobs.AddRow(job.Id, ClientOutput.Plain(job.Node), ClientOutput.Age(job.StartedAt), $"{job.Attempts}", ClientOutput.Plain(job.Command.Length > 60 ? job.Command[..59] + "…" : job.Command));
+            jobs.AddRow(job.Id, ClientOutput.Plain(job.Node), ClientOutput.Age(job.StartedAt), $"{job.Attempts}", ClientOutput.Platform(job), ClientOutput.Plain(job.Command.Length > 60 ? job.Command[..59] + "…" : job.Command));
         string counts = string.Join("  ", stats.Jobs.Select(static count => $"{count.Key} {count.Value}"));
         return new Rows(table, new Markup("jobs: " + ClientOutput.Plain(counts.Length > 0 ? counts : "none")), jobs);
     }

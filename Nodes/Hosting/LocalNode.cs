@@ -15,13 +15,14 @@ internal sealed class LocalNode : IDisposable
     private readonly WorkerPool _workers;
     private readonly JobCluster _cluster;
 
-    public LocalNode(IBackend backend, NodeSettings settings)
+    /// <param name="choosesPlatform">Jobs say what system and processor their programs are for; others need no list of what there is.</param>
+    public LocalNode(IBackend backend, NodeSettings settings, bool choosesPlatform = false)
     {
         _workers = new WorkerPool(HostClock.Instance, settings.Quantum);
         var services = new JobServices(settings.Name, backend, _workers, HostClock.Instance, BugReport.Describe);
         var cluster = new ClusterSettings
         {
-            Node = new NodeDescription { Name = settings.Name, Capacity = 64 },
+            Node = new NodeDescription { Name = settings.Name, Capacity = 64, Backends = choosesPlatform ? EmulatedPlatforms.Advertised : [JobSpec.EmulatedBackend] },
             Shards = 1,
             Lease = LeaseSettings.Unlimited,
         };

@@ -158,7 +158,7 @@ internal sealed class NodeHost : IAsyncDisposable
             Cores = Environment.ProcessorCount,
             Memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             Engines = ["translator", "interpreter"],
-            Backends = [JobSpec.EmulatedBackend, NodeDescription.Emulated("linux", "x64"), NodeDescription.Emulated("linux", "riscv64"), .. settings.AllowsNative ? (ReadOnlySpan<string>)[NativeBackend.Name] : []],
+            Backends = [.. EmulatedPlatforms.Advertised, .. settings.AllowsNative ? (ReadOnlySpan<string>)[NativeBackend.Name] : []],
             Labels = labels,
             Capacity = settings.Capacity > 0 ? settings.Capacity : 4 * settings.Workers,
             Version = HelpText.Version,

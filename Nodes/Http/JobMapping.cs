@@ -57,7 +57,7 @@ internal static class JobMapping
             Labels = request.Labels ?? ReadOnlyDictionary<string, string>.Empty,
             Retries = request.Retries ?? 0,
             Requirements = request.Requires is { } wanted
-                ? new JobRequirements { OperatingSystem = wanted.OperatingSystem, Architecture = wanted.Architecture, Labels = wanted.Labels ?? ReadOnlyDictionary<string, string>.Empty }
+                ? new JobRequirements { OperatingSystem = wanted.OperatingSystem?.ToLowerInvariant(), Architecture = wanted.Architecture is { } name ? Platform.Processor(name) : null, Labels = wanted.Labels ?? ReadOnlyDictionary<string, string>.Empty }
                 : JobRequirements.None,
         };
     }
@@ -97,7 +97,8 @@ internal static class JobMapping
         },
     };
 
-    public static JobAnswer ToAnswer(JobSummary job) => new()
+    /// <param name="waitsFor">Why no node can run it, if it waits.</param>
+    public static JobAnswer ToAnswer(JobSummary job, string? waitsFor = null) => new()
     {
         Id = job.Id.ToString(),
         Name = job.Name,
@@ -110,11 +111,14 @@ internal static class JobMapping
         StartedAt = Time(job.StartedAt),
         EndedAt = Time(job.EndedAt),
         Labels = job.Labels.Count > 0 ? job.Labels : null,
+        OperatingSystem = job.Requirements.OperatingSystem,
+        Architecture = job.Requirements.Architecture,
+        WaitsFor = waitsFor,
     };
 
-    public static JobDetail ToDetail(JobRecord record, IReadOnlyList<RecordedEvent> journal)
+    public static JobDetail ToDetail(JobRecord record, IReadOnlyList<RecordedEvent> journal, string? waitsFor = null)
     {
-        JobAnswer summary = ToAnswer(record.Summary);
+        JobAnswer summary = ToAnswer(record.Summary, waitsFor);
         return new JobDetail
         {
             Id = summary.Id,
@@ -128,6 +132,9 @@ internal static class JobMapping
             StartedAt = summary.StartedAt,
             EndedAt = summary.EndedAt,
             Labels = summary.Labels,
+            OperatingSystem = summary.OperatingSystem,
+            Architecture = summary.Architecture,
+            WaitsFor = summary.WaitsFor,
             Job = ToRequest(record.Lifecycle.Spec!),
             Result = record.Lifecycle.Result is { } result ? ToAnswer(result) : null,
             Events = [.. journal.Select(ToAnswer)],
@@ -166,6 +173,7 @@ internal static class JobMapping
         At = DateTimeOffset.UnixEpoch.AddTicks(recorded.At / 100),
         Detail = recorded.Happened switch
         {
+            JobEvent.Waited waited => waited.Reason,
             JobEvent.Started started => started.Node,
             JobEvent.Interrupted interrupted => interrupted.Reason,
             JobEvent.Moved moved => $"shard {moved.Shard}",
@@ -218,6 +226,8 @@ internal static class JobMapping
         Require(AreLabels(request.Labels), "labels", $"are more than {MostLabels}, or one has no name or more than {LongestName} letters");
         Require(AreLabels(request.Requires?.Labels), "requires.labels", $"are more than {MostLabels}, or one has no name or more than {LongestName} letters");
         Require(request.Backend is null or "emulated" or "native", "backend", "must be emulated or native");
+        Require(IsWord(request.Requires?.OperatingSystem), "requires.operatingSystem", "must be 1 to 32 letters and digits, as in freebsd");
+        Require(IsWord(request.Requires?.Architecture), "requires.architecture", "must be 1 to 32 letters, digits and _, as in arm64");
         Require(request.Files?.All(static file => IsPlainPath(file.Path)) ?? true, "files", "each path must be absolute and without . and ..");
         Require(request.Files?.All(static file => file.Mode is null or <= 0xFFF) ?? true, "files", "a mode has only the bits of 07777");
         Require(request.Binds?.All(static bind => bind.Target.StartsWith('/')) ?? true, "binds", "each target must begin with /");
@@ -251,6 +261,8 @@ internal static class JobMapping
         Permit(request.Network is null || request.Network.Reach <= settings.Network, "network.reach", $"reaches no further than {settings.Network.ToString().ToLowerInvariant()} (jobs.network)");
         Permit(settings.Network == NetworkReach.Host || request.Network?.Published is null or [], "network.published", "jobs publish no ports here (jobs.network is not host)");
     }
+
+    private static bool IsWord(string? text) => text is null || text.Length is > 0 and <= 32 && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-');
 
     private static bool HasNul(ByteText text) => text.Bytes.AsSpan().Contains((byte)0);
 

@@ -81,7 +81,7 @@ internal static class JobRoutes
         bool isNew = key is null || !await WasSubmitted(call, ids, IdOf(call.Caller, key, count), spec).ConfigureAwait(false);
         if (isNew)
             await SubmitAll(call.Node, ids, spec).ConfigureAwait(false);
-        await call.Answer(new SubmitAnswer { Jobs = [.. ids.Select(static id => id.ToString())], IsNew = isNew }, ApiJson.Default.SubmitAnswer, 202).ConfigureAwait(false);
+        await call.Answer(new SubmitAnswer { Jobs = [.. ids.Select(static id => id.ToString())], IsNew = isNew, WaitsFor = call.Node.WhyNone(spec.Backend, spec.Requirements) }, ApiJson.Default.SubmitAnswer, 202).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -160,7 +160,7 @@ internal static class JobRoutes
         }).ConfigureAwait(false);
         var answer = new JobList
         {
-            Jobs = [.. page.Jobs.Select(JobMapping.ToAnswer)],
+            Jobs = [.. page.Jobs.Select(job => JobMapping.ToAnswer(job, WaitsFor(call, job)))],
             Next = page.Next?.ToString(System.Globalization.CultureInfo.InvariantCulture),
         };
         await call.Answer(answer, ApiJson.Default.JobList).ConfigureAwait(false);
@@ -213,8 +213,10 @@ internal static class JobRoutes
     private static async Task Answer(ApiCall call, JobRecord job)
     {
         IReadOnlyList<RecordedEvent> journal = await call.Node.Store.ReadJournal(job.Id).ConfigureAwait(false);
-        await call.Answer(JobMapping.ToDetail(job, journal), ApiJson.Default.JobDetail).ConfigureAwait(false);
+        await call.Answer(JobMapping.ToDetail(job, journal, WaitsFor(call, job.Summary)), ApiJson.Default.JobDetail).ConfigureAwait(false);
     }
+
+    private static string? WaitsFor(ApiCall call, JobSummary job) => job.State == JobState.Waiting ? call.Node.WhyNone(job.Backend, job.Requirements) : null;
 
     private static async Task Cancel(ApiCall call)
     {

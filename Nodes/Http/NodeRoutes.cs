@@ -54,6 +54,7 @@ internal static class NodeRoutes
             Address = about.ApiAddress,
             OperatingSystem = about.OperatingSystem,
             Architecture = about.Architecture,
+            Platforms = [.. about.Platforms.Select(static platform => new PlatformAnswer { OperatingSystem = platform.OperatingSystem, Architecture = platform.Architecture })],
             Cores = about.Cores,
             Memory = about.Memory,
             Engines = about.Engines,

@@ -31,6 +31,9 @@ internal sealed record NodeServices
     /// <summary>True while jobs are accepted and run.</summary>
     public required Func<bool> IsReady { get; init; }
 
+    /// <summary>Why no node runs a job of a backend with such requirements at present, in one line; null when one does.</summary>
+    public required Func<string, JobRequirements, string?> WhyNone { get; init; }
+
     /// <summary>What the translator did since the start.</summary>
     public required Func<TranslatorUsage> Translator { get; init; }
 

@@ -17,6 +17,8 @@ internal static class ReplayCommand
         if (job.Files is { Count: > 0 })
             return string.Join(' ', [.. words, "--only", Quote(run.Name), "SUITE"]);
         Add(words, "--rootfs", run.Image is { } image && (image.Contains('/') || Path.Exists(image)) ? image : null);
+        Add(words, "--os", job.Requires?.OperatingSystem);
+        Add(words, "--arch", job.Requires?.Architecture);
         Add(words, "--engine", job.Engine == EngineKind.Interpreter ? "interpreter" : null);
         Add(words, "--clock", job.Clock == ClockKind.Virtual ? "virtual" : null);
         Add(words, "--seed", job.Seed?.ToString(CultureInfo.InvariantCulture));

@@ -21,6 +21,23 @@ internal sealed class MatrixEntry
     public List<string> Engines { get; set; } = [];
 
     public List<ulong> Seeds { get; set; } = [];
+
+    /// <summary>Systems that the programs are for.</summary>
+    public List<string> Os { get; set; } = [];
+
+    /// <summary>Processors that the programs are for.</summary>
+    public List<string> Arch { get; set; } = [];
+
+    /// <summary>Combinations of system and processor that there are no programs for.</summary>
+    public List<PlatformEntry> Exclude { get; set; } = [];
+}
+
+/// <summary>A system, a processor, or one with the other.</summary>
+internal sealed class PlatformEntry
+{
+    public string? Os { get; set; }
+
+    public string? Arch { get; set; }
 }
 
 /// <summary>A case as written; what is null comes from the suite's defaults.</summary>
@@ -48,6 +65,10 @@ internal sealed class CaseEntry
     public string? Image { get; set; }
 
     public string? Engine { get; set; }
+
+    public string? Os { get; set; }
+
+    public string? Arch { get; set; }
 
     public string? Clock { get; set; }
 

@@ -23,7 +23,7 @@ internal static class SuitePlan
     {
         MatrixEntry matrix = suite.Matrix;
         // Each factor is bounded by the file's length or an int: a product of doubles cannot wrap.
-        double count = (double)suite.Cases.Count * Math.Max(1, matrix.Images.Count) * Math.Max(1, matrix.Engines.Count) * Math.Max(1, flaky > 0 ? flaky : matrix.Seeds.Count);
+        double count = (double)suite.Cases.Count * Math.Max(1, matrix.Images.Count) * Math.Max(1, matrix.Engines.Count) * Math.Max(1, matrix.Os.Count) * Math.Max(1, matrix.Arch.Count) * Math.Max(1, flaky > 0 ? flaky : matrix.Seeds.Count);
         return count < long.MaxValue ? (long)count : long.MaxValue;
     }
 
@@ -34,31 +34,51 @@ internal static class SuitePlan
         List<PlannedRun> runs = [];
         foreach (CaseEntry entry in suite.Cases)
         {
-            JobRequest job = Describe(entry, suite.Defaults, files);
-            // A seed that failed must fail again: with the host's clock only the schedule is the same.
-            if (flaky > 0 && (entry.Clock ?? suite.Defaults.Clock) is null)
-                job = job with { Clock = ClockKind.Virtual };
             ExpectEntry expect = Expected(entry.Expect, suite.Defaults.Expect);
-            foreach (string? image in OrNone(suite.Matrix.Images))
+            foreach (Target target in Targets(suite.Matrix))
             {
+                JobRequest job = Describe(entry, suite.Defaults, target, files);
+                // A seed that failed must fail again: with the host's clock only the schedule is the same.
+                if (flaky > 0 && (entry.Clock ?? suite.Defaults.Clock) is null)
+                    job = job with { Clock = ClockKind.Virtual };
                 foreach (string? engine in OrNone(suite.Matrix.Engines))
                 {
                     foreach (ulong? seed in seeds.Count > 0 ? seeds : [null])
                     {
                         JobRequest chosen = job with { Engine = engine is null ? job.Engine : EngineOf(engine), Seed = seed, Name = entry.Name };
-                        runs.Add(new PlannedRun(entry.Name + Brackets(image, engine, seed), entry.Name!, chosen, image ?? job.Image, seed, expect));
+                        runs.Add(new PlannedRun(entry.Name + Brackets(target, engine, seed), entry.Name!, chosen, job.Image, seed, expect));
                     }
                 }
             }
         }
-        return runs;
+        return runs.Count > 0 ? runs : throw new SuiteException("the matrix excludes every run");
     }
+
+    /// <summary>What a case is run on; what is null the matrix leaves to the case.</summary>
+    private readonly record struct Target(string? Image, string? Os, string? Arch);
+
+    private static IEnumerable<Target> Targets(MatrixEntry matrix)
+    {
+        foreach (string? image in OrNone(matrix.Images))
+        {
+            foreach (string? os in OrNone(matrix.Os))
+            {
+                foreach (string? arch in OrNone(matrix.Arch))
+                {
+                    if (!matrix.Exclude.Any(entry => (entry.Os is null || entry.Os == os) && (entry.Arch is null || Platform.Processor(entry.Arch) == Processor(arch))))
+                        yield return new Target(image, os, arch);
+                }
+            }
+        }
+    }
+
+    private static string? Processor(string? name) => name is null ? null : Platform.Processor(name);
 
     private static IEnumerable<string?> OrNone(List<string> values) => values.Count > 0 ? values : (string?[])[null];
 
-    private static string Brackets(string? image, string? engine, ulong? seed)
+    private static string Brackets(Target target, string? engine, ulong? seed)
     {
-        string[] parts = [.. ((string?[])[image, engine, seed is { } number ? string.Create(CultureInfo.InvariantCulture, $"seed {number}") : null]).OfType<string>()];
+        string[] parts = [.. ((string?[])[target.Image, target.Os, target.Arch, engine, seed is { } number ? string.Create(CultureInfo.InvariantCulture, $"seed {number}") : null]).OfType<string>()];
         return parts.Length == 0 ? "" : $" [{string.Join(", ", parts)}]";
     }
 
@@ -73,21 +93,24 @@ internal static class SuitePlan
         ErrorPattern = own?.ErrorPattern ?? common?.ErrorPattern,
     };
 
-    private static JobRequest Describe(CaseEntry own, CaseEntry common, Func<string, byte[]> files)
+    private static JobRequest Describe(CaseEntry own, CaseEntry common, Target target, Func<string, byte[]> files)
     {
+        string? os = (target.Os ?? own.Os ?? common.Os)?.ToLowerInvariant(), arch = Processor(target.Arch ?? own.Arch ?? common.Arch);
+        string Fill(string text) => Named(text, os, arch);
         string[] user = (own.User ?? common.User ?? "0").Split(':');
         uint number = uint.Parse(user[0], CultureInfo.InvariantCulture);
         string? memory = own.Memory ?? common.Memory, timeout = own.Timeout ?? common.Timeout, input = own.Input ?? common.Input;
         return new JobRequest
         {
-            Command = Command(own, common),
+            Command = [.. Command(own, common).Select(word => (ByteText)Fill(word))],
             Environment = Environment(own.Environment, common.Environment),
+            Requires = os is null && arch is null ? null : new RequirementsRequest { OperatingSystem = os, Architecture = arch },
             WorkingDirectory = own.Directory ?? common.Directory,
             User = number,
             Group = user.Length > 1 ? uint.Parse(user[1], CultureInfo.InvariantCulture) : number,
-            Image = own.Image ?? common.Image,
+            Image = (target.Image ?? own.Image ?? common.Image) is { } image ? Fill(image) : null,
             Input = input is null ? null : (ByteText?)input,
-            Files = (own.Files ?? common.Files)?.Select(file => Describe(file, files)).ToList(),
+            Files = (own.Files ?? common.Files)?.Select(file => Describe(file, Fill, files)).ToList(),
             Memory = memory is not null && Quantity.TryParseSize(memory, out ulong bytes) ? bytes : null,
             TimeoutSeconds = timeout is not null && Quantity.TryParseTime(timeout, out TimeSpan time) ? time.TotalSeconds : null,
             Engine = EngineOf(own.Engine ?? common.Engine ?? "translator"),
@@ -95,12 +118,19 @@ internal static class SuitePlan
         };
     }
 
-    private static List<ByteText> Command(CaseEntry own, CaseEntry common)
+    /// <summary>{os} and {arch} stand for what the run is for, so that one case has a program for each.</summary>
+    private static string Named(string text, string? os, string? arch)
+    {
+        text = os is null ? text : text.Replace("{os}", os, StringComparison.Ordinal);
+        return arch is null ? text : text.Replace("{arch}", arch, StringComparison.Ordinal);
+    }
+
+    private static List<string> Command(CaseEntry own, CaseEntry common)
     {
         string? shell = own.Shell ?? (own.Program is null ? common.Shell : null);
         return shell is not null
             ? ["/bin/sh", "-c", shell]
-            : [own.Program ?? common.Program!, .. (own.Arguments ?? common.Arguments ?? []).Select(static word => (ByteText)word)];
+            : [own.Program ?? common.Program!, .. own.Arguments ?? common.Arguments ?? []];
     }
 
     private static List<ByteText> Environment(Dictionary<string, string>? own, Dictionary<string, string>? common)
@@ -111,10 +141,10 @@ internal static class SuitePlan
         return [.. all.Select(static variable => (ByteText)$"{variable.Key}={variable.Value}")];
     }
 
-    private static FileRequest Describe(FileEntry file, Func<string, byte[]> files) => new()
+    private static FileRequest Describe(FileEntry file, Func<string, string> fill, Func<string, byte[]> files) => new()
     {
-        Path = file.Path!,
-        Content = new ByteText(file.From is { } from ? files(from) : Encoding.UTF8.GetBytes(file.Content!)),
+        Path = fill(file.Path!),
+        Content = new ByteText(file.From is { } from ? files(fill(from)) : Encoding.UTF8.GetBytes(file.Content!)),
         Mode = file.Mode is { } mode ? Convert.ToUInt32(mode, 8) : null,
     };
 

@@ -63,6 +63,9 @@ internal static class SuiteReader
         suite.Matrix.Images ??= [];
         suite.Matrix.Engines ??= [];
         suite.Matrix.Seeds ??= [];
+        suite.Matrix.Os ??= [];
+        suite.Matrix.Arch ??= [];
+        suite.Matrix.Exclude ??= [];
         suite.Cases ??= [];
         Require(!suite.Matrix.Images.Contains(null!), $"{path}: matrix", "an image has no name");
         if (suite.Cases.Count == 0)
@@ -83,6 +86,9 @@ internal static class SuiteReader
                 throw new SuiteException($"{place} names no program");
         }
         Check(suite.Defaults, $"{path}: defaults");
+        foreach (string? word in suite.Matrix.Os.Concat(suite.Matrix.Arch))
+            Require(IsWord(word), $"{path}: matrix", $"not a system's or a processor's name: {word}");
+        Require(suite.Matrix.Exclude.All(static entry => entry is { Os: not null } or { Arch: not null }), $"{path}: matrix", "what is excluded has neither os nor arch");
         foreach (string engine in suite.Matrix.Engines)
             Require(engine is "translator" or "interpreter", $"{path}: matrix", $"no such engine: {engine}");
     }
@@ -95,6 +101,7 @@ internal static class SuiteReader
         Require(entry.Timeout is null || Quantity.TryParseTime(entry.Timeout, out TimeSpan time) && time > TimeSpan.Zero, place, $"not a time: {entry.Timeout}");
         Require(entry.Memory is null || Quantity.TryParseSize(entry.Memory, out ulong size) && size > 0, place, $"not a size: {entry.Memory}");
         Require(entry.Engine is null or "translator" or "interpreter", place, $"no such engine: {entry.Engine}");
+        Require((entry.Os is null || IsWord(entry.Os)) && (entry.Arch is null || IsWord(entry.Arch)), place, $"not a system's or a processor's name: {entry.Os} {entry.Arch}");
         Require(entry.Clock is null or "real" or "virtual", place, $"no such clock: {entry.Clock}");
         Require(entry.User is null || entry.User.Split(':') is { Length: <= 2 } parts && parts.All(static part => uint.TryParse(part, out _)), place, $"user is not UID[:GID]: {entry.User}");
         foreach (FileEntry file in entry.Files ?? [])
@@ -106,6 +113,8 @@ internal static class SuiteReader
         Require(IsPattern(entry.Expect?.Pattern, out string? why), place, $"pattern: {why}");
         Require(IsPattern(entry.Expect?.ErrorPattern, out why), place, $"error-pattern: {why}");
     }
+
+    private static bool IsWord(string? text) => text is { Length: > 0 and <= 32 } && text.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-');
 
     private static bool IsPattern(string? pattern, out string? why)
     {

@@ -9,6 +9,9 @@ namespace Vivarium.Nodes.Suites;
 /// <summary>Runs a suite's plan on a node: so many jobs at a time, each judged when it ends.</summary>
 internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state, int atOnce, bool comparesNative = false)
 {
+    /// <summary>No other node can join: a run that this one cannot do fails.</summary>
+    public bool IsAlone { private get; init; }
+
     private const long LargestOutput = 16 << 20;
 
     private readonly Dictionary<string, string> _images = new(StringComparer.Ordinal);
@@ -61,6 +64,11 @@ internal sealed class SuiteRunner(ApiClient api, string suite, SuiteState state,
         };
         SubmitAnswer answer = await api.Submit(new SubmitRequest { Job = job }, $"{state.Run} {KeyOf(run.Name)}", cancelled).ConfigureAwait(false);
         string id = answer.Jobs[0];
+        if (IsAlone && answer.WaitsFor is { } reason)
+        {
+            await api.Cancel(id).ConfigureAwait(false);
+            return new RunResult { Name = run.Name, Case = run.Case, Image = run.Image, Seed = run.Seed, Job = id, Problems = [reason] };
+        }
         JobDetail done = await api.Wait(id, cancelled).ConfigureAwait(false);
         byte[] output = await api.Output(id, "stdout", cancelled).ConfigureAwait(false), error = await api.Output(id, "stderr", cancelled).ConfigureAwait(false);
         RunResult result = Expectation.Judge(run, done, output, error);

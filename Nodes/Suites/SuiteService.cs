@@ -76,7 +76,7 @@ internal sealed class SuiteService(NodeServices node)
         var runs = new SuiteRunView[plan.Count];
         Dictionary<JobId, JobSummary> jobs = await JobsOf(suite).ConfigureAwait(false);
         for (int i = 0; i < runs.Length; i++)
-            runs[i] = Look(suite, plan[i], i, jobs);
+            runs[i] = Explain(Look(suite, plan[i], i, jobs), jobs);
         foreach (SuiteVerdict verdict in await node.Store.ReadVerdicts(suite.Id, withDetail: false).ConfigureAwait(false))
             runs[verdict.Number] = runs[verdict.Number].With(verdict);
         await Judge(suite, runs).ConfigureAwait(false);
@@ -217,6 +217,10 @@ internal sealed class SuiteService(NodeServices node)
         }
         return new SuiteRunView(number, planned, SuiteRunState.Missing);
     }
+
+    /// <summary>With why it waits, if it does.</summary>
+    private SuiteRunView Explain(SuiteRunView run, Dictionary<JobId, JobSummary> jobs) => run.State != SuiteRunState.Waiting || !jobs.TryGetValue(run.Job!.Value, out JobSummary? job)
+        ? run : run with { Problem = node.WhyNone(job.Backend, job.Requirements) };
 
     private static JobId IdOf(Guid suite, int number, int round) => JobRoutes.IdFrom($"suite {suite:N} {number} {round}");
 

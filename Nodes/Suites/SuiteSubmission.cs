@@ -16,11 +16,13 @@ internal sealed class SuiteSubmission(ApiClient api, string key)
     {
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         Dictionary<string, ByteText> files = new(StringComparer.Ordinal);
-        foreach (FileEntry file in suite.Cases.Append(suite.Defaults).SelectMany(static entry => entry.Files ?? []))
+        // Those that the plan asks for: what a case takes may depend on the matrix.
+        SuitePlan.Make(suite, name =>
         {
-            if (file.From is { } from && !files.ContainsKey(from))
-                files.Add(from, new ByteText(SuitePlan.ReadFile(folder, from)));
-        }
+            if (!files.TryGetValue(name, out ByteText content))
+                files.Add(name, content = new ByteText(SuitePlan.ReadFile(folder, name)));
+            return content.Bytes;
+        }, flaky);
         Dictionary<string, string> images = new(StringComparer.Ordinal);
         foreach (string image in plan.Select(static run => run.Image).OfType<string>().Distinct())
         {
@@ -43,8 +45,12 @@ internal sealed class SuiteSubmission(ApiClient api, string key)
     public async Task<SuiteResult> Run(SuiteRequest request, Action<double> progress, CancellationToken cancelled)
     {
         SuiteDetail suite = await api.Submit(request, key, cancelled).ConfigureAwait(false);
+        string? told = null;
         for (int failures = 0; suite.State == SuiteStatus.Running;)
         {
+            SuiteRunAnswer[] waiting = [.. suite.Matrix.Where(static run => run is { State: SuiteRunState.Waiting, Problem: not null })];
+            if (waiting.Length > 0 && waiting[0].Problem != told)
+                Console.Error.WriteLine($"viv: {waiting.Length} of {suite.Runs} runs wait: {told = waiting[0].Problem}");
             progress(suite.Passed + suite.Failed + suite.Cancelled);
             try
             {

@@ -54,6 +54,8 @@ internal sealed record SuiteRunView(int Number, PlannedRun Planned, SuiteRunStat
         Name = Planned.Name,
         Case = Planned.Case,
         Image = Planned.Image,
+        OperatingSystem = Planned.Job.Requires?.OperatingSystem,
+        Architecture = Planned.Job.Requires?.Architecture,
         Engine = Planned.Job.Engine == EngineKind.Interpreter ? "interpreter" : "translator",
         Seed = Planned.Seed,
         State = State,

@@ -29,6 +29,10 @@ public sealed class ProcessFold(int id, int parent, long start)
 
     public IReadOnlyList<byte[]> Arguments { get; internal set; } = [];
 
+    /// <summary>The system and the processor of that program, as OpenTelemetry's <c>os.type</c> and <c>host.arch</c> name them; null before the first.</summary>
+    public string? System { get; internal set; }
+
+    public string? Processor { get; internal set; }
 
     /// <summary>The exit code; null while it runs or when a signal killed it.</summary>
     public int? ExitCode { get; internal set; }

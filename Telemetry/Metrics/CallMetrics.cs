@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Personalities;
 using Vivarium.Telemetry.Traces;
 
 namespace Vivarium.Telemetry.Metrics;
@@ -8,11 +9,9 @@ public sealed class CallMetrics(string node)
 {
     public const string Durations = "vivarium.call.duration";
 
-    /// <summary>Everything is Linux so far; the label is there for the others.</summary>
-    private const string Personality = "linux";
-
     private readonly Lock _lock = new();
-    private readonly SortedDictionary<string, Totals> _calls = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<(string System, string Name), Totals> _calls = new(Comparer<(string System, string Name)>.Create(static (one, two) =>
+        string.CompareOrdinal(one.System, two.System) is not 0 and var order ? order : string.CompareOrdinal(one.Name, two.Name)));
     private long _lost;
 
     /// <summary>Counts a job that is over.</summary>
@@ -24,9 +23,9 @@ public sealed class CallMetrics(string node)
             _lost += recorder.Records?.Lost ?? 0;
             foreach (CallTotals call in recorder.Ledger.All)
             {
-                string name = CallRecorder.NameOf(call.Number);
-                if (!_calls.TryGetValue(name, out Totals? totals))
-                    _calls.Add(name, totals = new Totals());
+                (string, string) key = (CallTables.System(call.Number), CallRecorder.NameOf(call.Number));
+                if (!_calls.TryGetValue(key, out Totals? totals))
+                    _calls.Add(key, totals = new Totals());
                 totals.Durations.Add(call.Durations);
                 totals.Time += call.TotalTime;
                 totals.Blocked += call.BlockedTime;
@@ -42,17 +41,17 @@ public sealed class CallMetrics(string node)
     {
         lock (_lock)
         {
-            foreach ((string name, Totals totals) in _calls)
-                metrics.Histogram(Durations, "World time of system calls of jobs that ended, from beginning to end.", totals.Durations.Copy(), totals.Time, totals.Exemplar, Labels(name));
-            foreach ((string name, Totals totals) in _calls)
-                metrics.Seconds("vivarium.call.blocked", "How much of that they waited.", totals.Blocked / 1e9, Labels(name));
-            foreach ((string name, Totals totals) in _calls)
-                metrics.Counter("vivarium.call.errors", "System calls that failed.", totals.Errors, Labels(name));
+            foreach (((string system, string name), Totals totals) in _calls)
+                metrics.Histogram(Durations, "World time of system calls of jobs that ended, from beginning to end.", totals.Durations.Copy(), totals.Time, totals.Exemplar, Labels(system, name));
+            foreach (((string system, string name), Totals totals) in _calls)
+                metrics.Seconds("vivarium.call.blocked", "How much of that they waited.", totals.Blocked / 1e9, Labels(system, name));
+            foreach (((string system, string name), Totals totals) in _calls)
+                metrics.Counter("vivarium.call.errors", "System calls that failed.", totals.Errors, Labels(system, name));
             metrics.Counter("vivarium.records.lost", "Records of calls that had to make room for later ones.", _lost);
         }
     }
 
-    private (string, string)[] Labels(string call) => [("call", call), ("personality", Personality), ("node", node)];
+    private (string, string)[] Labels(string system, string call) => [("call", call), ("personality", system), ("node", node)];
 
     private sealed class Totals
     {

@@ -8,8 +8,8 @@ public static class Resource
         List<TraceAttribute> attributes =
         [
             new("service.name", "vivarium"),
-            new("os.type", "linux"),
-            new("host.arch", "amd64"),
+            new("os.type", job.System),
+            new("host.arch", job.Processor),
             new("telemetry.sdk.language", "dotnet"),
             new("telemetry.sdk.name", "vivarium"),
         ];

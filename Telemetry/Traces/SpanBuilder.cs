@@ -108,6 +108,11 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
             span.Set("process.executable.path", path);
             span.Set("process.executable.name", name);
         }
+        if (process.System is { } system)
+        {
+            span.Set("os.type", system);
+            span.Set("host.arch", process.Processor!);
+        }
         span.Set("process.command_args", process.Arguments.Select(static argument => GuestText.Of(argument)).ToArray());
         if (process.ExitCode is { } code)
             span.Set("process.exit.code", (long)code);

@@ -70,6 +70,11 @@ public sealed record JobFacts
 
     public string Node { get; init; } = "";
 
+    /// <summary>The system and the processor of its first program, as OpenTelemetry names them.</summary>
+    public string System { get; init; } = "linux";
+
+    public string Processor { get; init; } = "amd64";
+
     public string Engine { get; init; } = "";
 
     public string Clock { get; init; } = "";
@@ -105,6 +110,11 @@ public sealed record JobFacts
 /// <summary>A process with a span of its own. Times are nanoseconds since 1970 UTC.</summary>
 public sealed record ProcessFacts(int Id, int Parent, long Start, long End, string Executable, IReadOnlyList<string> Arguments, int? ExitCode, string? Signal)
 {
+    /// <summary>The system and the processor of its program, as OpenTelemetry names them; null in older files.</summary>
+    public string? System { get; init; }
+
+    public string? Processor { get; init; }
+
     public string Name => Executable.Length == 0 ? $"process {Id}" : Executable[(Executable.LastIndexOf('/') + 1)..];
 }
 

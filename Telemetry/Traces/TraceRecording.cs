@@ -81,6 +81,8 @@ public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, Ca
         Code = Result.Code,
         Message = Result.Message,
         Node = Node,
+        System = folder.Processes.FirstOrDefault()?.System ?? "linux",
+        Processor = folder.Processes.FirstOrDefault()?.Processor ?? "amd64",
         Engine = Spec.Engine.ToString().ToLowerInvariant(),
         Clock = Spec.Clock.ToString().ToLowerInvariant(),
         Level = Spec.Tracing.Level.ToString().ToLowerInvariant(),
@@ -105,7 +107,11 @@ public sealed record TraceRecording(JobId Id, JobSpec Spec, JobResult Result, Ca
         GuestText.Of(process.Executable),
         [.. process.Arguments.Select(static argument => GuestText.Of(argument))],
         process.ExitCode,
-        process.Signal is { } signal ? SignalText.NameOf(signal) : null);
+        process.Signal is { } signal ? SignalText.NameOf(signal) : null)
+    {
+        System = process.System,
+        Processor = process.Processor,
+    };
 
     private CallFacts Describe(CallTotals totals) => new(
         CallRecorder.NameOf(totals.Number),

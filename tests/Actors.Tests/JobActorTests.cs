@@ -251,6 +251,41 @@ public sealed class JobActorTests
     }
 
     [Fact]
+    public void A_job_for_another_system_goes_to_a_node_that_runs_its_programs()
+    {
+        var clock = new FakeClock();
+        var store = new MemoryJobStore(Node.Shards, () => clock.Realtime);
+        NodeDescription With(string name, params Platform[] platforms) => new() { Name = name, Capacity = 8, Backends = [JobSpec.EmulatedBackend, .. platforms.Select(NodeDescription.Emulated)] };
+        var first = new Node(_ => RunState.Done, store, clock, "a", With("a", new Platform("linux", "x64"), new Platform("freebsd", "x64")));
+        first.Submit(Node.Spec with { Requirements = new JobRequirements { OperatingSystem = "freebsd", Architecture = "arm64" } });
+        Assert.Equal(JobState.Waiting, first.State);
+        var waited = (JobEvent.Waited)store.ReadJournal(Node.Id).Now().Single(recorded => recorded.Happened is JobEvent.Waited).Happened;
+        Assert.Equal("no node runs freebsd/arm64 (there are: freebsd/x64, linux/x64)", waited.Reason);
+
+        var next = new Node(_ => RunState.Done, store, clock, "b", With("b", new Platform("freebsd", "arm64")));
+        first.Pass(5_000_000_000, next);
+        Assert.Equal(JobEnd.Exited, next.Work().End);
+        Assert.Equal("b", next.Record!.Lifecycle.Node);
+        Assert.Null(first.Cluster.WhyNone(JobSpec.EmulatedBackend, new JobRequirements { Architecture = "arm64" }));
+    }
+
+    [Fact]
+    public void What_no_node_has_is_named()
+    {
+        NodeDescription linux = new() { Name = "a", Backends = [JobSpec.EmulatedBackend, NodeDescription.Emulated(new Platform("linux", "x64"))], Labels = new Dictionary<string, string> { ["disk"] = "slow" } };
+        string? Why(string backend, JobRequirements wanted, params NodeDescription[] nodes) => NodeDescription.WhyNone(nodes, backend, wanted);
+        var disk = new JobRequirements { OperatingSystem = "linux", Labels = new Dictionary<string, string> { ["disk"] = "fast" } };
+        Assert.Equal("no node that runs linux has the label disk=fast", Why("emulated", disk, linux));
+        Assert.Equal("no node has the backend native", Why("native", JobRequirements.None, linux));
+        Assert.Equal("no node takes jobs at present", Why("emulated", JobRequirements.None));
+        Assert.Null(Why("emulated", new JobRequirements { Architecture = "x64" }, linux));
+        // A machine's own processor is what native jobs are for, and those of nodes that tell of no other.
+        Assert.Null(Why("native", new JobRequirements { Architecture = "arm64" }, linux with { Backends = ["native"], Architecture = "arm64" }));
+        Assert.Equal("no node runs arm64 (there are: linux/x64)", Why("emulated", new JobRequirements { Architecture = "arm64" }, linux with { Architecture = "arm64" }));
+        Assert.Null(Why("emulated", new JobRequirements { Architecture = "arm64" }, linux with { Architecture = "arm64", Backends = ["emulated"] }));
+    }
+
+    [Fact]
     public void Another_node_takes_over_when_the_lease_has_ended_and_the_old_one_cannot_write()
     {
         var clock = new FakeClock();

@@ -50,6 +50,7 @@ public sealed class WireFormatTests
             Processes = 3,
             Elapsed = TimeSpan.FromSeconds(4),
             Calls = [new CallUsage { Name = "read", Count = 5, Errors = 6, TotalTime = 7, LongestTime = 8, IsUnimplemented = true }],
+            Missing = [new MissingUsage("freebsd", "x64", "sysctl kern.geom", 15)],
             Translator = new TranslatorUsage { Blocks = 9, Bytes = 10, Hits = 11, ChainedJumps = 12, Interpreted = 13, Evictions = 14 },
         },
     };
@@ -99,7 +100,7 @@ public sealed class WireFormatTests
         JobEvent happened = name switch
         {
             nameof(JobEvent.Accepted) => new JobEvent.Accepted(Full),
-            nameof(JobEvent.Waited) => new JobEvent.Waited(),
+            nameof(JobEvent.Waited) => new JobEvent.Waited("no node runs netbsd/arm64"),
             nameof(JobEvent.Moved) => new JobEvent.Moved(5),
             nameof(JobEvent.Started) => new JobEvent.Started("n"),
             nameof(JobEvent.Interrupted) => new JobEvent.Interrupted("why"),

@@ -73,6 +73,30 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
     }
 
     [Fact]
+    public void A_job_that_no_node_can_run_says_so_and_waits()
+    {
+        Outcome outcome = _node.Run("submit", "--os", "freebsd", "--arch", "vax", "--", "/bin/true");
+        string id = outcome.Text.Trim();
+        const string why = "no node runs freebsd/vax (there are: freebsd/";
+        Assert.Equal(0, outcome.ExitCode);
+        Assert.StartsWith("viv: the job waits: " + why, outcome.Error);
+        string list = _node.Run("ps", "--state", "waiting").Text;
+        Assert.Contains("freebsd/vax", list);
+        Assert.Contains("1 waiting: " + why, list);
+        JsonElement job = JsonDocument.Parse(_node.Run("inspect", "--json", id).Output).RootElement;
+        Assert.Equal(("freebsd", "vax"), (job.GetProperty("operatingSystem").GetString(), job.GetProperty("architecture").GetString()));
+        Assert.StartsWith(why, job.GetProperty("waitsFor").GetString());
+        Assert.StartsWith(why, job.GetProperty("events").EnumerateArray().Single(happened => happened.GetProperty("event").GetString() == "waited").GetProperty("detail").GetString());
+        Assert.Equal(0, _node.Run("cancel", id).ExitCode);
+        Assert.Equal(("", 0), (_node.Run("submit", "--os", "linux", "--arch", "amd64", "--wait", "--", "/bin/true").Error, outcome.ExitCode));
+        JsonElement node = JsonDocument.Parse(_node.Run("top", "--json").Output).RootElement.GetProperty("nodes")[0];
+        Assert.Equal(
+            Actors.Execution.EmulatedPlatforms.All.Select(static platform => platform.ToString()),
+            node.GetProperty("platforms").EnumerateArray().Select(static platform => $"{platform.GetProperty("operatingSystem").GetString()}/{platform.GetProperty("architecture").GetString()}"));
+        Assert.Contains("netbsd/x64", _node.Run("top").Text);
+    }
+
+    [Fact]
     public void Many_alike_are_counted()
     {
         Outcome outcome = _node.Run("submit", "--count", "30", "--wait", "--json", "--", "/bin/true");

@@ -28,6 +28,8 @@ public sealed class SuiteTests : IDisposable
     [InlineData("cases:\n  - name: a\n    program: x\n    expect: { exit: much }", ":4: ")]
     [InlineData("cases:\n  - name: a\n    program: x\n    files: [{ path: /a }]", "must have either content or from")]
     [InlineData("matrix: { engines: [steam] }\ncases:\n  - name: a\n    program: x", "no such engine: steam")]
+    [InlineData("matrix: { os: [\"free bsd\"] }\ncases:\n  - name: a\n    program: x", "not a system's or a processor's name: free bsd")]
+    [InlineData("matrix: { exclude: [{}] }\ncases:\n  - name: a\n    program: x", "what is excluded has neither os nor arch")]
     [InlineData("cases:\n  - name: a\n    program: [x, y]", ":3: this field takes another kind of value")]
     [InlineData("cases: [", "suite.yaml:2: While parsing")]
     public void A_wrong_suite_is_told_with_its_place(string text, string message)
@@ -46,6 +48,41 @@ public sealed class SuiteTests : IDisposable
         Assert.Equal(16, plan.Select(run => run.Name).Distinct().Count());
         Assert.Equal("two [b, interpreter, seed 2]", plan[^1].Name);
         Assert.Equal("one", Assert.Single(Plan("cases: [{ name: one, program: x }]")).Name);
+    }
+
+    [Fact]
+    public void Systems_and_processors_are_axes_that_name_the_programs()
+    {
+        const string text = """
+            matrix:
+              os: [linux, freebsd, netbsd]
+              arch: [amd64, riscv64]
+              exclude: [{ os: freebsd, arch: riscv64 }, { os: netbsd }]
+            cases: [{ name: one, program: "/apps/hello-{os}-{arch}", arguments: ["{os}"], image: "tree-{os}", files: [{ path: "/etc/{arch}", from: "{os}.conf" }] }]
+            """;
+        List<string> taken = [];
+        IReadOnlyList<PlannedRun> plan = SuitePlan.Make(SuiteReader.Parse(text, "suite.yaml"), file =>
+        {
+            taken.Add(file);
+            return [];
+        }, flaky: 0);
+        Assert.Equal(["one [linux, amd64]", "one [linux, riscv64]", "one [freebsd, amd64]"], plan.Select(run => run.Name));
+        Assert.Equal(["/apps/hello-linux-x64", "linux"], plan[0].Job.Command.Select(word => word.ToString()));
+        Assert.Equal(["tree-linux", "tree-linux", "tree-freebsd"], plan.Select(run => run.Image));
+        Assert.Equal(["linux.conf", "linux.conf", "freebsd.conf"], taken);
+        Assert.Equal(("/etc/riscv64", "linux", "riscv64"), (plan[1].Job.Files![0].Path, plan[1].Job.Requires!.OperatingSystem, plan[1].Job.Requires!.Architecture));
+        Assert.StartsWith("viv test", ReplayCommand.Of(plan[0]));
+        Assert.Throws<SuiteException>(() => Plan("matrix: { os: [linux], exclude: [{ os: linux }] }\ncases: [{ name: one, program: x }]"));
+        Assert.Null(Assert.Single(Plan("cases: [{ name: one, program: \"{os}\" }]")).Job.Requires);
+    }
+
+    [Fact]
+    public async Task A_run_for_what_this_node_does_not_run_fails_and_says_why()
+    {
+        const string text = "matrix: { os: [linux, plan9], arch: [x64] }\ncases: [{ name: one, program: echo, arguments: [\"{arch}\"], expect: { output: \"x64\\n\" } }]";
+        SuiteResult result = await Run(Plan(text), out _);
+        Assert.Empty(result.Runs[0].Problems);
+        Assert.StartsWith("no node runs plan9/x64 (there are: ", Assert.Single(result.Runs[1].Problems));
     }
 
     [Fact]
@@ -128,7 +165,7 @@ public sealed class SuiteTests : IDisposable
         async Task<SuiteResult> RunOn()
         {
             await using EmbeddedNode node = await EmbeddedNode.Start();
-            return await new SuiteRunner(node.Client, "suite", opened, 16).Run(plan, static _ => { }, default);
+            return await new SuiteRunner(node.Client, "suite", opened, 16) { IsAlone = true }.Run(plan, static _ => { }, default);
         }
     }
 }

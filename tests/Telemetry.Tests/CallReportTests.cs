@@ -16,7 +16,7 @@ public sealed class CallReportTests
         ledger.Add([Call(999, 0, Errno.ENOSYS)]);
         return new JobUsage
         {
-            Calls = ledger.ToUsage(number => number switch { 0 => "read", 1 => "write", _ => null }),
+            Calls = ledger.ToUsage(number => number switch { 0 => "read", 1 => "write", _ => $"syscall_{number}" }),
             Instructions = 2_000_000,
             PeakMemory = 3 << 20,
             Processes = 2,
@@ -59,6 +59,23 @@ public sealed class CallReportTests
         Assert.Contains("calls             5\n", text);
         Assert.Contains("  read                               3  (1 failed)\n", text);
         Assert.Contains("not implemented   syscall_999 (1)\n", text);
+    }
+
+    [Fact]
+    public void What_is_missing_is_told_by_system_and_processor()
+    {
+        JobUsage usage = Usage() with
+        {
+            Missing =
+            [
+                new MissingUsage("freebsd", "x64", "syscall_900", 1),
+                new MissingUsage("freebsd", "x64", "sysctl kern.geom", 1200),
+                new MissingUsage("linux", "riscv64", "syscall_999", 1),
+            ],
+        };
+        Assert.Contains(
+            "not implemented   freebsd/x64: syscall_900 (1), sysctl kern.geom (1,200); linux/riscv64: syscall_999 (1)\n",
+            CallReport.Statistics(new JobResult { End = JobEnd.Exited, Usage = usage }));
     }
 
     [Fact]

@@ -40,6 +40,14 @@ internal sealed class SysctlTree(SysctlNode[] nodes)
             .Select(node => (node.Numbers[above.Length], node.Name.Split('.')[above.Length])).Distinct(),
     ];
 
+    /// <summary>There is no such fact: ENOENT, and a line in the report of what programs lacked.</summary>
+    public static Errno Miss(CallContext call, string name)
+    {
+        const int longest = 64;
+        call.World.CountMissing(call, "sysctl " + (name.Length <= longest ? name : name[..longest]));
+        return Errno.ENOENT;
+    }
+
     /// <summary>Gives a value: its length alone when there is no place for it, as much as fits and ENOMEM when that is too small.</summary>
     public static CallResult Answer(CallContext call, ReadOnlySpan<byte> value, GuestAddress old, GuestAddress oldLength)
     {

@@ -12,7 +12,7 @@ public static partial class FreeBsdTable
     /// <summary>ENOSYS, and SIGSYS as FreeBSD sends it for a number that it does not know (nosys in sys/kern/kern_sig.c).</summary>
     private static CallResult Unimplemented(CallContext call)
     {
-        call.World.CountUnimplemented(call.Number);
+        call.World.CountMissing(call);
         call.World.Send(call.Thread, new Kernel.Signals.SignalInfo(Kernel.Signals.Signal.BadCall));
         return Errno.ENOSYS;
     }

@@ -21,7 +21,7 @@ public static partial class LinuxTable
     /// <summary>ENOSYS, as from a kernel that was built without the call.</summary>
     private static CallResult Unimplemented(CallContext call)
     {
-        call.World.CountUnimplemented(call.Number);
+        call.World.CountMissing(call);
         return Errno.ENOSYS;
     }
 }

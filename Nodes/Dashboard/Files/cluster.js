@@ -54,14 +54,14 @@ function showNodes(place, nodes, shards, caller, refresh) {
       h("td", { class: "nowrap" }, meter(node.running, node.capacity), `${count(node.running)} / ${count(node.capacity)}`),
       h("td", { class: "number" }, count(node.cores)),
       h("td", { class: "number" }, size(node.memory)),
-      h("td", null, node.backends.map((name) => h("span", { class: "chip" }, name)), h("span", { class: "muted" }, ` ${node.operatingSystem} ${node.architecture}`)),
+      h("td", null, node.platforms.map((platform) => h("span", { class: "chip" }, `${platform.operatingSystem}/${platform.architecture}`)), node.backends.includes("native") ? h("span", { class: "chip" }, `native ${node.operatingSystem}/${node.architecture}`) : null),
       h("td", null, Object.entries(node.labels).map(([name, value]) => h("span", { class: "chip" }, `${name}=${value}`))),
       h("td", { title: ranges(held(node.name)) }, h("span", { class: "nowrap" }, many(node.shards, "shard")), h("span", { class: "muted" }, node.shards ? ` ${cut(ranges(held(node.name)))}` : "")),
       h("td", { class: "nowrap muted" }, when(node.seenAt)),
       h("td", { class: "fit" }, h("a", { href: `#/jobs${params({ node: node.name })}` }, "jobs"),
         caller.access === "admin" && node.isMember && !node.isDraining ? [" ", h("button", { type: "button", onclick: () => drain(node.name, refresh) }, "Drain")] : null));
   });
-  fill(place, table("Nodes", [["Node"], ["State"], ["Load"], ["Cores", "number"], ["Memory", "number"], ["Backends"], ["Labels"], ["Shards"], ["Seen"], [""]], rows, { class: "rows" }));
+  fill(place, table("Nodes", [["Node"], ["State"], ["Load"], ["Cores", "number"], ["Memory", "number"], ["Runs"], ["Labels"], ["Shards"], ["Seen"], [""]], rows, { class: "rows" }));
   roving(place.querySelector("tbody"), "tr");
   if (focused) place.querySelector(`tr[data-node="${CSS.escape(focused)}"]`)?.focus();
 }

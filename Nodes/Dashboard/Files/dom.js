@@ -151,6 +151,8 @@ export const final = (name) => name === "succeeded" || name === "failed" || name
 export const note = (kind, title, ...more) => h("div", { class: `note ${kind}`, role: kind === "bad" ? "alert" : "note" }, title, more.map((line) => line && h("p", null, line)));
 export const loading = (what) => h("div", { class: "loading", role: "status" }, `Loading ${what} \u2026`);
 export const short = (id) => id.slice(0, 8);
+/** What a job or a run is for: "freebsd/arm64", with * for what its program says; nothing when that says both. */
+export const platform = (job) => (job.operatingSystem || job.architecture ? `${job.operatingSystem ?? "*"}/${job.architecture ?? "*"}` : "");
 
 /** Calls again and again while the page is looked at; returns what ends it. */
 export function every(milliseconds, work) {

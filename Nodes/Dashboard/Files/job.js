@@ -1,7 +1,7 @@
 // One job: what it is, its output as it comes, its processes; its timeline and latencies in tabs.
 
 import { get, post, blob, Failure } from "./api.js";
-import { h, fill, table, state, final, count, many, time, span, size, when, text, every, note, params, loading, roving } from "./dom.js";
+import { h, fill, table, state, final, count, many, time, span, size, when, text, every, note, params, platform, loading, roving } from "./dom.js";
 import { output } from "./output.js";
 
 const tabs = [["", "Overview"], ["timeline", "Timeline"], ["latency", "Latency"]];
@@ -64,7 +64,8 @@ function showHead(place, job, caller, status) {
       job.exitCode !== undefined ? h("span", { class: "muted" }, job.result ? ending(job.result) : `exit code ${job.exitCode}`) : null,
       h("span", { class: "grow" }), may ? [signal, job.state === "running" ? send : null, cancel] : null,
       h("a", { href: `#/compare${params({ left: job.id })}` }, "Compare \u2026")),
-    job.result?.message ? note("bad", job.result.message) : null);
+    job.result?.message ? note("bad", job.result.message) : null,
+    job.waitsFor ? note("warn", "It waits.", job.waitsFor) : null);
   if (may && job.state !== "running") signal.remove();
 }
 
@@ -138,6 +139,8 @@ function showFacts(place, job) {
     ["Ran for", between(job.startedAt, job.endedAt)],
     ["Attempts", job.attempts > 1 ? count(job.attempts) : ""],
     ["Labels", Object.entries(job.labels ?? {}).map(([name, value]) => h("a", { class: "chip", href: `#/jobs${params({ label: `${name}=${value}` })}`, title: `${name}=${value}` }, `${name}=${value}`))],
+    ["For", platform(job)],
+    ["Waits", job.waitsFor],
     ["Backend", [job.job.backend, job.job.backend === "emulated" ? `, ${job.job.engine}, ${job.job.clock} clock` : "", job.job.seed !== undefined ? `, seed ${job.job.seed}` : ""].join("")],
     ["Image", job.job.image],
     ["Working directory", job.job.workingDirectory],
@@ -175,7 +178,7 @@ async function showProcesses(place, job, caller, status) {
 function live(world, job, caller, status) {
   const items = ordered(world.processes, (process) => process.pid, (process) => process.parentPid).map(([process, depth]) => {
     const command = process.command?.length ? process.command.map(quote).join(" ") : process.name;
-    return item(depth, process.pid, command, [process.state, `${span(process.ageSeconds)} old`, caller.access !== "read" && process.state !== "zombie"
+    return item(depth, process.pid, command, [process.state, process.system ? `${process.system}/${process.processor}` : "", `${span(process.ageSeconds)} old`, caller.access !== "read" && process.state !== "zombie"
       ? h("button", { type: "button", tabindex: "-1", title: `Send TERM to process ${process.pid}`, onclick: () => order(status, `Sent TERM to process ${process.pid}.`, `jobs/${job.id}/signal`, { signal: "TERM", process: process.id }) }, "End")
       : null], (process.threads ?? []).slice(0, 20).map((thread) => `thread ${thread.tid} ${thread.name}: ${thread.state}${thread.call ? ` in ${thread.call}` : ""}${thread.deadlineSeconds !== undefined ? `, ${span(thread.deadlineSeconds)} to go` : ""}`));
   });

@@ -1,7 +1,7 @@
 // The list of jobs: filters, pages. Only the page that is looked at is loaded, however many jobs there are.
 
 import { get } from "./api.js";
-import { h, fill, table, state, count, when, span, every, note, params, roving, final, short, loading } from "./dom.js";
+import { h, fill, table, state, count, when, span, every, note, params, roving, final, short, platform, loading } from "./dom.js";
 
 const states = ["waiting", "queued", "running", "succeeded", "failed", "cancelled", "timedOut"];
 const pageSize = 100;
@@ -78,8 +78,8 @@ function render(place, jobs, filter) {
     onkeydown: (event) => event.key === "Enter" && event.target.tagName === "TR" && (location.hash = `#/jobs/${job.id}`),
   },
   h("td", { class: "fit mono" }, h("a", { href: `#/jobs/${job.id}`, tabindex: "-1", title: job.id }, short(job.id) + "\u2026" + job.id.slice(-4))),
-  h("td", { class: "fit" }, state(job.state)),
-  h("td", { class: "mono", title: job.command }, job.name ? [h("span", { class: "chip" }, job.name), " "] : null, job.command),
+  h("td", { class: "fit", title: job.waitsFor }, state(job.state)),
+  h("td", { class: "mono", title: job.command }, job.name ? [h("span", { class: "chip" }, job.name), " "] : null, platform(job) ? [h("span", { class: "chip" }, platform(job)), " "] : null, job.command),
   h("td", { class: "labels" }, Object.entries(job.labels ?? {}).map(([name, value]) => h("a", { class: "chip", tabindex: "-1", href: `#/jobs${params({ label: `${name}=${value}` })}`, title: `${name}=${value}` }, `${name}=${value}`))),
   h("td", { class: "fit" }, job.node ?? ""),
   h("td", { class: "number" }, job.exitCode ?? ""),

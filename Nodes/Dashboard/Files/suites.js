@@ -1,7 +1,7 @@
 // Suites: their list, and the matrix of one: a row for each case, a column for each image and engine, a mark for each seed.
 
 import { get, post } from "./api.js";
-import { h, fill, table, state, count, when, span, every, note, params, loading, roving } from "./dom.js";
+import { h, fill, table, state, count, when, span, every, note, params, platform, loading, roving } from "./dom.js";
 
 export async function show(main, { parts, query, caller }) {
   return parts[0] ? showSuite(main, parts[0], caller) : showList(main, query);
@@ -94,20 +94,19 @@ function showHead(place, suite, caller, status) {
 const letters = { passed: "\u2713", failed: "\u2717", running: "\u2026", queued: "\u00b7", waiting: "w", cancelled: "\u2013", missing: "?" };
 
 function showMatrix(place, suite) {
-  const column = (run) => JSON.stringify([run.image ?? null, run.engine]);
+  const column = (run) => JSON.stringify([run.image ?? null, platform(run), run.engine]);
   const columns = [...new Set(suite.matrix.map(column))];
   const cases = Map.groupBy(suite.matrix, (run) => run.case);
   const focused = place.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
   const cell = (run) => {
     const seed = run.seed === undefined ? "" : `, seed ${run.seed}`;
-    const label = `${run.case}${run.image ? `, ${run.image}` : ""}, ${run.engine}${seed}: ${run.state}${run.problem ? `; ${run.problem}` : ""}${run.seconds !== undefined ? `; ${span(run.seconds)}` : ""}`;
+    const label = `${run.case}${run.image ? `, ${run.image}` : ""}${platform(run) ? `, ${platform(run)}` : ""}, ${run.engine}${seed}: ${run.state}${run.problem ? `; ${run.problem}` : ""}${run.seconds !== undefined ? `; ${span(run.seconds)}` : ""}`;
     return h("a", { class: run.state, href: run.job ? `#/jobs/${run.job}` : "#/suites", tabindex: "-1", title: label, "aria-label": label }, letters[run.state] ?? run.state);
   };
   const rows = [...cases].map(([name, runs]) => h("tr", null, h("th", { class: "case", scope: "row" }, name), columns.map((key) =>
     h("td", null, h("span", { class: "cells" }, runs.filter((run) => column(run) === key).map(cell))))));
   const heads = columns.map((key) => {
-    const [image, engine] = JSON.parse(key);
-    return [image ? `${image} \u00b7 ${engine}` : engine, "middle"];
+    return [JSON.parse(key).filter(Boolean).join(" \u00b7 "), "middle"];
   });
   const found = table("Matrix of runs", [["Case"], ...heads], rows, { class: "matrix" });
   found.querySelector("table").style.width = "auto";

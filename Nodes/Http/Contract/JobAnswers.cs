@@ -11,6 +11,9 @@ internal sealed record SubmitAnswer
 
     [Description("False when an earlier submission with the same Idempotency-Key had made them.")]
     public bool IsNew { get; init; }
+
+    [Description("Why no node can run them at present, in one line; absent when one can. They wait for one that joins.")]
+    public string? WaitsFor { get; init; }
 }
 
 /// <summary>A job as lists show it.</summary>
@@ -40,6 +43,15 @@ internal record JobAnswer
     public DateTimeOffset? EndedAt { get; init; }
 
     public IReadOnlyDictionary<string, string>? Labels { get; init; }
+
+    [Description("The operating system that it was submitted for; absent when its program says.")]
+    public string? OperatingSystem { get; init; }
+
+    [Description("The processor that it was submitted for; absent when its program says.")]
+    public string? Architecture { get; init; }
+
+    [Description("Of a waiting job: why no node can run it at present.")]
+    public string? WaitsFor { get; init; }
 }
 
 /// <summary>All of a job.</summary>
@@ -96,15 +108,27 @@ internal sealed record OutputAnswer
     public required ByteText Text { get; init; }
 }
 
+/// <summary>What programs are for.</summary>
+internal sealed record PlatformAnswer
+{
+    public required string OperatingSystem { get; init; }
+
+    public required string Architecture { get; init; }
+}
+
 internal sealed record NodeAnswer
 {
     public required string Name { get; init; }
 
     public string? Address { get; init; }
 
+    [Description("Of the machine itself; native jobs are for this.")]
     public required string OperatingSystem { get; init; }
 
     public required string Architecture { get; init; }
+
+    [Description("What its emulator runs programs of.")]
+    public required IReadOnlyList<PlatformAnswer> Platforms { get; init; }
 
     public int Cores { get; init; }
 

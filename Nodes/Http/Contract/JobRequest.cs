@@ -131,8 +131,10 @@ internal sealed record TracingRequest
 
 internal sealed record RequirementsRequest
 {
+    [Description("The system that the program is for, whatever mark it bears: linux, freebsd, netbsd. Only nodes that run its programs get the job.")]
     public string? OperatingSystem { get; init; }
 
+    [Description("The processor that the program is for: x64, arm64, riscv64.")]
     public string? Architecture { get; init; }
 
     public IReadOnlyDictionary<string, string>? Labels { get; init; }

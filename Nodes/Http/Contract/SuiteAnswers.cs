@@ -101,6 +101,12 @@ internal sealed record SuiteRunAnswer
     [Description("As the suite names it.")]
     public string? Image { get; init; }
 
+    [Description("The system that it is for; absent when its program says.")]
+    public string? OperatingSystem { get; init; }
+
+    [Description("The processor that it is for; absent when its program says.")]
+    public string? Architecture { get; init; }
+
     public required string Engine { get; init; }
 
     public ulong? Seed { get; init; }
@@ -114,7 +120,7 @@ internal sealed record SuiteRunAnswer
 
     public double? Seconds { get; init; }
 
-    [Description("The first thing that was not as expected.")]
+    [Description("The first thing that was not as expected; of a waiting run, why no node can run it.")]
     public string? Problem { get; init; }
 }
 

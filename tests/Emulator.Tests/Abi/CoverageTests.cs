@@ -83,7 +83,7 @@ public sealed class CoverageTests
 
     private static CallShape[] Shapes() => [.. LinuxTable.Numbers.ToArray().Select(number => LinuxTable.Describe(number)!)];
 
-    private static string Root()
+    internal static string Root()
     {
         string folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Vivarium.slnx")))

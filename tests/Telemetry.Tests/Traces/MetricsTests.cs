@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text;
+using Vivarium.Emulator.Personalities.FreeBsd;
+using Vivarium.Emulator.Personalities.NetBsd;
 using Vivarium.Messages;
 using Vivarium.Telemetry.Metrics;
 using Vivarium.Telemetry.Traces;
@@ -52,6 +54,22 @@ public sealed class MetricsTests
         foreach (string line in lines.Where(line => line.Length > 0 && line[0] != '#'))
             Assert.True(double.TryParse(line[(line.LastIndexOf(' ') + 1)..], NumberStyles.Float, CultureInfo.InvariantCulture, out _), line);
     }
+
+    [Fact]
+    public void Calls_of_one_name_are_told_apart_by_their_system()
+    {
+        var metrics = new CallMetrics("n");
+        var recorder = new CallRecorder(TraceLevel.Folded);
+        recorder.Take([Calls.Of(0, 0, 100, 1), Calls.Of(FreeBsdTable.Base + 3, 200, 100, 2), Calls.Of(FreeBsdTable.Base + 3, 400, 100, 3), Calls.Of(NetBsdTable.Base + 3, 600, 100, 4)]);
+        metrics.Add(FoldingTests.Recording(recorder));
+        var list = new MetricList();
+        metrics.AddTo(list);
+        string[] lines = Prometheus.Write(list, openMetrics: false).Split('\n');
+        Assert.Contains("vivarium_call_duration_seconds_count{call=\"read\",personality=\"linux\",node=\"n\"} 1", lines);
+        Assert.Contains("vivarium_call_duration_seconds_count{call=\"read\",personality=\"freebsd\",node=\"n\"} 2", lines);
+        Assert.Contains("vivarium_call_duration_seconds_count{call=\"read\",personality=\"netbsd\",node=\"n\"} 1", lines);
+    }
+
     [Fact]
     public void OpenMetrics_names_families_ends_and_has_exemplars()
     {

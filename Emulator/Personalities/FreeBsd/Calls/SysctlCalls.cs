@@ -70,7 +70,7 @@ public static class SysctlCalls
         const int process = 14, pathName = 12;
         if (numbers is [Kern, process, pathName, _])
             return AnswerPath(call, numbers[3], old, oldLength);
-        return Tree.Find(numbers) is { } node ? Read(call, node, old, oldLength, value) : Errno.ENOENT;
+        return Tree.Find(numbers) is { } node ? Read(call, node, old, oldLength, value) : SysctlTree.Miss(call, string.Join('.', numbers));
     }
 
     public static CallResult Sysctlbyname(CallContext call, GuestAddress name, ulong length, GuestAddress old, GuestAddress oldLength, GuestAddress value, ulong valueLength) =>
@@ -88,8 +88,9 @@ public static class SysctlCalls
         Span<byte> text = stackalloc byte[(int)length];
         if (!call.Memory.TryRead(name, text))
             return Errno.EFAULT;
-        node = Tree.Find(Encoding.UTF8.GetString(text.TrimEnd((byte)0)));
-        return node is null ? Errno.ENOENT : Errno.None;
+        string wanted = Encoding.UTF8.GetString(text.TrimEnd((byte)0));
+        node = Tree.Find(wanted);
+        return node is null ? SysctlTree.Miss(call, wanted) : Errno.None;
     }
 
     /// <summary>KERN_PROC_PATHNAME: the program of a process, -1 for the caller's.</summary>

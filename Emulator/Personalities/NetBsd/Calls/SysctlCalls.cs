@@ -55,7 +55,7 @@ public static class SysctlCalls
         if (numbers[^1] == Query)
             return AnswerQuery(call, numbers[..^1], old, oldLength);
         if (Tree.Find(numbers) is not { } node)
-            return Errno.ENOENT;
+            return SysctlTree.Miss(call, string.Join('.', numbers));
         return value.IsNull ? SysctlTree.Answer(call, node.Value(call), old, oldLength) : Errno.EPERM;
     }
 
