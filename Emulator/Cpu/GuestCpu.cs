@@ -47,7 +47,7 @@ public sealed class GuestCpu
 
     private void SetInitial()
     {
-        _state[0].Mxcsr = 0x1F80;
+        _state[0].Mxcsr = Architecture == Architecture.Arm64 ? Arm64.Arm64State.InitialMxcsr : 0x1F80;
         _state[0].X87.Control = 0x037F;
         // AArch64's C is clear: it is the inverse of carry.
         _state[0].Flags = Architecture == Architecture.Arm64 ? 0x203u : 0x202;

@@ -13,7 +13,9 @@ namespace Vivarium.Emulator.Cpu.Arm64;
 internal sealed class Arm64Emitter(LoweredBlock block, bool ignoresTags)
 {
     private const byte FirstTemporary = 64;
-    private const byte FirstVectorTemporary = 32;
+
+    /// <summary>Those that translated code keeps in its frame.</summary>
+    private const byte FirstVectorTemporary = 57;
     private const byte Zero = 31;
 
     private byte _next;

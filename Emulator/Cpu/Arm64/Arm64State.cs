@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Cpu.Interpreter;
+using Vivarium.Emulator.Cpu.SoftFloat;
 
 namespace Vivarium.Emulator.Cpu.Arm64;
 
@@ -6,7 +7,9 @@ namespace Vivarium.Emulator.Cpu.Arm64;
 /// Where AArch64's state is in <see cref="CpuState"/>: x0..x30 and the stack pointer in the slots of their numbers, v0..v31 in the
 /// vectors, those that programs use most first, since these have host registers. N, Z and V are x86's sign, zero and overflow; the carry flag
 /// there is the inverse of C, as it is after a subtraction, so that comparisons and all conditions need no more than x86's own. The cumulative
-/// exceptions of FPSR are MXCSR's flags, and its rounding control follows FPCR.
+/// exceptions of FPSR are MXCSR's flags and those in a slot, and MXCSR's rounding control follows FPCR. MXCSR has the invalid exception unmasked:
+/// whatever makes a NaN of none, or quiets a signalling one, stops translated code and is done by the interpreter, which knows AArch64's rules; of
+/// what remains the host's results are AArch64's. So MXCSR's own invalid flag means nothing.
 /// </summary>
 internal static class Arm64State
 {
@@ -21,7 +24,7 @@ internal static class Arm64State
     /// <summary>TPIDR_EL0.</summary>
     public const byte ThreadPointer = 35;
 
-    /// <summary>FPCR, and the bits of FPSR that MXCSR has not.</summary>
+    /// <summary>FPCR, and the bits of FPSR that MXCSR has not or that the interpreter raised.</summary>
     public const byte ControlSlot = 36;
     public const byte StatusSlot = 37;
 
@@ -38,7 +41,10 @@ internal static class Arm64State
     /// <summary>FPSR (C5.2.9): flags of AArch32, QC and IDC, which live in <see cref="StatusSlot"/>.</summary>
     public const uint Saturated = 1u << 27;
     public const uint InputDenormal = 1u << 7;
-    private const uint OwnStatusBits = 0xF000_0000 | Saturated | InputDenormal;
+    private const uint StatusBits = 0xF000_0000 | Saturated | InputDenormal | 0x1F;
+
+    /// <summary>MXCSR of a new program: every exception masked but invalid.</summary>
+    public const uint InitialMxcsr = 0x1F00;
 
     private const int HostRounding = 13;
 
@@ -70,21 +76,25 @@ internal static class Arm64State
     public static void SetControl(ref CpuState state, uint value)
     {
         state.Registers[ControlSlot] = value & ControlBits;
-        // RN, RP, RM, RZ; MXCSR has nearest, down, up, zero.
-        uint mode = (value >> RoundingShift) & 3, host = mode switch { 1 => 2, 2 => 1, _ => mode };
-        state.Mxcsr = (state.Mxcsr & ~(3u << HostRounding)) | (host << HostRounding);
+        state.Mxcsr = (state.Mxcsr & ~(3u << HostRounding)) | ((uint)RoundingOf(value) << HostRounding);
     }
 
-    public static uint GetStatus(in CpuState state)
+    /// <summary>FPCR's RN, RP, RM, RZ.</summary>
+    public static RoundingMode RoundingOf(uint control) => ((control >> RoundingShift) & 3) switch
     {
-        uint control = state.Mxcsr;
-        return (uint)state.Registers[StatusSlot] | (control & 1) | ((control >> 1) & 2) | ((control >> 1) & 4) | ((control >> 1) & 8) | ((control >> 1) & 0x10);
-    }
+        0 => RoundingMode.NearestEven,
+        1 => RoundingMode.Up,
+        2 => RoundingMode.Down,
+        _ => RoundingMode.TowardZero,
+    };
+
+    /// <summary>MXCSR's divide by zero, overflow, underflow and inexact are one place higher.</summary>
+    public static uint GetStatus(in CpuState state) => (uint)state.Registers[StatusSlot] | ((state.Mxcsr >> 1) & 0x1E);
 
     public static void SetStatus(ref CpuState state, uint value)
     {
-        state.Registers[StatusSlot] = value & OwnStatusBits;
-        state.Mxcsr = (state.Mxcsr & ~0x3Fu) | (value & 1) | ((value << 1) & 0x3C);
+        state.Registers[StatusSlot] = value & StatusBits;
+        state.Mxcsr &= ~0x3Fu;
     }
 
     public static ExecutionMode ModeOf(in CpuState state)

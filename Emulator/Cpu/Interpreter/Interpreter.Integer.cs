@@ -129,6 +129,8 @@ public sealed partial class Interpreter
 
     private static ExitReason ExecuteOther(ref CpuState state, AddressSpace memory, in MicroOp op, GuestCpu cpu)
     {
+        if (op.Code >= OpCode.NeonLanes)
+            return NeonInterpreter.Execute(ref state, op);
         if (op.Code >= OpCode.ScalarAdd)
             return ScalarInterpreter.Execute(ref state, op);
         if (op.Code >= OpCode.VectorLoad)

@@ -513,4 +513,67 @@ public enum OpCode : ushort
 
     /// <summary>Sets it to integer register A.</summary>
     ScalarSetControl,
+
+    // ---- AArch64's vectors: 0x500.. ----------------------------------------------------------------------------------
+    // Immediate is a NeonForm; lanes above its count come out as zero. Size is a LaneKind, of the narrower lanes where there are two widths.
+    // C is a third vector. Floating point follows FPCR and raises FPSR's flags; NaNs and tininess by AArch64's rules.
+
+    /// <summary>D[i] = A[i] op B[i], given C[i].</summary>
+    NeonLanes = 0x500,
+
+    /// <summary>The same with lanes of D and C twice as wide.</summary>
+    NeonWiden,
+
+    /// <summary>D[i], half as wide, = (A[i] op B[i]) shifted right by the amount; into the upper half of C, or alone.</summary>
+    NeonNarrow,
+
+    /// <summary>D = op of neighbours, those of A below those of B.</summary>
+    NeonPairs,
+
+    /// <summary>Lane 0 of D = op over all lanes of A.</summary>
+    NeonAcross,
+
+    /// <summary>D = the lanes of A and B in another order.</summary>
+    NeonPermute,
+
+    /// <summary>Byte i of D, of as many as byte 6 of Immediate says, = byte B[i] of the vectors that its low bytes name, so many as byte 4 says; what is out of range is 0, or with byte 5 set C's.</summary>
+    NeonTable,
+
+    /// <summary>D's lanes = lane of A that the amount says.</summary>
+    NeonDuplicate,
+
+    /// <summary>D's lanes = integer register A.</summary>
+    NeonDuplicateInteger,
+
+    /// <summary>D = Immediate in its lower half, and with C = 1 in its upper half too.</summary>
+    NeonImmediate,
+
+    /// <summary>D = the low 1 &lt;&lt; Size bytes of A, zero above.</summary>
+    NeonTruncate,
+
+    /// <summary>D's bits = A's where C has ones, else B's.</summary>
+    NeonSelectBits,
+
+    /// <summary>D = A when integer register C is not zero, else B; the low 1 &lt;&lt; Size bytes, zero above.</summary>
+    NeonSelect,
+
+    /// <summary>The cryptographic operation Immediate, a NeonCipher, of A, B and C.</summary>
+    NeonCipher,
+
+    // Floating-point lanes, of kind Size.
+    NeonFloat,
+    NeonFloatPairs,
+    NeonFloatAcross,
+
+    /// <summary>Sets the flags by comparing lane 0 of A and B (C bit 0: quiet NaNs raise invalid too); carry is the inverse of AArch64's. C bit 1: when the integer register in Immediate's low byte is zero, they are Immediate >> 8 instead.</summary>
+    NeonFloatCompare,
+
+    /// <summary>D = lanes of A of kind Size (16 bits: Int16) as kind C; Upper: from or into the upper half (of B); Round: to odd.</summary>
+    NeonFloatConvert,
+
+    /// <summary>Integer register D of 1 &lt;&lt; C bytes = lane 0 of A.</summary>
+    NeonFloatToInteger,
+
+    /// <summary>Lane 0 of D = integer register A of 1 &lt;&lt; C bytes.</summary>
+    NeonFloatFromInteger,
 }
