@@ -4,6 +4,7 @@ using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
+using Vivarium.Emulator.Personalities.Linux.Arm64;
 using Vivarium.Emulator.Personalities.Linux.RiscV64;
 using Vivarium.Emulator.Personalities.Linux.X64;
 
@@ -15,7 +16,7 @@ namespace Vivarium.Emulator.Personalities.Linux;
 /// </summary>
 internal abstract class LinuxArchitecture
 {
-    private static readonly LinuxArchitecture[] All = [new X64Architecture(), new RiscV64Architecture()];
+    private static readonly LinuxArchitecture[] All = [new X64Architecture(), new RiscV64Architecture(), new Arm64Architecture()];
 
     public static LinuxArchitecture Of(GuestThread thread) => Of(thread.Cpu.Architecture);
 
@@ -104,10 +105,13 @@ internal abstract class LinuxArchitecture
     /// <summary>struct sigaction has a restorer.</summary>
     public virtual bool HasRestorer => true;
 
-    // ---- structures -------------------------------------------------------------------------------------------------
+    // ---- structures and flags -------------------------------------------------------------------------------------------------
 
     /// <summary>struct epoll_event has no padding.</summary>
     public virtual bool IsEpollEventPacked => false;
+
+    /// <summary>The architecture's O_ flags as those of the table, and back; those in registers <see cref="Decode"/> has turned already.</summary>
+    public virtual uint OpenFlags(uint flags) => flags;
 
     public virtual bool WriteStat(AddressSpace memory, GuestAddress address, in FileStatus status) => memory.TryWrite(address, GenericStat.From(status));
 

@@ -22,6 +22,7 @@ internal static class VdsoImage
     /// <summary>One page, before which lies the clock page.</summary>
     /// <param name="machine">EM_ of the architecture.</param>
     /// <param name="version">The version of its symbols.</param>
+    /// <param name="functions">Their code; names that do not begin so get the prefix <c>__vdso_</c>.</param>
     /// <param name="hasPlainNames">Each function also has its name without the prefix that C libraries look for.</param>
     public static byte[] Build(ushort machine, string version, bool hasPlainNames, params (string Name, byte[] Code)[] functions)
     {
@@ -58,7 +59,7 @@ internal static class VdsoImage
             BinaryPrimitives.WriteInt32LittleEndian(place[slot..], -Page - (text + slot + sizeof(int)));
         if (hasPlainName)
             symbols.Add((AddString(strings, name), text, code.Length));
-        symbols.Add((AddString(strings, "__vdso_" + name), text, code.Length));
+        symbols.Add((AddString(strings, name.StartsWith("__", StringComparison.Ordinal) ? name : "__vdso_" + name), text, code.Length));
         text = (text + code.Length + 15) & ~15;
     }
 

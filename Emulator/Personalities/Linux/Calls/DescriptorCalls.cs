@@ -66,7 +66,7 @@ public static class DescriptorCalls
                 table.SetCloseOnExec(fd, (argument & CloseOnExec) != 0);
                 return 0;
             case 3: // F_GETFL
-                return Abi.Fcntl.Encode(file);
+                return LinuxArchitecture.Of(call.Thread).OpenFlags(Abi.Fcntl.Encode(file));
             case var _ when isPath:
                 return Errno.EBADF;
             case 4: // F_SETFL

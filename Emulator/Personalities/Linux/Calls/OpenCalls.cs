@@ -39,7 +39,7 @@ public static class OpenCalls
             return Errno.E2BIG;
         if ((request.Flags & ~(ulong)Fcntl.Known) != 0 || (request.Resolve & ~KnownResolve) != 0)
             return Errno.EINVAL;
-        uint flags = (uint)request.Flags;
+        uint flags = LinuxArchitecture.Of(call.Thread).OpenFlags((uint)request.Flags);
         bool creates = (flags & (Fcntl.Create | Fcntl.TemporaryBit)) != 0;
         if (creates ? (request.Mode & ~(ulong)ModeMask) != 0 : request.Mode != 0)
             return Errno.EINVAL;

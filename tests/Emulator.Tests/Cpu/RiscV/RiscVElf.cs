@@ -2,23 +2,27 @@ using System.Buffers.Binary;
 
 namespace Vivarium.Emulator.Tests.Cpu.RiscV;
 
-/// <summary>A static RISC-V program of given segments, entered at the first.</summary>
+/// <summary>A static program of given segments, entered at the first; RISC-V's unless a machine is given.</summary>
 internal static class RiscVElf
 {
     private const int HeaderSize = 64, ProgramHeaderSize = 56, Page = 4096;
+    private const byte RiscV = 243;
 
-    public static byte[] Build(params (ulong Address, byte[] Content, uint Flags)[] segments)
+    public static byte[] Build(params (ulong Address, byte[] Content, uint Flags)[] segments) => Build(RiscV, segments);
+
+    public static byte[] Build(byte machine, params (ulong Address, byte[] Content, uint Flags)[] segments)
     {
         int at = Page;
         using var file = new MemoryStream();
         Span<byte> header = new byte[HeaderSize];
         ((ReadOnlySpan<byte>)[0x7F, (byte)'E', (byte)'L', (byte)'F', 2, 1, 1]).CopyTo(header);
         header[16] = 2; // ET_EXEC
-        header[18] = 243; // EM_RISCV
+        header[18] = machine;
         header[20] = 1;
         BinaryPrimitives.WriteUInt64LittleEndian(header[24..], segments[0].Address);
         BinaryPrimitives.WriteUInt64LittleEndian(header[32..], HeaderSize);
-        header[48] = 5; // compressed, double floats
+        if (machine == RiscV)
+            header[48] = 5; // compressed, double floats
         header[52] = HeaderSize;
         header[54] = ProgramHeaderSize;
         header[56] = (byte)segments.Length;
