@@ -38,7 +38,7 @@ public sealed class ConformanceCase
     /// <summary>The system that the program is built for when it runs in Vivarium, as GOOS has it; natively it is always Linux. Scripts find it in SYSTEM.</summary>
     public string System { get; set; } = "linux";
 
-    /// <summary>What Vivarium's <see cref="Guest"/> or <see cref="Go"/> program is built for, as GOARCH has it (riscv64); natively it is the host's.</summary>
+    /// <summary>What Vivarium's <see cref="Guest"/> or <see cref="Go"/> program is built for, as GOARCH has it (riscv64, arm64); natively it is the host's.</summary>
     public string Architecture { get; set; } = "";
 
     /// <summary>Options of <c>viv run</c>; the native run has no such thing.</summary>

@@ -135,7 +135,7 @@ internal sealed class Arm64Emitter(LoweredBlock block, bool ignoresTags)
     public byte SaveFlags() => Compute(OpCode.GetFlags, 3, 0);
 
     public void RestoreFlags(byte saved) =>
-        Emit(new MicroOp { Code = OpCode.SetFlags, Size = 3, Destination = MicroOp.Discard, A = saved, Immediate = (long)Arm64State.FlagBits });
+        Emit(new MicroOp { Code = OpCode.SetFlags, Size = 3, Destination = MicroOp.Discard, A = saved, Immediate = (long)Arm64State.FlagBits, Flags = FlagMask.All });
 
     /// <summary>The condition of an encoding's cond field; null for always (C1.2.4).</summary>
     public static Condition? ConditionOf(uint field) => field switch

@@ -36,6 +36,9 @@ public static class FlagUse
     private static bool MayExit(OpCode code) =>
         code is >= OpCode.Load and <= OpCode.Trap or OpCode.Divide or OpCode.DivideSigned or >= OpCode.VectorLoad;
 
+    /// <summary>Whether an op uses flags as they are before it.</summary>
+    public static bool ReadsFlags(in MicroOp op) => Reads(op) != FlagMask.None || (WritesConditionally(op.Code) && op.Flags != FlagMask.None);
+
     private static FlagMask Reads(in MicroOp op) => op.Code switch
     {
         OpCode.AddCarry or OpCode.AddCarryImmediate or OpCode.SubtractBorrow or OpCode.SubtractBorrowImmediate or OpCode.ComplementCarry => FlagMask.Carry,

@@ -282,7 +282,12 @@ internal sealed unsafe partial class BlockTranslator
         ref MicroOp op = ref _ops[at];
         Destination destination = DestinationOf(at);
         if (MustKeepFlags(at))
-            return TryEmitSum(at, group, destination) ? destination.Used : EmitKeepingFlags(at, group, destination);
+        {
+            if (TryEmitSum(at, group, destination) || TryEmitFlagless(at, group, destination))
+                return destination.Used;
+            if (!TryFreeFlags(at))
+                return EmitKeepingFlags(at, group, destination);
+        }
         if (op.Flags == FlagMask.None && op.Destination != MicroOp.Discard && destination.Register != op.A && !IsTemporary(destination.Register) && TryEmitSum(at, group, destination))
             return destination.Used;
         (bool isChecked, long moved) = op.A < _map.Count ? _checks[op.A] : default;
@@ -539,7 +544,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         MicroOp op = _ops[at];
         Destination destination = DestinationOf(at);
-        bool keep = MustKeepFlags(at) && op.Code != OpCode.Not;
+        bool keep = op.Code != OpCode.Not && !TryFreeFlags(at);
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);
@@ -575,8 +580,10 @@ internal sealed unsafe partial class BlockTranslator
             return EmitFlaglessShift(at, group);
         if (!isImmediate && !IsCounter(op.B))
             return 0;
+        if (isImmediate && TryEmitFlaglessShift(at, group, (int)op.Immediate, out int used))
+            return used;
         Destination destination = DestinationOf(at);
-        bool keep = MustKeepFlags(at);
+        bool keep = !TryFreeFlags(at);
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);
@@ -628,7 +635,7 @@ internal sealed unsafe partial class BlockTranslator
         if (!isImmediate && !IsCounter(op.C))
             return 0;
         Destination destination = DestinationOf(at);
-        bool keep = MustKeepFlags(at);
+        bool keep = !TryFreeFlags(at);
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);

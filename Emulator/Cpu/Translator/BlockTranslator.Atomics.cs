@@ -8,9 +8,16 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The low bits of the address as an offset from the probe: the interpreter tells what the guest is due.</summary>
     private int EmitCheckIntegerAlignment(in MicroOp op, int at)
     {
-        if (op.Immediate != 0 || MustKeepFlags(at))
+        if (op.Immediate != 0 || (MustKeepFlags(at) && !_map.HasCounter))
             return 0;
         HostRegister address = Use(op.A, RegisterMap.Work, at);
+        if (_map.HasCounter)
+        {
+            _asm.Move(HostRegister.Rcx, (1L << op.Size) - 1);
+            _asm.ExtractBits(RegisterMap.Work, address, Operand.Of(HostRegister.Rcx));
+            _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
+            return 1;
+        }
         _asm.Move(RegisterMap.Work, address);
         _asm.AluImmediate(GroupAnd, Operand.Of(RegisterMap.Work), (1 << op.Size) - 1, 2);
         _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
@@ -40,21 +47,21 @@ internal sealed unsafe partial class BlockTranslator
         _holder = 0;
     }
 
-    /// <summary>LOCK CMPXCHG; when another was faster the instruction begins anew.</summary>
+    /// <summary>LOCK CMPXCHG; when another was faster the interpreter runs the instruction.</summary>
     private int EmitStoreIfUnchanged(in MicroOp op, int at)
     {
-        if (MustKeepFlags(at))
+        if (!TryFreeFlags(at))
             return 0;
         Operand place = AtomicPlace(op, at);
         LoadInto(HostRegister.Rax, op.C, at);
         CompareExchange(place, Use(op.B, RegisterMap.Work, at), op.Size);
-        _asm.JumpIf(ConditionNotEqual, _instructionAt);
+        InterpretUnless(ConditionEqual);
         return 1;
     }
 
     private int EmitStoreReserved(in MicroOp op, int at)
     {
-        if (MustKeepFlags(at) || op.Immediate != 0)
+        if (op.Immediate != 0 || !TryFreeFlags(at))
             return 0;
         Keep(op.B, at);
         Operand place = GuestOperand(op.A, 0, at);
@@ -68,6 +75,19 @@ internal sealed unsafe partial class BlockTranslator
         _asm.StoreImmediate(Place(op.C), -1, 3);
         _asm.Emit(0x0F90 | ConditionNotEqual, 0, Operand.Of(RegisterMap.Work), bytes: true);
         _asm.Load(RegisterMap.Work, Operand.Of(RegisterMap.Work), 0);
+        Finish(op.Destination, RegisterMap.Work, at);
+        return 1;
+    }
+
+    private int EmitCompareExchange(in MicroOp op, int at)
+    {
+        if (!TryFreeFlags(at))
+            return 0;
+        FlushDependents(op.Destination, at);
+        Operand place = AtomicPlace(op, at);
+        LoadInto(HostRegister.Rax, op.C, at);
+        CompareExchange(place, Use(op.B, RegisterMap.Work, at), op.Size);
+        _asm.Load(RegisterMap.Work, Operand.Of(HostRegister.Rax), op.Size);
         Finish(op.Destination, RegisterMap.Work, at);
         return 1;
     }

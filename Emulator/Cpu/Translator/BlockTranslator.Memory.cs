@@ -193,6 +193,8 @@ internal sealed unsafe partial class BlockTranslator
                 return _map.HasAccumulator ? EmitStoreIfUnchanged(op, at) : 0;
             case OpCode.StoreReserved:
                 return _map.HasAccumulator ? EmitStoreReserved(op, at) : 0;
+            case OpCode.CompareExchange:
+                return _map.HasAccumulator ? EmitCompareExchange(op, at) : 0;
             case OpCode.String:
                 return EmitString(op);
             case OpCode.TimeStamp:

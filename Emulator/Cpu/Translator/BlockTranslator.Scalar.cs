@@ -34,7 +34,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitScalar(in MicroOp op, int at)
     {
-        if (!HasScalars || MustKeepFlags(at))
+        if (!HasScalars || !TryFreeFlags(at))
             return 0;
         switch (op.Code)
         {

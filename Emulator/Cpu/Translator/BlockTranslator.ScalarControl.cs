@@ -17,7 +17,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The time stamp counter, by the host's clock; where the world's is none the interpreter reads it.</summary>
     private int EmitReadCounter(byte destination, int at)
     {
-        if (MustKeepFlags(at))
+        if (!TryFreeFlags(at))
             return 0;
         FlushDependents(destination, at);
         AcquireScratch(at);

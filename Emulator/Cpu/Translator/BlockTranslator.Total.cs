@@ -15,10 +15,12 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitTotal(in MicroOp op, int at)
     {
-        if (op.Size < 2 || MustKeepFlags(at))
+        if (op.Size < 2 || !TryFreeFlags(at))
             return 0;
         switch (op.Code)
         {
+            case OpCode.ReverseBits:
+                return _map.HasAccumulator ? EmitReverseBits(op, at) : 0;
             case OpCode.AndNot:
                 return EmitAndNot(op, at);
             case OpCode.LeadingZeros:
@@ -61,6 +63,32 @@ internal sealed unsafe partial class BlockTranslator
         _asm.EmitVex(2, 0, wide: op.Size == 3, 0xF2, (int)target, (int)inverted, kept); // ANDN
         FinishSized(destination, target, op.Size, at);
         return destination.Used;
+    }
+
+    /// <summary>The bytes reversed, then bits, pairs and nibbles change places with their neighbours.</summary>
+    private int EmitReverseBits(in MicroOp op, int at)
+    {
+        FlushDependents(op.Destination, at);
+        Settle(op.A, at);
+        HostRegister from = Use(op.A, RegisterMap.Work, at);
+        if (op.Size == 3)
+            _asm.Move(RegisterMap.Work, from);
+        else
+            _asm.Move32(RegisterMap.Work, from);
+        _asm.Byte(op.Size == 3 ? 0x49 : 0x41); // BSWAP R13
+        _asm.Byte(0x0F);
+        _asm.Byte(0xC8 | ((int)RegisterMap.Work & 7));
+        for (int step = 0; step < 3; step++)
+        {
+            Operand mask = Gate.Constant(HostConstant.EvenBits + step);
+            _asm.RotateRight(HostRegister.Rax, RegisterMap.Work, 1 << step);
+            _asm.Alu(0x22, (int)HostRegister.Rax, mask, 3); // AND
+            _asm.Alu(0x22, (int)RegisterMap.Work, mask, 3);
+            _asm.RotateRight(RegisterMap.Work, RegisterMap.Work, 64 - (1 << step));
+            _asm.Alu(0x0A, (int)RegisterMap.Work, Operand.Of(HostRegister.Rax), 3); // OR
+        }
+        Finish(op.Destination, RegisterMap.Work, at);
+        return 1;
     }
 
     /// <summary>LZCNT, TZCNT.</summary>

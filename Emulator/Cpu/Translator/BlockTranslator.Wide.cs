@@ -30,6 +30,8 @@ internal sealed unsafe partial class BlockTranslator
                 return EmitGetFlags(op, at);
             case OpCode.SetFlags:
                 return EmitSetFlags(op, at);
+            case OpCode.SubtractIf or OpCode.AddIf:
+                return EmitCompareIf(op, at);
             case OpCode.ComplementCarry:
                 _asm.Byte(0xF5);
                 return 1;
@@ -42,7 +44,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitMultiply(in MicroOp op, int at)
     {
-        if (op.Size == 0 || MustKeepFlags(at))
+        if (op.Size == 0 || !TryFreeFlags(at))
             return 0;
         Destination destination = DestinationOf(at);
         FlushDependents(destination.Register, at);
@@ -78,7 +80,7 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Size == 0)
             return 0;
         Destination destination = DestinationOf(at);
-        bool keep = MustKeepFlags(at);
+        bool keep = !TryFreeFlags(at);
         bool isImmediate = TryConstant(op.B, out long index);
         HostRegister bit = HostRegister.None;
         Settle(op.A, at);
@@ -107,7 +109,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitCount(in MicroOp op, int at)
     {
-        if (op.Size == 0 || MustKeepFlags(at) || DestinationOf(at).IsMerge)
+        if (op.Size == 0 || DestinationOf(at).IsMerge || !TryFreeFlags(at))
             return 0;
         Destination destination = DestinationOf(at);
         FlushDependents(destination.Register, at);

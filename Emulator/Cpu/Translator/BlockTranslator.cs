@@ -52,7 +52,7 @@ internal sealed unsafe partial class BlockTranslator
         _exits.Clear();
         FindLiveFlags();
         ForgetChecks();
-        (_boxed, _variant) = (0, domain.Mode.Variant);
+        (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
         ChooseRegisters();
         _asm.Begin(place, runOffset);
         nint entry = _asm.RunAddress;
@@ -102,9 +102,6 @@ internal sealed unsafe partial class BlockTranslator
     private nint _head;
     private bool _isLastCopy;
 
-    /// <summary>Where the present instruction's host code begins.</summary>
-    private nint _instructionAt;
-
     /// <summary>True for a block that ends with a jump to its beginning.</summary>
     private bool IsLoop => _opCount > 0 && _ops[_opCount - 1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
 
@@ -119,20 +116,25 @@ internal sealed unsafe partial class BlockTranslator
             if (i == _pollAt)
                 EmitPoll();
             int start = _asm.Offset, exits = _exits.Count;
-            _instructionAt = _asm.RunAddress;
-            _starts.Add(new CodeStart(start, i, _paidTo));
+            _starts.Add(new CodeStart(start, i, _paidTo, ParkedFlags));
             _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[_map.StackPointer], _stackTouched);
             // A fault at the check must find the jump not begun.
             if (_end > 0 && IsControl(_ops[_end - 1].Code))
                 SettleStackPointer();
+            bool wasParked = _isParked;
+            int starts = _starts.Count;
             if (!TryEmit(instructions[i].Op))
             {
+                _starts.RemoveRange(starts, _starts.Count - starts);
+                _isParked = wasParked;
                 _asm.Offset = start;
                 (_checks[_map.StackPointer], _stackTouched) = stack;
                 _exits.RemoveRange(exits, _exits.Count - exits);
                 EndSegmentAt(i);
+                _paidTo = i;
+                Unpark();
                 SettleStackPointer();
                 Exchange();
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
@@ -144,6 +146,7 @@ internal sealed unsafe partial class BlockTranslator
         if (_opCount == 0 || !IsControl(_ops[_opCount - 1].Code))
         {
             // Behind the last instruction, which has run when the check faults.
+            Unpark();
             _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, _block.InstructionCount));
             SettleStackPointer();
             ExitTo(_block.End);
@@ -157,11 +160,14 @@ internal sealed unsafe partial class BlockTranslator
     {
         while (at < _end)
         {
+            bool dropsParked = PrepareFlags(at);
             int used = EmitPattern(at);
             if (used == 0)
                 used = EmitOne(at);
             if (used == 0)
                 return false;
+            if (dropsParked)
+                _isParked = false;
             at += used;
         }
         return true;
@@ -215,7 +221,8 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    private bool MustKeepFlags(int at) => _ops[at].Flags == FlagMask.None && _live[at] != FlagMask.None;
+    /// <summary>A micro-op makes no flags, and the host holds some that are read behind it.</summary>
+    private bool MustKeepFlags(int at) => !_isParked && _ops[at].Flags == FlagMask.None && _live[at] != FlagMask.None;
 
     /// <summary>Puts the flags aside; what follows may change them, but not the accumulator's slot.</summary>
     private void SaveFlags()

@@ -1,6 +1,6 @@
 namespace Vivarium.Emulator.Cpu.Translator;
 
-/// <summary>What the host code of a string instruction holds in place of guest addresses.</summary>
+/// <summary>What host code holds in place of the guest's state: host addresses in string instructions.</summary>
 internal enum Rebasing : byte
 {
     None,
@@ -10,6 +10,9 @@ internal enum Rebasing : byte
 
     /// <summary>RDI and RSI are.</summary>
     Both,
+
+    /// <summary>None, but the guest's flags are in the frame.</summary>
+    ParkedFlags,
 }
 
 /// <summary>Where the host code of an instruction begins, and up to which instruction the budget is paid there.</summary>
@@ -42,8 +45,8 @@ internal static unsafe class FaultMap
         foreach (ref readonly CodeStart start in starts)
         {
             at = WriteNumber(at, start.Offset - offset);
-            *at++ = (byte)(start.Instruction | (start.Rebasing != Rebasing.None ? 1 << FlagBit : 0));
-            *at++ = (byte)(start.PaidTo | (start.Rebasing == Rebasing.Both ? 1 << FlagBit : 0));
+            *at++ = (byte)(start.Instruction | (start.Rebasing is Rebasing.Destination or Rebasing.Both ? 1 << FlagBit : 0));
+            *at++ = (byte)(start.PaidTo | (start.Rebasing >= Rebasing.Both ? 1 << FlagBit : 0));
             offset = start.Offset;
         }
         return at;
@@ -74,7 +77,7 @@ internal static unsafe class FaultMap
         ulong pc = translation.Pc;
         for (int i = 0; i < instruction; i++)
             pc += lengths[i];
-        Rebasing rebasing = found[0] >> FlagBit == 0 ? Rebasing.None : found[1] >> FlagBit == 0 ? Rebasing.Destination : Rebasing.Both;
+        Rebasing rebasing = found[0] >> FlagBit == 0 ? (found[1] >> FlagBit == 0 ? Rebasing.None : Rebasing.ParkedFlags) : found[1] >> FlagBit == 0 ? Rebasing.Destination : Rebasing.Both;
         return new Place(pc, (found[1] & FlagMask) - instruction, rebasing, instruction < instructions);
     }
 

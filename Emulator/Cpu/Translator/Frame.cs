@@ -49,7 +49,10 @@ internal static class Frame
 
     /// <summary>Where the gate's code stores the guest's registers.</summary>
     public const int LeaveAddress = Context + 40;
-    private const int FarRegisters = Context + 48;
+
+    /// <summary>The guest's flags while the host's serve for something else (<see cref="BlockTranslator.WithParked"/>).</summary>
+    public const int ParkedFlags = Context + 48;
+    private const int FarRegisters = Context + 64;
     private const int FarVectors = FarRegisters + (8 * FarRegisterCount);
     public const int Size = FarVectors + (16 * FarVectorCount) + 16;
 

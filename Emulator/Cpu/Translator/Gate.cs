@@ -31,6 +31,9 @@ internal struct GateContext
 /// </summary>
 internal sealed unsafe partial class Gate
 {
+    /// <summary>The slot of the state, a temporary's, that parked flags are left in.</summary>
+    public const int ParkedFlagsSlot = 254;
+
     private const int StateFlags = 3080;
     private const int StatePc = 3072;
     private const int StateControl = 3104;
@@ -275,6 +278,7 @@ internal sealed unsafe partial class Gate
         _asm.Alu(0x0A, (int)HostRegister.Rax, FrameAt(Frame.OtherFlags), 3);
         _asm.Store(StateAt(StateFlags), HostRegister.Rax, 3);
         CopyOut(FrameAt(Frame.Pc), StatePc);
+        CopyOut(FrameAt(Frame.ParkedFlags), 8 * ParkedFlagsSlot);
         _asm.Load(HostRegister.Rsi, FrameAt(Frame.Context), 3);
         _asm.Store(Operand.Memory(HostRegister.Rsi, 24), RegisterMap.Budget, 3);
         _asm.Move(HostRegister.Rax, RegisterMap.Scratch);

@@ -24,6 +24,11 @@ internal enum HostConstant
     Single63,
     Double64,
     Single64,
+
+    /// <summary>Every second bit, pair and nibble.</summary>
+    EvenBits,
+    EvenPairs,
+    EvenNibbles,
 }
 
 internal static class HostConstants
@@ -35,5 +40,6 @@ internal static class HostConstants
         0x7FF8_0000_0000_0000, 0xFFFF_FFFF_7FC0_0000, 0xFFFF_FFFF_0000_0000,
         0xBFF0_0000_0000_0000, 0xBF80_0000, 0x41F0_0000_0000_0000, 0x4F80_0000,
         0x43E0_0000_0000_0000, 0x5F00_0000, 0x43F0_0000_0000_0000, 0x5F80_0000,
+        0x5555_5555_5555_5555, 0x3333_3333_3333_3333, 0x0F0F_0F0F_0F0F_0F0F,
     ];
 }

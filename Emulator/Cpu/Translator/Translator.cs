@@ -186,9 +186,14 @@ public sealed unsafe class Translator : IEngine
         }
     }
 
-    /// <summary>A string instruction was interrupted while its pointers were the host's.</summary>
+    /// <summary>An instruction was interrupted while its pointers were the host's, or the flags in the frame.</summary>
     private static void Rebase(ref CpuState state, nint window, Rebasing rebasing)
     {
+        if (rebasing == Rebasing.ParkedFlags)
+        {
+            state.Flags = BlockTranslator.WithParked(state.Flags, state.Registers[Gate.ParkedFlagsSlot]);
+            return;
+        }
         if (rebasing != Rebasing.None)
             state.Registers[Rdi] -= (ulong)window;
         if (rebasing == Rebasing.Both)

@@ -20,7 +20,7 @@ internal sealed class Arm64Generator(ulong seed, Arm64Template[] templates, bool
     public const int RecordSize = (VectorsAt * 8) + (32 * 16);
 
     private const uint AlignedPointer = 25, Pointer = 26, Index = 27, WordIndex = 24, Record = 28;
-    private const uint Nop = 0xD503201F;
+    private const uint Nop = 0xD503201F, ClearExclusive = 0xD5033F5F;
 
     private readonly FuzzRandom _random = new(seed);
     private readonly List<uint> _words = [];
@@ -93,6 +93,7 @@ internal sealed class Arm64Generator(ulong seed, Arm64Template[] templates, bool
     private void LoadRegisters(int record)
     {
         const uint scratch = 5, pointer = 30;
+        _words.Add(ClearExclusive);
         Set(pointer, Records + (ulong)(record * RecordSize));
         foreach ((int at, uint write) in (ReadOnlySpan<(int, uint)>)[(Flags, 0xD51B4200), (Control, 0xD51B4400), (Status, 0xD51B4420)])
             _words.AddRange([Load(scratch, pointer, at), write | scratch]);
