@@ -7,6 +7,17 @@ namespace Vivarium.Nodes.Benchmarks;
 /// <summary>One figure on three machines; null where it could not be had.</summary>
 internal sealed record BenchmarkRow(string Name, string Unit, double? Native, double? Vivarium, double? Qemu);
 
+/// <summary>A processor that programs are built for and compared on, if not the host's own.</summary>
+/// <param name="Name">As Vivarium names it.</param>
+/// <param name="Compiler">Builds programs for it.</param>
+/// <param name="Qemu">Its qemu-user.</param>
+internal sealed record BenchmarkTarget(string Name, string Compiler, string Qemu)
+{
+    public static BenchmarkTarget Own { get; } = new("x64", "gcc", "qemu-x86_64");
+
+    public static IReadOnlyList<BenchmarkTarget> All { get; } = [Own, new("arm64", "aarch64-linux-gnu-gcc", "qemu-aarch64"), new("riscv64", "riscv64-linux-gnu-gcc", "qemu-riscv64")];
+}
+
 /// <summary>The benchmark programs, built, and the ways to run them.</summary>
 internal sealed class BenchmarkSuite
 {
@@ -17,14 +28,19 @@ internal sealed class BenchmarkSuite
 
     private static readonly string[] Programs = ["hello", "cpu", "micro", "spawn", "idle", "translate", "calls", "cost"];
 
+    /// <summary>What is compared for other processors than the host's.</summary>
+    private static readonly string[] Foreign = ["cpu", "micro"];
+
+    private readonly BenchmarkTarget _target;
     private readonly string _sources;
     private readonly string _folder;
     private readonly bool _hasMusl;
     private readonly string[] _vivarium;
     private readonly string[]? _qemu;
 
-    private BenchmarkSuite(string sources, string folder, bool hasMusl, string[]? qemu)
+    private BenchmarkSuite(BenchmarkTarget target, string sources, string folder, bool hasMusl, string[]? qemu)
     {
+        _target = target;
         _sources = sources;
         _folder = folder;
         _hasMusl = hasMusl;
@@ -37,8 +53,11 @@ internal sealed class BenchmarkSuite
 
     public static IReadOnlyList<string> Names { get; } = ["start", "cluster", "idle", "cpu", "micro", "programs", "translate", Trace];
 
+    /// <summary>The suites that there are for a processor.</summary>
+    public static IReadOnlyList<string> NamesFor(BenchmarkTarget target) => target == BenchmarkTarget.Own ? Names : Foreign;
+
     /// <summary>Builds what is missing or older than its source; null when that is not possible, and why.</summary>
-    public static BenchmarkSuite? Prepare(out string? error)
+    public static BenchmarkSuite? Prepare(BenchmarkTarget target, out string? error)
     {
         error = null;
         if (FindRoot() is not { } root)
@@ -47,21 +66,29 @@ internal sealed class BenchmarkSuite
             return null;
         }
         string sources = Path.Combine(root, "bench"), folder = Path.Combine(root, ".cache", "bench");
+        if (!TryBuild(BenchmarkTarget.Own, sources, folder, Programs, out error)
+            || (target != BenchmarkTarget.Own && !TryBuild(target, sources, Path.Combine(folder, target.Name), Foreign, out error)))
+        {
+            return null;
+        }
+        bool hasMusl = TryBuildMusl(Path.Combine(sources, "hello.c"), Path.Combine(folder, "hello-musl"));
+        bool hasQemu = TryCapture([target.Qemu, "--version"], out _, out _);
+        return new BenchmarkSuite(target, sources, folder, hasMusl, hasQemu ? [target.Qemu] : null);
+    }
+
+    private static bool TryBuild(BenchmarkTarget target, string sources, string folder, string[] programs, out string? error)
+    {
+        error = null;
         Directory.CreateDirectory(folder);
-        foreach (string program in Programs)
+        foreach (string program in programs)
         {
             string source = Path.Combine(sources, program + ".c"), built = Path.Combine(folder, program);
             if (File.Exists(built) && File.GetLastWriteTimeUtc(built) > File.GetLastWriteTimeUtc(source))
                 continue;
-            if (!TryCapture(["gcc", "-O2", "-static", "-o", built, source, "-lm", "-lpthread"], out _, out string failure))
-            {
-                error = $"cannot build {program}.c: {failure}";
-                return null;
-            }
+            if (!TryCapture([target.Compiler, "-O2", "-static", "-o", built, source, "-lm", "-lpthread"], out _, out string failure))
+                error ??= $"cannot build {program}.c with {target.Compiler}: {failure}";
         }
-        bool hasMusl = TryBuildMusl(Path.Combine(sources, "hello.c"), Path.Combine(folder, "hello-musl"));
-        bool hasQemu = TryCapture(["qemu-x86_64", "--version"], out _, out _);
-        return new BenchmarkSuite(sources, folder, hasMusl, hasQemu ? ["qemu-x86_64"] : null);
+        return error is null;
     }
 
     private static bool TryBuildMusl(string source, string built) =>
@@ -77,8 +104,11 @@ internal sealed class BenchmarkSuite
             return RunPrograms(scale);
         if (name == "cluster")
             return RunCluster(scale).GetAwaiter().GetResult();
-        string[] command = [Path.Combine(_folder, name), scale.ToString(CultureInfo.InvariantCulture)];
-        List<BenchmarkRow> rows = Compare(command, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
+        string times = scale.ToString(CultureInfo.InvariantCulture);
+        // Native is always the host's own build of the same source.
+        string[] own = [Path.Combine(_folder, name), times];
+        string[] command = _target == BenchmarkTarget.Own ? own : [Path.Combine(_folder, _target.Name, name), times];
+        List<BenchmarkRow> rows = Compare(own, [.. _vivarium, .. command], _qemu is null ? null : [.. _qemu, .. command]);
         if (name == "cpu")
             AddMeans(rows);
         return rows;

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
+using Vivarium.Actors.Execution;
+using Vivarium.Messages;
 using Vivarium.Nodes.Benchmarks;
 
 namespace Vivarium.Nodes.Commands;
@@ -19,7 +21,9 @@ internal static class BenchCommand
         it takes some minutes. NAME picks suites: start, cluster, idle, cpu, micro, programs, translate, trace (what watching costs, in
         processor time: Vivarium's levels, strace -f and perf trace).
 
-          --quick    A fiftieth of the work: does it run? Such figures are not for comparing.
+          --arch NAME    cpu and micro built for another processor (arm64, riscv64) with its cross compiler, against native and
+                         against its qemu-user.
+          --quick        A fiftieth of the work: does it run? Such figures are not for comparing.
 
         """;
 
@@ -27,9 +31,11 @@ internal static class BenchCommand
     {
         double scale = 1;
         bool help = false;
+        string processor = BenchmarkTarget.Own.Name;
         var table = new OptionTable(
         [
             new("Options", "--quick", OptionForm.Flag, "", "", _ => Do(() => scale = 0.02)),
+            new("Options", "--arch", OptionForm.Value, "NAME", "", value => Do(() => processor = Platform.Processor(value))),
             new("Options", "--help", OptionForm.Flag, "", "", _ => Do(() => help = true)),
         ]);
         int used = table.Parse(arguments, out string? error);
@@ -40,19 +46,23 @@ internal static class BenchCommand
             Console.Out.Write(Help);
             return 0;
         }
+        if (BenchmarkTarget.All.FirstOrDefault(target => target.Name == processor && EmulatedPlatforms.All.Contains(new Platform("linux", processor))) is not { } target)
+            return Failure.Report($"cannot run programs for linux/{processor} (there are: {Platform.List(EmulatedPlatforms.All)})");
         HashSet<string> names = [.. arguments[used..]];
-        if (names.Except(BenchmarkSuite.Names).FirstOrDefault() is { } unknown)
-            return Failure.Usage($"no suite {unknown} (there are: {string.Join(", ", BenchmarkSuite.Names)})", "bench");
-        if (BenchmarkSuite.Prepare(out error) is not { } suite)
+        IReadOnlyList<string> known = BenchmarkSuite.NamesFor(target);
+        if (names.Except(known).FirstOrDefault() is { } unknown)
+            return Failure.Usage($"no suite {unknown} (there are: {string.Join(", ", known)})", "bench");
+        if (BenchmarkSuite.Prepare(target, out error) is not { } suite)
             return Failure.Report(error!);
         if (Console.IsOutputRedirected)
             AnsiConsole.Profile.Width = WidthOfFile;
-        AnsiConsole.WriteLine($"{Machine()}, load {Load()}; {(scale < 1 ? "quick" : "full")} run, medians, ratios to native");
-        foreach (string name in BenchmarkSuite.Names)
+        bool isForeign = target != BenchmarkTarget.Own;
+        AnsiConsole.WriteLine($"{Machine()}, load {Load()}; {(scale < 1 ? "quick" : "full")} run, medians, ratios to native{(isForeign ? ", programs for " + processor : "")}");
+        foreach (string name in known)
         {
             if (names.Count > 0 && !names.Contains(name))
                 continue;
-            AnsiConsole.Write(name == BenchmarkSuite.Trace ? Render(suite.RunTrace(scale)) : Render(name, suite.Run(name, scale)));
+            AnsiConsole.Write(name == BenchmarkSuite.Trace ? Render(suite.RunTrace(scale)) : Render(name, suite.Run(name, scale), isForeign));
         }
         return 0;
     }
@@ -63,7 +73,7 @@ internal static class BenchCommand
         return null;
     }
 
-    private static Table Render(string name, IReadOnlyList<BenchmarkRow> rows)
+    private static Table Render(string name, IReadOnlyList<BenchmarkRow> rows, bool isForeign)
     {
         var table = new Table { Border = TableBorder.Simple };
         table.AddColumn(name);
@@ -78,7 +88,7 @@ internal static class BenchCommand
                 Ratio(row.Vivarium, row.Native),
                 Figure(row.Qemu, row.Unit),
                 Ratio(row.Qemu, row.Native),
-                Bar.Of(row)?.Judge(row) ?? "");
+                Bar.Of(row, isForeign)?.Judge(row) ?? "");
         }
         return table;
     }

@@ -73,6 +73,15 @@ public sealed class PlatformTests : IDisposable
         Assert.Equal($"viv: cannot run programs for {wanted} (there are: {string.Join(", ", EmulatedPlatforms.All)})\n", outcome.Error);
     }
 
+    [Fact]
+    public void Benchmarks_for_a_processor_are_those_that_there_are_programs_for()
+    {
+        Outcome outcome = Viv.Run("bench", "--arch", "vax");
+        Assert.Equal(125, outcome.ExitCode);
+        Assert.StartsWith("viv: cannot run programs for linux/vax (there are: ", outcome.Error);
+        Assert.StartsWith("viv: no suite start (there are: cpu, micro)", Viv.Run("bench", "--arch", "riscv64", "start").Error);
+    }
+
     /// <summary>/bin/echo with some bytes of its ELF header changed.</summary>
     private string Marked(params (int Place, byte Value)[] changes)
     {

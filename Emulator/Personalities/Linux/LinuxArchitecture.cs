@@ -105,6 +105,11 @@ internal abstract class LinuxArchitecture
     /// <summary>struct sigaction has a restorer.</summary>
     public virtual bool HasRestorer => true;
 
+    // ---- tracing ----------------------------------------------------------------------------------------------------
+
+    /// <summary>What ptrace(2) shows of registers; null = tracers are shown none, and get EIO.</summary>
+    public virtual TraceLayout? Trace => null;
+
     // ---- structures and flags -------------------------------------------------------------------------------------------------
 
     /// <summary>struct epoll_event has no padding.</summary>

@@ -80,6 +80,8 @@ internal sealed class Arm64Architecture : LinuxArchitecture
         state.Registers[0] = thread.Call.Arguments[0];
     }
 
+    public override TraceLayout? Trace => Arm64TraceLayout.Instance;
+
     public override ref ulong StackPointer(ref CpuState state) => ref state.Registers[Arm64State.StackPointer];
 
     public override ref ulong ThreadPointer(ref CpuState state) => ref state.Registers[Arm64State.ThreadPointer];

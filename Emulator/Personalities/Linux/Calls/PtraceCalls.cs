@@ -20,7 +20,6 @@ public static class PtraceCalls
 
     private const int GeneralSet = 1, FloatSet = 2;
     private const uint KnownOptions = 0x003000FF;
-    private const uint Architecture = 0xC000003E;
 
     public static CallResult Ptrace(CallContext call, int request, int pid, GuestAddress address, GuestAddress data)
     {
@@ -72,6 +71,9 @@ public static class PtraceCalls
     private static CallResult Control(CallContext call, Tracee tracee, in TraceStop stop, int request, GuestAddress address, GuestAddress data)
     {
         GuestThread thread = tracee.Thread;
+        LinuxArchitecture architecture = LinuxArchitecture.Of(thread);
+        if (architecture.Trace is not { } layout || (!layout.HasUserArea && request is PeekUser or PokeUser or GetRegisters or SetRegisters or GetFloats or SetFloats) || (!layout.CanStep && request == SingleStep))
+            return Errno.EIO;
         switch (request)
         {
             case PeekText or PeekData:
@@ -90,9 +92,9 @@ public static class PtraceCalls
                 registers.ApplyTo(tracee);
                 return 0;
             case GetFloats or SetFloats:
-                return Floats(call, thread, data, FxImage.Length, request == SetFloats);
+                return Floats(call, thread, layout, data, layout.FloatSize, request == SetFloats);
             case GetSet or SetSet:
-                return RegisterSet(call, tracee, (int)address.Value, data, request == SetSet);
+                return RegisterSet(call, tracee, layout, (int)address.Value, data, request == SetSet);
             case Continue or SingleStep or SystemCall or Detach:
                 return Resume(call, tracee, stop, request, data.Value);
             case SetOptions:
@@ -121,7 +123,7 @@ public static class PtraceCalls
             case GetMask or SetMask:
                 return Errno.EINVAL;
             case GetCallInformation:
-                return CallInformation(call, tracee, stop, address.Value, data);
+                return CallInformation(call, tracee, architecture, stop, address.Value, data);
             default:
                 return Errno.EIO;
         }
@@ -197,58 +199,59 @@ public static class PtraceCalls
         return 0;
     }
 
-    /// <summary>Registers as notes of core files lay them out; there is no XSAVE area, as CPUID says.</summary>
-    private static CallResult RegisterSet(CallContext call, Tracee tracee, int set, GuestAddress vector, bool writes)
+    /// <summary>Registers as notes of core files lay them out.</summary>
+    private static CallResult RegisterSet(CallContext call, Tracee tracee, TraceLayout layout, int set, GuestAddress vector, bool writes)
     {
         if (!call.Memory.TryRead(vector, out ulong at) || !call.Memory.TryRead(vector + 8, out ulong room))
             return Errno.EFAULT;
         if (set is not (GeneralSet or FloatSet))
             return Errno.EINVAL;
-        int size = (int)Math.Min(room, set == GeneralSet ? (ulong)Marshal.SizeOf<TraceRegisters>() : FxImage.Length);
-        CallResult result = set == GeneralSet ? General(call, tracee, new GuestAddress(at), size, writes) : Floats(call, tracee.Thread, new GuestAddress(at), size, writes);
+        int size = (int)Math.Min(room, (ulong)(set == GeneralSet ? layout.GeneralSize : layout.FloatSize));
+        CallResult result = set == GeneralSet ? General(call, tracee, layout, new GuestAddress(at), size, writes) : Floats(call, tracee.Thread, layout, new GuestAddress(at), size, writes);
         return result.Outcome == CallOutcome.Value && !call.Memory.TryWrite(vector + 8, (ulong)size) ? Errno.EFAULT : result;
     }
 
-    private static CallResult General(CallContext call, Tracee tracee, GuestAddress at, int size, bool writes)
+    private static CallResult General(CallContext call, Tracee tracee, TraceLayout layout, GuestAddress at, int size, bool writes)
     {
-        TraceRegisters registers = TraceRegisters.Of(tracee);
-        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<TraceRegisters>(ref registers))[..size];
+        Span<byte> bytes = stackalloc byte[TraceLayout.Largest];
+        bytes = bytes[..layout.GeneralSize];
+        layout.ReadGeneral(tracee, bytes);
         if (!writes)
-            return call.Memory.TryWrite(at, bytes) ? 0 : Errno.EFAULT;
-        if (!call.Memory.TryRead(at, bytes))
+            return call.Memory.TryWrite(at, bytes[..size]) ? 0 : Errno.EFAULT;
+        if (!call.Memory.TryRead(at, bytes[..size]))
             return Errno.EFAULT;
-        registers.ApplyTo(tracee);
+        layout.WriteGeneral(tracee, bytes);
         return 0;
     }
 
-    private static CallResult Floats(CallContext call, GuestThread thread, GuestAddress at, int size, bool writes)
+    private static CallResult Floats(CallContext call, GuestThread thread, TraceLayout layout, GuestAddress at, int size, bool writes)
     {
-        Span<byte> image = stackalloc byte[FxImage.Length];
-        image.Clear();
-        FxImage.Write(thread.Cpu.State, image);
+        Span<byte> bytes = stackalloc byte[TraceLayout.Largest];
+        bytes = bytes[..layout.FloatSize];
+        layout.ReadFloats(thread, bytes);
         if (!writes)
-            return call.Memory.TryWrite(at, image[..size]) ? 0 : Errno.EFAULT;
-        if (!call.Memory.TryRead(at, image[..size]))
+            return call.Memory.TryWrite(at, bytes[..size]) ? 0 : Errno.EFAULT;
+        if (!call.Memory.TryRead(at, bytes[..size]))
             return Errno.EFAULT;
-        return FxImage.TryRead(ref thread.Cpu.State, image) ? 0 : Errno.EINVAL;
+        return layout.WriteFloats(thread, bytes) ? 0 : Errno.EINVAL;
     }
 
     /// <summary>struct ptrace_syscall_info, cut to what the caller has room for; returns its whole size.</summary>
-    private static CallResult CallInformation(CallContext call, Tracee tracee, in TraceStop stop, ulong room, GuestAddress data)
+    private static CallResult CallInformation(CallContext call, Tracee tracee, LinuxArchitecture architecture, in TraceStop stop, ulong room, GuestAddress data)
     {
         const int head = 24, entrySize = head + 56, exitSize = head + 9;
         const byte entry = 1, exit = 2;
         Span<byte> bytes = stackalloc byte[entrySize];
         bytes.Clear();
         GuestThread thread = tracee.Thread;
-        MemoryMarshal.Write(bytes[4..], Architecture);
-        MemoryMarshal.Write(bytes[8..], thread.Cpu.State.Pc);
-        MemoryMarshal.Write(bytes[16..], thread.Cpu.State.Registers[X64Registers.Rsp]);
+        MemoryMarshal.Write(bytes[4..], architecture.AuditArchitecture);
+        MemoryMarshal.Write(bytes[8..], architecture.Trace!.Counter(tracee));
+        MemoryMarshal.Write(bytes[16..], architecture.StackPointer(ref thread.Cpu.State));
         int size = head;
         if (stop.Kind == TraceStopKind.CallEntry)
         {
             bytes[0] = entry;
-            MemoryMarshal.Write(bytes[head..], (ulong)thread.Call.Number);
+            MemoryMarshal.Write(bytes[head..], (ulong)architecture.NativeNumber(thread.Call.Number));
             for (int i = 0; i < 6; i++)
                 MemoryMarshal.Write(bytes[(head + 8 + (8 * i))..], thread.Call.Arguments[i]);
             size = entrySize;
@@ -256,7 +259,7 @@ public static class PtraceCalls
         else if (stop.Kind == TraceStopKind.CallExit)
         {
             bytes[0] = exit;
-            long value = (long)thread.Cpu.State.Registers[X64Registers.Rax];
+            long value = (long)architecture.Trace.Result(thread.Cpu.State);
             MemoryMarshal.Write(bytes[head..], value);
             bytes[head + 8] = value is < 0 and >= -4095 ? (byte)1 : (byte)0;
             size = exitSize;

@@ -67,6 +67,8 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
         state.Registers[RiscVState.A0] = thread.Call.Arguments[0];
     }
 
+    public override TraceLayout? Trace => RiscV64TraceLayout.Instance;
+
     public override ref ulong StackPointer(ref CpuState state) => ref state.Registers[RiscVState.StackPointer];
 
     public override ref ulong ThreadPointer(ref CpuState state) => ref state.Registers[RiscVState.ThreadPointer];

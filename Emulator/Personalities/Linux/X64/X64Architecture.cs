@@ -61,6 +61,8 @@ internal sealed class X64Architecture : LinuxArchitecture
         state.Registers[X64Registers.Rax] = (ulong)thread.Call.Number;
     }
 
+    public override TraceLayout? Trace => X64TraceLayout.Instance;
+
     public override ref ulong StackPointer(ref CpuState state) => ref state.Registers[X64Registers.Rsp];
 
     public override ref ulong ThreadPointer(ref CpuState state) => ref state.FsBase;
