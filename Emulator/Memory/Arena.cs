@@ -50,13 +50,13 @@ internal static unsafe class Arena
         }
     }
 
-    /// <summary>Gives a window back; its memory is released when anything was mapped there.</summary>
+    /// <summary>Gives a window back; its memory, and what an engine has in the guard in front of it, is released when anything was mapped there.</summary>
     public static void Free(nint window, ulong size, bool wasMapped)
     {
         nint start = (nint)((ulong)window - Guard);
         int count = UnitsOf(size);
         if (wasMapped)
-            HostMemory.Release(window, size);
+            HostMemory.Release(start, Guard + size);
         lock (Gate)
         {
             int first = (int)((ulong)(start - Base) >> UnitShift);

@@ -234,6 +234,16 @@ internal sealed unsafe partial class Assembler
     /// <summary>PEXT: collects the bits of a register that a mask in memory selects; leaves the flags alone.</summary>
     public void ExtractBits(HostRegister to, HostRegister from, in Operand mask) => EmitVex(2, 2, wide: true, 0xF5, (int)to, (int)from, mask);
 
+    /// <summary>BSWAP of 64 or 32 bits.</summary>
+    public void SwapBytes(HostRegister register, bool wide)
+    {
+        int rex = (wide ? 8 : 0) | ((int)register >> 3);
+        if (rex != 0)
+            Byte(0x40 | rex);
+        Byte(0x0F);
+        Byte(0xC8 | ((int)register & 7));
+    }
+
     // ---- control ---------------------------------------------------------------------------------------------------
 
     public void Jump(nint target)
@@ -294,44 +304,49 @@ internal sealed unsafe partial class Assembler
     private void Relative(nint target) => Int32(checked((int)(target - (RunAddress + sizeof(int)))));
 
     /// <summary>
-    /// Goes to the host code of the guest address in the scratch register, found in the jump table: an entry is the negated
-    /// address and its host code, so that a sum tells a hit without touching the flags.
+    /// Goes to the host code that the guest address in the scratch register has in the window's first table. It may be another's, and
+    /// looks (<see cref="JumpUnlessTarget"/>).
     /// </summary>
-    public void JumpThroughTable(nint miss)
+    /// <param name="table">Where the table is, from the window on.</param>
+    public void JumpThroughTable(int table)
     {
-        Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
-        Store(saved, HostRegister.Rcx, 3);
-        ExtractBits(RegisterMap.Work, RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, Frame.JumpMask));
-        Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.JumpTable), 3);
-        AddressOf(RegisterMap.Work, Operand.Sum(RegisterMap.Work, RegisterMap.Work, 0, 0));
-        AddressOf(RegisterMap.Work, Operand.Sum(HostRegister.Rcx, RegisterMap.Work, 3, 0));
-        Load(HostRegister.Rcx, Operand.Memory(RegisterMap.Work, 0), 3);
-        AddressOf(HostRegister.Rcx, Operand.Sum(HostRegister.Rcx, RegisterMap.Scratch, 0, 0));
-        Byte(JumpIfCounterIsZero);
-        Byte(5); // over the next one
-        Jump(miss);
-        Load(HostRegister.Rcx, saved, 3);
-        Jump(Operand.Memory(RegisterMap.Work, 8));
+        ExtractBits(RegisterMap.Work, RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, Frame.FirstMask));
+        Jump(new Operand(HostRegister.None, RegisterMap.Work, 3, table, IsMemory: true, IsGuest: true));
     }
 
-    /// <summary>The same for an entry so many behind the one in the work register, RCX being in the frame already; goes on when it is another's.</summary>
-    public void JumpIfEntry(int way)
+    /// <summary>
+    /// Goes elsewhere unless a guest address is the one in the scratch register. Leaves the flags alone. It has <see cref="TargetCheckLength"/>
+    /// bytes.
+    /// </summary>
+    public void JumpUnlessTarget(ulong pc, nint elsewhere)
     {
-        int entry = way * JumpTable.EntrySize;
-        Load(HostRegister.Rcx, Operand.Memory(RegisterMap.Work, entry), 3);
-        AddressOf(HostRegister.Rcx, Operand.Sum(HostRegister.Rcx, RegisterMap.Scratch, 0, 0));
+        if (pc <= int.MaxValue)
+        {
+            Byte(0x49); // LEA RCX, [R15 + a number of 32 bits]
+            Byte(0x8D);
+            Byte(0x8F);
+            Int32(-(int)pc);
+        }
+        else
+        {
+            Byte(0x48); // MOV RCX, a number of 64 bits
+            Byte(0xB9);
+            Int64(-(long)pc);
+            AddressOf(RegisterMap.Work, Operand.Sum(RegisterMap.Work, RegisterMap.Scratch, 0, 0));
+        }
         Byte(JumpIfCounterIsZero);
-        Byte(2);
-        Byte(0xEB); // JMP behind the jump
-        int displacementAt = Offset;
-        Byte(0);
-        Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.SavedCounter), 3);
-        Jump(Operand.Memory(RegisterMap.Work, entry + sizeof(long)));
-        _start[displacementAt] = (byte)(Offset - displacementAt - 1);
+        Byte(5); // over the next one
+        Jump(elsewhere);
     }
+
+    /// <summary>Bytes of <see cref="JumpUnlessTarget"/>.</summary>
+    public static int TargetCheckLength(ulong pc) => pc <= int.MaxValue ? 14 : 21;
 
     /// <summary>Lets the 32-bit displacement at an offset reach the present place.</summary>
     public void Land(int displacementAt) => Land(_start + displacementAt);
+
+    /// <summary>The same for a displacement of one byte.</summary>
+    public void LandShort(int displacementAt) => _start[displacementAt] = checked((byte)(sbyte)(Offset - displacementAt - 1));
 
     /// <summary>The same for one of code that was written elsewhere.</summary>
     public void Land(byte* displacement) => Unsafe.WriteUnaligned(displacement, (int)(_at - displacement - sizeof(int)));

@@ -578,8 +578,6 @@ internal sealed unsafe partial class BlockTranslator
         bool isImmediate = ((op.Code - OpCode.ShiftLeft) & 1) != 0;
         if (!isImmediate && op.Flags == FlagMask.None && op.Size >= 2 && group is 4 or 5 or 7)
             return EmitFlaglessShift(at, group);
-        if (!isImmediate && !IsCounter(op.B))
-            return 0;
         if (isImmediate && TryEmitFlaglessShift(at, group, (int)op.Immediate, out int used))
             return used;
         Destination destination = DestinationOf(at);
@@ -587,11 +585,17 @@ internal sealed unsafe partial class BlockTranslator
         if (keep)
             SaveFlags();
         FlushDependents(destination.Register, at);
-        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (isImmediate || HostOf(op.A) != HostRegister.Rcx) && (op.Size != 2 || HostOf(op.A) != HostRegister.None);
-        HostRegister target = destination.IsMerge || !isImmediate || op.Size < 2 ? RegisterMap.Work : Target(destination.Register);
+        if (!isImmediate)
+            Settle(op.B, at);
+        bool inPlace = destination.Register == op.A && !IsTemporary(op.A) && (op.Size != 2 || HostOf(op.A) != HostRegister.None);
+        if (!inPlace && !isImmediate)
+            AcquireScratch(at);
+        HostRegister target = !isImmediate ? RegisterMap.Scratch : destination.IsMerge || op.Size < 2 ? RegisterMap.Work : Target(destination.Register);
         Operand place = inPlace ? Place(op.A) : Operand.Of(target);
         if (!inPlace)
             _asm.Move(target, Use(op.A, target, at));
+        if (!isImmediate)
+            LoadCounter(op.B, at);
         _asm.Alu(isImmediate ? 0xC0 : 0xD2, group, place, op.Size);
         if (isImmediate)
             _asm.Byte((int)op.Immediate);
@@ -625,8 +629,14 @@ internal sealed unsafe partial class BlockTranslator
         return destination.Used;
     }
 
-    /// <summary>What RCX holds, or a copy of it.</summary>
-    private bool IsCounter(byte register) => !IsTemporary(register) ? HostOf(register) == HostRegister.Rcx : _values[register].IsCopy && !IsTemporary(_values[register].Base) && HostOf(_values[register].Base) == HostRegister.Rcx;
+    /// <summary>x86-64's RCX, which always has a host register.</summary>
+    private const byte Counter = 1;
+
+    /// <summary>What the guest's RCX holds, or a copy of it.</summary>
+    private bool IsCounter(byte register) => register == Counter || (IsTemporary(register) && _values[register] is { IsCopy: true, Base: Counter });
+
+    /// <summary>Puts the low half of a register where shifts want their count: into RCX, the work register.</summary>
+    private void LoadCounter(byte register, int at) => _asm.Move32(HostRegister.Rcx, Use(register, RegisterMap.Work, at));
 
     private int EmitShiftDouble(int at, int opcode)
     {
@@ -642,9 +652,19 @@ internal sealed unsafe partial class BlockTranslator
         AcquireScratch(at);
         HostRegister fill = Use(op.B, RegisterMap.Scratch, at);
         _asm.Move(RegisterMap.Work, Use(op.A, RegisterMap.Work, at));
-        _asm.Emit(isImmediate ? opcode : opcode + 1, (int)fill, Operand.Of(RegisterMap.Work), wide: op.Size == 3, prefix: op.Size == 1 ? 0x66 : 0);
+        Operand shifted = Operand.Of(RegisterMap.Work);
+        if (!isImmediate)
+        {
+            // The count takes the work register.
+            shifted = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
+            _asm.Store(shifted, RegisterMap.Work, 3);
+            LoadCounter(Counter, at);
+        }
+        _asm.Emit(isImmediate ? opcode : opcode + 1, (int)fill, shifted, wide: op.Size == 3, prefix: op.Size == 1 ? 0x66 : 0);
         if (isImmediate)
             _asm.Byte((int)count);
+        else
+            _asm.Load(RegisterMap.Work, shifted, Math.Max(op.Size, (byte)2));
         FinishSized(destination, RegisterMap.Work, op.Size, at);
         if (keep)
             RestoreFlags();

@@ -8,13 +8,13 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The low bits of the address as an offset from the probe: the interpreter tells what the guest is due.</summary>
     private int EmitCheckIntegerAlignment(in MicroOp op, int at)
     {
-        if (op.Immediate != 0 || (MustKeepFlags(at) && !_map.HasCounter))
+        if (op.Immediate != 0 || (MustKeepFlags(at) && !_map.HasSpare))
             return 0;
         HostRegister address = Use(op.A, RegisterMap.Work, at);
-        if (_map.HasCounter)
+        if (_map.HasSpare)
         {
-            _asm.Move(HostRegister.Rcx, (1L << op.Size) - 1);
-            _asm.ExtractBits(RegisterMap.Work, address, Operand.Of(HostRegister.Rcx));
+            _asm.Move(RegisterMap.Spare, (1L << op.Size) - 1);
+            _asm.ExtractBits(RegisterMap.Work, address, Operand.Of(RegisterMap.Spare));
             _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
             return 1;
         }

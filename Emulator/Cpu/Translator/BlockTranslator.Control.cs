@@ -82,51 +82,22 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Int32(0);
     }
 
-    /// <summary>JRCXZ looks at a register without touching the flags.</summary>
+    /// <summary>
+    /// JRCXZ looks at the work register without touching the flags: it gets the register, or with PEXT the bit of it. Within a block a way out
+    /// of it; at its end also a way on, or back.
+    /// </summary>
     private void EmitBranchOnCounter(in MicroOp op, int at)
     {
-        if (_map.HasCounter)
-        {
-            EmitBranchOnFreeCounter(op, at);
-            return;
-        }
-        Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
-        AcquireScratch(at);
-        HostRegister value = Use(op.A, RegisterMap.Scratch, at);
-        _asm.Store(saved, HostRegister.Rcx, 3);
-        _asm.Move(HostRegister.Rcx, value);
-        _asm.Byte(Assembler.JumpIfCounterIsZero);
-        int displacementAt = _asm.Offset;
-        _asm.Byte(0);
-        _asm.Load(HostRegister.Rcx, saved, 3);
-        ExitTo(op.Code == OpCode.BranchIfZero ? _block.End : (ulong)op.Immediate);
-        int here = _asm.Offset;
-        _asm.Offset = displacementAt;
-        _asm.Byte(here - displacementAt - 1);
-        _asm.Offset = here;
-        _asm.Load(HostRegister.Rcx, saved, 3);
-        ExitTo(op.Code == OpCode.BranchIfZero ? (ulong)op.Immediate : _block.End);
-    }
-
-    /// <summary>
-    /// The same where RCX is free: it gets the register, or with PEXT the bit of it. Within a block a way out of it; at its end also a way on, or
-    /// back.
-    /// </summary>
-    private void EmitBranchOnFreeCounter(in MicroOp op, int at)
-    {
-        const HostRegister counter = HostRegister.Rcx;
-        HostRegister value = Use(op.A, counter, at);
+        HostRegister value = Use(op.A, RegisterMap.Work, at);
         if (op.Code >= OpCode.BranchIfBitClear)
         {
-            if (value == counter)
-                _asm.Move(RegisterMap.Work, counter);
-            _asm.Move(counter, (long)(1ul << op.C));
-            _asm.EmitVex(2, 2, wide: true, 0xF5, (int)counter, (int)(value == counter ? RegisterMap.Work : value), Operand.Of(counter)); // PEXT
+            _asm.Move(RegisterMap.Spare, (long)(1ul << op.C));
+            _asm.ExtractBits(RegisterMap.Work, value, Operand.Of(RegisterMap.Spare));
         }
         else if (op.Size == 2)
-            _asm.Move32(counter, value);
+            _asm.Move32(RegisterMap.Work, value);
         else
-            _asm.Move(counter, value);
+            _asm.Move(RegisterMap.Work, value);
         bool ifZero = op.Code is OpCode.BranchIfZero or OpCode.BranchIfBitClear;
         ulong target = (ulong)op.Immediate;
         _asm.Byte(Assembler.JumpIfCounterIsZero);
@@ -172,7 +143,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Move(RegisterMap.Scratch, target);
         SettleStackPointer();
         Exchange();
-        _asm.JumpThroughTable(_gate.Miss);
+        _asm.JumpThroughTable(JumpTable.FirstAt(_variant));
     }
 
     // ---- exits -----------------------------------------------------------------------------------------------------

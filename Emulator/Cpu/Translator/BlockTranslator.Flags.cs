@@ -107,7 +107,7 @@ internal sealed unsafe partial class BlockTranslator
         MicroOp op = _ops[at];
         Destination destination = DestinationOf(at);
         used = destination.Used;
-        if (!_map.HasCounter || op.Size < 2 || destination.IsMerge || !MustKeepFlags(at) || group is 2 or 3)
+        if (!_map.HasSpare || op.Size < 2 || destination.IsMerge || !MustKeepFlags(at) || group is 2 or 3)
             return false;
         FlushDependents(destination.Register, at);
         Settle(op.A, at);
@@ -121,8 +121,8 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _asm.Move(HostRegister.Rcx, (long)count);
-            _asm.EmitVex(2, group switch { 4 => 1, 5 => 3, _ => 2 }, wide: op.Size == 3, 0xF7, (int)target, (int)HostRegister.Rcx, value);
+            _asm.Move(RegisterMap.Spare, (long)count);
+            _asm.EmitVex(2, group switch { 4 => 1, 5 => 3, _ => 2 }, wide: op.Size == 3, 0xF7, (int)target, (int)RegisterMap.Spare, value);
         }
         FinishSized(destination, target, op.Size, at);
         return true;
@@ -132,7 +132,7 @@ internal sealed unsafe partial class BlockTranslator
     private bool TryEmitFlagless(int at, int group, Destination destination)
     {
         MicroOp op = _ops[at];
-        if (!_map.HasCounter || op.Size < 2 || destination.IsMerge)
+        if (!_map.HasSpare || op.Size < 2 || destination.IsMerge)
             return false;
         bool isImmediate = IsImmediateForm(op.Code);
         long mask = op.Immediate;
@@ -161,8 +161,8 @@ internal sealed unsafe partial class BlockTranslator
         Settle(op.A, at);
         HostRegister value = Use(op.A, RegisterMap.Work, at);
         HostRegister target = Target(destination.Register);
-        _asm.Move(HostRegister.Rcx, mask);
-        _asm.ExtractBits(target, value, Operand.Of(HostRegister.Rcx));
+        _asm.Move(RegisterMap.Spare, mask);
+        _asm.ExtractBits(target, value, Operand.Of(RegisterMap.Spare));
         FinishSized(destination, target, op.Size, at);
         return true;
     }

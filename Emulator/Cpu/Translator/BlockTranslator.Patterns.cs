@@ -137,6 +137,8 @@ internal sealed unsafe partial class BlockTranslator
         if (!isImmediate && !IsCounter(op.B))
             return false;
         Operand place = GuestOperand(_ops[at].A, _ops[at].Immediate, at);
+        if (!isImmediate)
+            LoadCounter(Counter, at);
         _asm.Alu(isImmediate ? 0xC0 : 0xD2, ShiftGroup[(op.Code - OpCode.ShiftLeft) >> 1], place, op.Size);
         if (isImmediate)
             _asm.Byte((int)op.Immediate);

@@ -11,7 +11,8 @@ internal sealed unsafe partial class BlockTranslator
     private const int DirectionBit = 10;
 
     /// <summary>
-    /// The host's RSI and RDI hold host addresses while it runs, so a fault is found between two starts, the first of which says so.
+    /// The host's RSI and RDI hold host addresses while it runs, and its RCX the count, so a fault is found between two starts, the first of
+    /// which says so.
     /// Both pointers and the count were probed: the guards behind the window end what runs too far.
     /// </summary>
     private int EmitString(in MicroOp op)
@@ -20,9 +21,9 @@ internal sealed unsafe partial class BlockTranslator
         if (op.C != 1 || op.B != 0 || !(isMove || (StringOperation)op.Immediate == StringOperation.Store) || !HasStringRegisters)
             return 0;
         ProbeBits(Operand.Memory(HostRegister.Rsp, Frame.OtherFlags), DirectionBit);
-        Probe(HostRegister.Rcx);
+        Probe(HostOf(Counter));
         _asm.Move(RegisterMap.Scratch, StringReach - op.Size);
-        _asm.ShiftRight(RegisterMap.Work, HostRegister.Rcx, RegisterMap.Scratch);
+        _asm.ShiftRight(RegisterMap.Work, HostOf(Counter), RegisterMap.Scratch);
         _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
         Probe(HostRegister.Rdi);
         if (isMove)
@@ -31,7 +32,9 @@ internal sealed unsafe partial class BlockTranslator
         CodeStart start = _starts[^1];
         _starts.Add(start with { Offset = _asm.Offset, Rebasing = isMove ? Rebasing.Both : Rebasing.Destination });
         MovePointers(isMove, 0);
+        _asm.Move(HostRegister.Rcx, HostOf(Counter));
         EmitRepeated(isMove, op.Size);
+        _asm.Move(HostOf(Counter), HostRegister.Rcx);
         _asm.Emit(0xF6 + 1, 2, Operand.Of(RegisterMap.Scratch), wide: true); // NOT, which leaves the flags alone
         MovePointers(isMove, 1);
         _starts.Add(start with { Offset = _asm.Offset });
@@ -52,23 +55,19 @@ internal sealed unsafe partial class BlockTranslator
         const int half = 32;
         if (!Is(at + 1, OpCode.ZeroExtend) || _ops[at + 1].Destination != 0 || !Is(at + 2, OpCode.ShiftRightImmediate) || _ops[at + 2].Destination != 2)
             return 0;
-        Operand saved = Operand.Memory(HostRegister.Rsp, Frame.SavedCounter);
-        _asm.Store(saved, HostRegister.Rcx, 3);
-        _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rsp, Frame.Context), 3);
-        _asm.Load(HostRegister.Rcx, Operand.Memory(HostRegister.Rcx, GateContext.ClockFunctionAt), 3);
+        _asm.Load(RegisterMap.Work, Operand.Memory(HostRegister.Rsp, Frame.Context), 3);
+        _asm.Load(RegisterMap.Work, Operand.Memory(RegisterMap.Work, GateContext.ClockFunctionAt), 3);
         _asm.Byte(Assembler.JumpIfCounterIsZero);
         _asm.Byte(2);
         _asm.Byte(0xEB); // JMP behind the exit
         int displacementAt = _asm.Offset;
         _asm.Byte(0);
-        _asm.Load(HostRegister.Rcx, saved, 3);
         _asm.Move(RegisterMap.Scratch, _asm.RunAddress);
         _asm.Jump(_gate.FaultExit);
         int here = _asm.Offset;
         _asm.Offset = displacementAt;
         _asm.Byte(here - displacementAt - 1);
         _asm.Offset = here;
-        _asm.Load(HostRegister.Rcx, saved, 3);
         _asm.Call(_gate.ReadClock);
         _asm.RotateRight(HostRegister.Rdx, RegisterMap.Scratch, half);
         _asm.Move32(HostRegister.Rdx, HostRegister.Rdx);

@@ -75,9 +75,7 @@ internal sealed unsafe partial class BlockTranslator
             _asm.Move(RegisterMap.Work, from);
         else
             _asm.Move32(RegisterMap.Work, from);
-        _asm.Byte(op.Size == 3 ? 0x49 : 0x41); // BSWAP R13
-        _asm.Byte(0x0F);
-        _asm.Byte(0xC8 | ((int)RegisterMap.Work & 7));
+        _asm.SwapBytes(RegisterMap.Work, wide: op.Size == 3);
         for (int step = 0; step < 3; step++)
         {
             Operand mask = Gate.Constant(HostConstant.EvenBits + step);

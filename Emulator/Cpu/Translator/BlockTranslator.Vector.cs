@@ -70,7 +70,7 @@ internal sealed unsafe partial class BlockTranslator
         return op.Code switch
         {
             OpCode.VectorCheckAlignment => EmitCheckAlignment(op, at),
-            OpCode.X87Control => EmitX87Control(op, at),
+            >= OpCode.X87Load and <= OpCode.X87GetWord => EmitX87(op, at),
             OpCode.VectorLoad => EmitVectorLoad(op, at),
             OpCode.VectorStore => EmitVectorStore(op, at),
             OpCode.VectorLoadLane => EmitLoadLane(op, at),
@@ -214,16 +214,15 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>PCMPESTRM, PCMPESTRI, PCMPISTRM, PCMPISTRI; lengths, index and mask are where the guest has them.</summary>
     private int EmitVectorString(in MicroOp op, int at)
     {
-        const byte counter = 1;
         bool isExplicit = (op.C & 1) != 0, isIndex = op.Code == OpCode.VectorStringIndex;
-        if (IsVectorTemporary(op.A) || op.Destination != (isIndex ? counter : 0) || !TryVectorOperand(op.B, 4, out Operand second, isUnaligned: true))
+        if (IsVectorTemporary(op.A) || op.Destination != (isIndex ? Counter : 0) || !TryVectorOperand(op.B, 4, out Operand second, isUnaligned: true))
             return 0;
         if (isIndex)
-            FlushDependents(counter, at);
+            FlushDependents(Counter, at);
         _asm.Emit(0x0F3A60 + (isExplicit ? 0 : 2) + (isIndex ? 1 : 0), UseVector(op.A), second, wide: (op.C & 2) != 0, prefix: 0x66);
         _asm.Byte((int)op.Immediate);
         if (isIndex)
-            Unverify(counter);
+            Finish(Counter, HostRegister.Rcx, at);
         return 1;
     }
 }

@@ -128,9 +128,7 @@ internal sealed unsafe partial class BlockTranslator
         Destination destination = DestinationOf(at);
         FlushDependents(destination.Register, at);
         _asm.Move(RegisterMap.Work, Use(op.A, RegisterMap.Work, at));
-        _asm.Byte(op.Size == 3 ? 0x49 : 0x41); // BSWAP R13
-        _asm.Byte(0x0F);
-        _asm.Byte(0xC8 | ((int)RegisterMap.Work & 7));
+        _asm.SwapBytes(RegisterMap.Work, wide: op.Size == 3);
         if (op.Size == 1)
             _asm.RotateRight(RegisterMap.Work, RegisterMap.Work, 16);
         FinishSized(destination, RegisterMap.Work, op.Size, at);

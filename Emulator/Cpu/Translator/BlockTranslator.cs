@@ -55,6 +55,9 @@ internal sealed unsafe partial class BlockTranslator
         (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
         ChooseRegisters();
         _asm.Begin(place, runOffset);
+        _asm.JumpUnlessTarget(block.Pc, _gate.Miss);
+        place += _asm.Offset;
+        _asm.Begin(place, runOffset);
         nint entry = _asm.RunAddress;
         Exchange();
         _head = _asm.RunAddress;

@@ -63,7 +63,7 @@ internal sealed unsafe partial class CodeCache
             if (!TryReserve(BlockTranslator.SizeLimit(block)))
                 return null;
             Translation translation = TranslatorOf(domain.Mode.Architecture).Translate(domain, block, _store.Place, _store.RarePlace, _store.RunOffset, out int rareLength);
-            _store.Commit(translation.Length, rareLength);
+            _store.Commit(Assembler.TargetCheckLength(translation.Pc) + translation.Length, rareLength);
             _regions[_store.Region].Translations.Add(translation);
             Blocks++;
             Bytes += translation.Length + rareLength;
@@ -73,25 +73,27 @@ internal sealed unsafe partial class CodeCache
     }
 
     /// <summary>
-    /// Lets a jump go to a block directly; across domains, which may come apart, through the jump table.
+    /// Lets a jump go to a block directly, or, across domains, which may come apart, through the jump table: false then.
     /// </summary>
-    public void Join(int number, Translation to)
+    public bool Join(int number, Translation to)
     {
         lock (_lock)
         {
             ref Link link = ref _links[number];
             if (link.Owner.Domain != to.Domain)
             {
-                Patch(link.Owner.Entry + link.LeaveAt, _gates[(int)link.Owner.Domain.Mode.Architecture]!.Lookup);
-                return;
+                Gate gate = _gates[(int)link.Owner.Domain.Mode.Architecture]!;
+                Patch(link.Owner.Entry + link.LeaveAt, link.Owner.Domain.Mode.Variant == 0 ? gate.Lookup : gate.Miss);
+                return false;
             }
             if (link.Linked == to)
-                return;
+                return true;
             if (link.Linked is not null)
                 _links.Disconnect(number);
             ChainedJumps++;
             _links.Connect(number, to);
             Patch(link.Owner.Entry + link.DisplacementAt, to.Entry);
+            return true;
         }
     }
 

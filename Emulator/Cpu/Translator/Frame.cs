@@ -21,10 +21,10 @@ internal static class Frame
     private const int FirstVector = 0x20;
     private const int FarVectorCount = 16;
 
-    /// <summary>RCX while a jump looks at it.</summary>
+    /// <summary>A register's value while a look-up or a shift takes the register.</summary>
     public const int SavedCounter = 0x30;
     public const int JumpTable = 0x38;
-    public const int JumpMask = 0x40;
+    public const int FirstMask = 0x40;
     public const int Pc = 0x48;
     public const int FsBase = 0x50;
     public const int GsBase = 0x58;
@@ -52,6 +52,7 @@ internal static class Frame
 
     /// <summary>The guest's flags while the host's serve for something else (<see cref="BlockTranslator.WithParked"/>).</summary>
     public const int ParkedFlags = Context + 48;
+    public const int JumpMask = Context + 56;
     private const int FarRegisters = Context + 64;
     private const int FarVectors = FarRegisters + (8 * FarRegisterCount);
     public const int Size = FarVectors + (16 * FarVectorCount) + 16;

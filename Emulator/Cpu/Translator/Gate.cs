@@ -20,8 +20,16 @@ internal struct GateContext
     public nint ClockFunction;
     public long ClockOffset;
 
+    /// <summary>What was in <see cref="RegisterMap.Work"/> when the code was left.</summary>
+    public ulong Work;
+
+    /// <summary>The mask of the first jump table; <see cref="JumpMask"/> is the second's.</summary>
+    public ulong FirstMask;
+
     public const int ClockFunctionAt = 48;
     public const int ClockOffsetAt = 56;
+    public const int WorkAt = 64;
+    public const int FirstMaskAt = 72;
 }
 
 /// <summary>
@@ -56,10 +64,15 @@ internal sealed unsafe partial class Gate
         EmitReadClock();
         Align();
         FaultExit = _asm.RunAddress;
+        // It may have been within an x87 instruction.
+        _asm.Byte(0xDB); // FNINIT
+        _asm.Byte(0xE3);
         StorePc();
         // The store's other gates are left by it too.
         _asm.Move(RegisterMap.Scratch, (long)ExitKind.Fault);
         _asm.Jump(FrameAt(Frame.LeaveAddress));
+        if (map.Architecture == Architecture.X64)
+            EmitX87();
         Align();
         Enter = (delegate* unmanaged<CpuState*, GateContext*, nint, long>)_asm.RunAddress;
         EmitEnter();
@@ -74,16 +87,13 @@ internal sealed unsafe partial class Gate
     /// <summary>Where blocks leave: with the program counter in the frame and the exit's code in the scratch register.</summary>
     public nint Exit { get; private set; }
 
-    /// <summary>
-    /// Where a jump goes that found another address in its first place in the jump table, which is in the work register; RCX is in the
-    /// frame. Looks at the other places.
-    /// </summary>
+    /// <summary>Where a jump goes that the first table led to another block, or nowhere: looks for the address in the scratch register in the second one.</summary>
     public nint Miss { get; private set; }
 
-    /// <summary>The same with RCX restored: what empty entries of a jump table lead to.</summary>
+    /// <summary>What empty entries of the second table lead to: out.</summary>
     public nint EmptyEntry { get; private set; }
 
-    /// <summary>Goes to the address in the scratch register through the jump table.</summary>
+    /// <summary>Goes to the address in the scratch register through the tables; for code of variant 0.</summary>
     public nint Lookup { get; private set; }
 
     /// <summary>Where the signal handler sends a fault in host code, with the faulting address in the scratch register.</summary>
@@ -157,16 +167,37 @@ internal sealed unsafe partial class Gate
 
     private void EmitMisses()
     {
+        const HostRegister entry = HostRegister.R13;
+        Span<int> hits = stackalloc int[JumpTable.Ways];
         Miss = _asm.RunAddress;
-        for (int way = 1; way < JumpTable.Ways; way++)
-            _asm.JumpIfEntry(way);
-        _asm.Load(HostRegister.Rcx, FrameAt(Frame.SavedCounter), 3);
+        _asm.Store(FrameAt(Frame.SavedCounter), entry, 3);
+        _asm.ExtractBits(entry, RegisterMap.Scratch, FrameAt(Frame.JumpMask));
+        _asm.Load(RegisterMap.Work, FrameAt(Frame.JumpTable), 3);
+        _asm.AddressOf(entry, Operand.Sum(entry, entry, 0, 0));
+        _asm.AddressOf(entry, Operand.Sum(RegisterMap.Work, entry, 3, 0));
+        // An entry is the negated address and its host code, so that a sum tells a hit without touching the flags.
+        for (int way = 0; way < hits.Length; way++)
+        {
+            _asm.Load(RegisterMap.Work, Operand.Memory(entry, way * JumpTable.EntrySize), 3);
+            _asm.AddressOf(RegisterMap.Work, Operand.Sum(RegisterMap.Work, RegisterMap.Scratch, 0, 0));
+            _asm.Byte(Assembler.JumpIfCounterIsZero);
+            hits[way] = _asm.Offset;
+            _asm.Byte(0);
+        }
+        _asm.Load(entry, FrameAt(Frame.SavedCounter), 3);
         EmptyEntry = _asm.RunAddress;
         StorePc();
         Leave(ExitKind.Miss);
+        for (int way = 0; way < hits.Length; way++)
+        {
+            _asm.LandShort(hits[way]);
+            _asm.Load(RegisterMap.Work, Operand.Memory(entry, (way * JumpTable.EntrySize) + sizeof(long)), 3);
+            _asm.Load(entry, FrameAt(Frame.SavedCounter), 3);
+            _asm.Jump(Operand.Of(RegisterMap.Work));
+        }
         Align();
         Lookup = _asm.RunAddress;
-        _asm.JumpThroughTable(Miss);
+        _asm.JumpThroughTable(JumpTable.FirstAt(variant: 0));
     }
 
     private void EmitEnter()
@@ -212,6 +243,7 @@ internal sealed unsafe partial class Gate
         _asm.Load(RegisterMap.Budget, Operand.Memory(HostRegister.Rsi, 24), 3);
         Copy(32, Frame.FsBase);
         Copy(40, Frame.GsBase);
+        Copy(GateContext.FirstMaskAt, Frame.FirstMask);
 
         void Copy(int from, int to)
         {
@@ -281,6 +313,7 @@ internal sealed unsafe partial class Gate
         CopyOut(FrameAt(Frame.ParkedFlags), 8 * ParkedFlagsSlot);
         _asm.Load(HostRegister.Rsi, FrameAt(Frame.Context), 3);
         _asm.Store(Operand.Memory(HostRegister.Rsi, 24), RegisterMap.Budget, 3);
+        _asm.Store(Operand.Memory(HostRegister.Rsi, GateContext.WorkAt), RegisterMap.Work, 3);
         _asm.Move(HostRegister.Rax, RegisterMap.Scratch);
         _asm.Load(HostRegister.Rsp, FrameAt(Frame.CallerStack), 3);
         foreach (HostRegister saved in (ReadOnlySpan<HostRegister>)[HostRegister.R15, HostRegister.R14, HostRegister.R13, HostRegister.R12, HostRegister.Rbx, HostRegister.Rbp])

@@ -1,15 +1,31 @@
 using System.Runtime.InteropServices;
+using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
 /// Host code by guest address, for jumps through registers; read by translated code. It begins small, as most processes are,
-/// and grows when it is asked to remember more than it holds.
+/// and grows when it is asked to remember more than it holds. It is two tables: the first has a place for each address, shared by others, whose
+/// code looks for itself whether it is meant; it lies in the guard in front of the window, so that GS and a number reach it. What is not
+/// found there is looked for in the second.
 /// </summary>
-internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
+/// <param name="memory">Whose code it is.</param>
+/// <param name="miss">Where the first table's free places lead.</param>
+/// <param name="emptyEntry">Where the second's do.</param>
+/// <param name="variant">The mode's: each has a table of its own.</param>
+internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint emptyEntry, byte variant) : IDisposable
 {
     private const int FirstSize = 256;
     private const int LargestSize = 1 << 16;
+
+    /// <summary>Places of the first table for each of the second: when two addresses meet in one, jumps to one of them cost as much as ten others.</summary>
+    private const int Spread = 8;
+
+    /// <summary>The same in processes that jump to few places: a page.</summary>
+    private const int SmallSpread = 2;
+
+    private const int LargestFirst = 1 << 17;
 
     /// <summary>An address is at the place that its bits number, or at one of the next: so many in all.</summary>
     public const int Ways = 4;
@@ -18,6 +34,9 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
     /// <summary>Addresses differ least in their lowest bit: functions and return addresses are aligned or scattered.</summary>
     private const int LowBit = 1;
 
+    private nint* _first;
+    private int _places;
+    private nint _window;
     private Entry* _entries;
     private int _size;
     private int _used;
@@ -30,26 +49,74 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
         public nint Code;
     }
 
-    public nint Start
+    /// <summary>The second table.</summary>
+    public nint Start => (nint)_entries;
+
+    /// <summary>
+    /// Where a variant's first table is, from the window on: at the far end of the guard in front of it, where no access gets that was checked
+    /// (<see cref="BlockTranslator"/>'s reach).
+    /// </summary>
+    public static int FirstAt(byte variant) => int.MinValue + ((1 + variant) * LargestFirst * sizeof(long));
+
+    /// <summary>The first table is in front of the window: not yet at first, and no more when the window grew, which took the table with it.</summary>
+    private bool IsPlaced => _window != 0 && _window == memory.WindowBase;
+
+    /// <summary>Sees to it that there is a first table; false when the host has no room for it.</summary>
+    public bool TryPlace()
     {
-        get
+        if (IsPlaced)
+            return true;
+        int size = Math.Max(_size, FirstSize);
+        if (!TryMapFirst(size))
+            return false;
+        if (_entries is null)
+            Resize(size);
+        else
+            FillFirst();
+        return true;
+    }
+
+    private bool TryMapFirst(int size)
+    {
+        nint place = memory.WindowBase + FirstAt(variant);
+        size = Math.Min(size * (size == FirstSize ? SmallSpread : Spread), LargestFirst);
+        if (!HostMemory.MapAnonymous(place, BytesOf(size), Protection.Read | Protection.Write))
+            return false;
+        _places = size;
+        _first = (nint*)place;
+        _window = memory.WindowBase;
+        return true;
+    }
+
+    private static ulong BytesOf(int size) => Math.Max((ulong)size * (ulong)sizeof(nint), GuestAddress.PageSize);
+
+    private void FillFirst()
+    {
+        new Span<nint>(_first, _places).Fill(miss);
+        for (int i = 0; i < Length; i++)
         {
-            if (_entries is null)
-                Resize(FirstSize);
-            return (nint)_entries;
+            if (_entries[i].NegatedPc != Empty)
+                _first[FirstPlaceOf(_entries[i].NegatedPc)] = CheckedCode(_entries[i]);
         }
     }
 
-    /// <summary>The address bits that number an entry.</summary>
+    /// <summary>The address bits that number a place of the first table.</summary>
+    public ulong FirstMask => (ulong)(_places - 1) << LowBit;
+
+    /// <summary>Those that number an entry of the second.</summary>
     public ulong Mask => (ulong)(_size - 1) << LowBit;
 
     /// <summary>Puts an address in its first place. What was there moves on by one, and so on, until one finds a free place, or would be too far from its first.</summary>
     public void Remember(ulong pc, nint code)
     {
-        if (2 * _used > _size && _size < LargestSize)
+        if (2 * _used > _size && _size < LargestSize && TryMapFirst(4 * _size))
             Resize(4 * _size);
-        Put(new Entry { NegatedPc = 0 - pc, Code = code });
+        var entry = new Entry { NegatedPc = 0 - pc, Code = code };
+        Put(entry);
+        _first[FirstPlaceOf(entry.NegatedPc)] = CheckedCode(entry);
     }
+
+    private static nint CheckedCode(in Entry entry) => entry.Code - Assembler.TargetCheckLength(0 - entry.NegatedPc);
 
     private void Put(Entry entry)
     {
@@ -68,12 +135,16 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
         }
     }
 
+    private int FirstPlaceOf(ulong negatedPc) => (int)((0 - negatedPc) >> LowBit) & (_places - 1);
+
     private int PlaceOf(in Entry entry) => (int)((0 - entry.NegatedPc) >> LowBit) & (_size - 1);
 
     public void Clear()
     {
         for (int i = 0; i < Length; i++)
             Clear(i);
+        if (IsPlaced)
+            new Span<nint>(_first, _places).Fill(miss);
         _used = 0;
     }
 
@@ -86,6 +157,11 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
                 continue;
             Clear(i);
             _used--;
+        }
+        for (int i = 0; i < (IsPlaced ? _places : 0); i++)
+        {
+            if (_first[i] >= start && _first[i] < end)
+                _first[i] = miss;
         }
     }
 
@@ -110,10 +186,14 @@ internal sealed unsafe class JumpTable(nint emptyEntry) : IDisposable
                 Put(old[i]);
         }
         NativeMemory.Free(old);
+        FillFirst();
     }
 
     public void Dispose()
     {
+        if (IsPlaced)
+            HostMemory.Release((nint)_first, BytesOf(_places));
+        _window = 0;
         NativeMemory.Free(_entries);
         _entries = null;
         _size = 0;

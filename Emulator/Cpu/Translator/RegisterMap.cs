@@ -2,15 +2,18 @@ namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
 /// Where a guest's registers live while translated code runs: the host's own as far as they go, the frame for the rest. RSP holds
-/// the frame, R14 the budget (bits 8 and up) and log2 of the window's size (its low byte); R13 and R15 are scratch.
+/// the frame, R14 the budget (bits 8 and up) and log2 of the window's size (its low byte); RCX and R15 are scratch.
 /// </summary>
 internal sealed class RegisterMap
 {
     /// <summary>Holds a temporary of the instruction, or an address.</summary>
     public const HostRegister Scratch = HostRegister.R15;
 
-    /// <summary>Free between any two micro-ops.</summary>
-    public const HostRegister Work = HostRegister.R13;
+    /// <summary>Free between any two micro-ops. The one register that a jump looks at without touching the flags (JRCXZ), which look-ups live by.</summary>
+    public const HostRegister Work = HostRegister.Rcx;
+
+    /// <summary>Free as well where no guest register lives in it (<see cref="HasSpare"/>).</summary>
+    public const HostRegister Spare = HostRegister.R13;
     public const HostRegister Budget = HostRegister.R14;
     public const int BudgetShift = 8;
 
@@ -36,28 +39,30 @@ internal sealed class RegisterMap
         for (int i = 0, inFrame = 0; i < hosts.Length; i++)
         {
             _hosts[i] = (HostRegister)hosts[i];
+            if (_hosts[i] is Scratch or Work or Budget or HostRegister.Rsp)
+                throw new InvalidOperationException($"{_hosts[i]} cannot hold a guest register");
             _slots[i] = _hosts[i] == HostRegister.None ? Frame.RegisterAt(inFrame++) : 0;
         }
         HasAccumulator = Array.IndexOf(_hosts, HostRegister.Rax) < 0;
-        HasCounter = Array.IndexOf(_hosts, HostRegister.Rcx) < 0;
+        HasSpare = Array.IndexOf(_hosts, Spare) < 0;
     }
 
     /// <summary>
-    /// x86-64: twelve keep their host register, so that shifts by CL, multiplications and divisions need no shuffling; the stack pointer
-    /// is in R12; four are in the frame. Those may not be exchanged that instructions use without naming them.
+    /// x86-64: ten keep their host register, so that multiplications and divisions need no shuffling; the stack pointer is in R12, RCX
+    /// in R13; four are in the frame. Those may not be exchanged that instructions use without naming them.
     /// </summary>
     private static readonly RegisterMap X64 = new(Architecture.X64, 4, 16, [3, 5, 6, 7, 8, 9, 10, 11],
-        [0, 1, 2, 3, 12, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255]);
+        [0, 13, 2, 3, 12, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255]);
 
     /// <summary>
-    /// RISC-V: the stack pointer, a0..a7, s0 and s1, in RCX, RDX and so on. RAX is free for micro-ops. Behind the registers come the
+    /// RISC-V: the stack pointer, a0..a7, s0 and s1, in R13, RDX and so on. RAX is free for micro-ops. Behind the registers come the
     /// reservation's address and value. x0 is in no micro-op.
     /// </summary>
     private static readonly RegisterMap RiscV64 = new(Architecture.RiscV64, 2, 32, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
-        [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 1, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
+        [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 13, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
 
     /// <summary>
-    /// AArch64: x0..x7, the frame pointer and the stack pointer. RCX too is free: branches on registers need it. Behind the registers come the exclusive
+    /// AArch64: x0..x7, the frame pointer and the stack pointer. R13 too is free: branches on bits need it. Behind the registers come the exclusive
     /// monitor, TPIDR_EL0, FPCR and FPSR.
     /// </summary>
     private static readonly RegisterMap Arm64 = new(Architecture.Arm64, 31, 32, [1, 2, 3, 4, 5, 6, 7, 29],
@@ -85,8 +90,8 @@ internal sealed class RegisterMap
     /// <summary>RAX holds no guest register: a third scratch register, which is free between any two micro-ops.</summary>
     public bool HasAccumulator { get; }
 
-    /// <summary>RCX holds none either: what shifts count by and JRCXZ looks at.</summary>
-    public bool HasCounter { get; }
+    /// <summary><see cref="Spare"/> holds none either.</summary>
+    public bool HasSpare { get; }
 
     /// <summary>The host register of a guest register, or None.</summary>
     public HostRegister Host(int guest) => _hosts[guest];

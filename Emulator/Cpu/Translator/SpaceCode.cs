@@ -28,7 +28,7 @@ internal sealed class SpaceCode : IDisposable
         Mode = mode;
         Gate = cache.GateOf(mode.Architecture);
         _own = new CodeDomain(default, mode);
-        Jumps = new JumpTable(Gate.EmptyEntry);
+        Jumps = new JumpTable(memory, Gate.Miss, Gate.EmptyEntry, mode.Variant);
         Generation = cache.Generation;
         memory.CodeInvalidated += Drop;
     }

@@ -31,10 +31,10 @@ internal sealed class Translation(ulong pc, int guestLength, nint entry, int len
     /// <summary>What it may jump to directly.</summary>
     public required CodeDomain Domain { get; init; }
 
-    /// <summary>Where to enter it.</summary>
+    /// <summary>Where to enter it. In front of that is the check for jumps that may mean another block (<see cref="Assembler.JumpUnlessTarget"/>).</summary>
     public nint Entry { get; } = entry;
 
-    /// <summary>Bytes of host code without its exits.</summary>
+    /// <summary>Bytes of host code from the entry on, without its exits.</summary>
     public int Length { get; } = length;
 
     /// <summary>Where its fault map is, from the entry on.</summary>

@@ -66,7 +66,7 @@ public sealed unsafe class Translator : IEngine
         while (turn.Left > 0 && !hasEnded)
         {
             SpaceCode code = SpaceCode.Of(memory, _cache, cpu.Mode);
-            hasEnded = IsOrdinary(ref cpu.State, memory, code) && Find(code, memory, cpu.State.Pc) is { } block
+            hasEnded = IsOrdinary(ref cpu.State, memory, code) && code.Jumps.TryPlace() && Find(code, memory, cpu.State.Pc) is { } block
                 ? block.Translated > 0 ? RunTranslated(cpu, memory, code, block, ref turn, out exit) : StepOver(cpu, memory, code, ref turn, out exit)
                 : StepOver(cpu, memory, null, ref turn, out exit);
         }
@@ -93,6 +93,7 @@ public sealed unsafe class Translator : IEngine
             Window = memory.WindowBase,
             JumpTable = code.Jumps.Start,
             JumpMask = code.Jumps.Mask,
+            FirstMask = code.Jumps.FirstMask,
             FsBase = state.FsBase,
             GsBase = state.GsBase,
             ClockFunction = cpu.TimeStamp?.Function ?? 0,
@@ -103,7 +104,7 @@ public sealed unsafe class Translator : IEngine
         ExitKind kind = RunBlocks(ref state, code, block, ref context, memory, ref turn);
         int unused = 0;
         if (kind == ExitKind.Fault)
-            kind = Locate(ref state, memory.WindowBase, ref unused);
+            kind = Locate(ref state, context, ref unused);
         CodeCache.Leave(worker);
         turn.Left += unused;
         switch (kind)
@@ -131,8 +132,8 @@ public sealed unsafe class Translator : IEngine
         turn.Link = NoLink;
         while (code.Generation == _cache.Generation && IsOrdinary(ref state, memory, code))
         {
-            if (link != NoLink)
-                _cache.Join(link, block);
+            if (link != NoLink && !_cache.Join(link, block))
+                code.Jumps.Remember(block.Pc, block.Entry);
             long given = Math.Min(turn.Left, MostBudget) + Overdraft;
             context.Budget = (given << RegisterMap.BudgetShift) | (uint)memory.WindowShift;
             long result;
@@ -150,9 +151,10 @@ public sealed unsafe class Translator : IEngine
                 return kind;
             }
             turn.Hits++;
-            code.Jumps.Remember(state.Pc, next.Entry);
+            if (kind == ExitKind.Miss)
+                code.Jumps.Remember(next.Pc, next.Entry);
             context.JumpTable = code.Jumps.Start;
-            context.JumpMask = code.Jumps.Mask;
+            (context.JumpMask, context.FirstMask) = (code.Jumps.Mask, code.Jumps.FirstMask);
             block = next;
         }
         return ExitKind.Link;
@@ -162,13 +164,13 @@ public sealed unsafe class Translator : IEngine
     /// The host refused something at a host program counter: the budget's probe, or an access, which the interpreter tries again.
     /// Sets the guest's program counter and tells how many instructions were paid for but not run.
     /// </summary>
-    private ExitKind Locate(ref CpuState state, nint window, ref int unused)
+    private ExitKind Locate(ref CpuState state, in GateContext context, ref int unused)
     {
         nint address = (nint)state.Pc;
         Translation block = _cache.At(address);
         FaultMap.Place place = FaultMap.Find(block, address);
         ExchangeBack(ref state, block.Exchanges);
-        Rebase(ref state, window, place.Rebasing);
+        Rebase(ref state, context, place.Rebasing);
         state.Pc = place.Pc;
         if (!place.IsInstruction)
             return ExitKind.Link;
@@ -186,18 +188,20 @@ public sealed unsafe class Translator : IEngine
         }
     }
 
-    /// <summary>An instruction was interrupted while its pointers were the host's, or the flags in the frame.</summary>
-    private static void Rebase(ref CpuState state, nint window, Rebasing rebasing)
+    /// <summary>An instruction was interrupted while its pointers were the host's and its count in the host's RCX, or the flags in the frame.</summary>
+    private static void Rebase(ref CpuState state, in GateContext context, Rebasing rebasing)
     {
         if (rebasing == Rebasing.ParkedFlags)
         {
             state.Flags = BlockTranslator.WithParked(state.Flags, state.Registers[Gate.ParkedFlagsSlot]);
             return;
         }
-        if (rebasing != Rebasing.None)
-            state.Registers[Rdi] -= (ulong)window;
+        if (rebasing == Rebasing.None)
+            return;
+        state.Registers[Rcx] = context.Work;
+        state.Registers[Rdi] -= (ulong)context.Window;
         if (rebasing == Rebasing.Both)
-            state.Registers[Rsi] -= (ulong)window;
+            state.Registers[Rsi] -= (ulong)context.Window;
     }
 
     /// <param name="code">Given when the instruction is part of a translation: as long as that lives, its bytes are the same.</param>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Cpu.Translator;
+using Vivarium.Emulator.Memory;
 using Xunit;
 
 namespace Vivarium.Emulator.Tests.Cpu.Translator;
@@ -109,22 +110,27 @@ public sealed unsafe class CodeTableTests
     [Fact]
     public void AJumpTableKeepsTheLatestAndForgetsARange()
     {
-        const nint empty = 1;
+        const nint miss = 2, empty = 1;
         var random = new FuzzRandom(20261121);
-        using var table = new JumpTable(empty);
-        nint start = table.Start;
+        using var memory = new AddressSpace(new MemoryAccountant(1 << 24));
+        using var table = new JumpTable(memory, miss, empty, variant: 0);
+        Assert.True(table.TryPlace());
+        nint* first = (nint*)(memory.WindowBase + JumpTable.FirstAt(0));
         for (int i = 0; i < 200_000; i++)
         {
             ulong pc = (ulong)random.Below(1 << 18);
             table.Remember(pc, (nint)pc + 1000);
             Assert.Equal((nint)pc + 1000, Find(table, pc));
+            Assert.Equal((nint)pc + 1000 - Assembler.TargetCheckLength(pc), first[(int)((pc & table.FirstMask) >> 1)]);
         }
         int known = Enumerable.Range(0, 1 << 18).Count(pc => Find(table, (ulong)pc) is { } code && code == pc + 1000);
         Assert.InRange(known, 50_000, 1 << 16);
         table.RemoveBetween(1000 + 5000, 1000 + 200_000);
         Assert.Equal(0, Enumerable.Range(5000, 195_000).Count(pc => Find(table, (ulong)pc) is not null));
+        Assert.DoesNotContain(Enumerable.Range(0, (int)(table.FirstMask >> 1) + 1), place => first[place] is > 6000 and < 200_900);
         Assert.Contains(Enumerable.Range(0, 5000), pc => Find(table, (ulong)pc) is not null);
         table.Clear();
+        Assert.All(Enumerable.Range(0, (int)(table.FirstMask >> 1) + 1), place => Assert.Equal(miss, first[place]));
         Assert.Equal(0, Enumerable.Range(0, 1 << 18).Count(pc => Find(table, (ulong)pc) is not null));
     }
 
