@@ -507,7 +507,7 @@ internal sealed unsafe partial class BlockTranslator
             second = UseOperand(op.B, op.Size, RegisterMap.Work, at);
         }
         HostRegister target = RegisterMap.Work;
-        HostRegister own = Target(destination.Register);
+        HostRegister own = _map.HasAccumulator ? TargetOrScratch(destination.Register, at) : Target(destination.Register);
         bool overwritesSecond = !isImmediate && second.Uses(own);
         if (!destination.IsMerge && op.Size >= 2 && own != RegisterMap.Work && !overwritesSecond && !ReadsThrough(op.A, own))
             target = own;

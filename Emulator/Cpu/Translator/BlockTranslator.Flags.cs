@@ -107,12 +107,13 @@ internal sealed unsafe partial class BlockTranslator
         MicroOp op = _ops[at];
         Destination destination = DestinationOf(at);
         used = destination.Used;
-        if (!_map.HasSpare || op.Size < 2 || destination.IsMerge || !MustKeepFlags(at) || group is 2 or 3)
+        // A rotation by RORX needs no move either.
+        if (!_map.HasSpare || op.Size < 2 || op.Flags != FlagMask.None || destination.IsMerge || !(group <= 1 || MustKeepFlags(at)) || group is 2 or 3)
             return false;
         FlushDependents(destination.Register, at);
         Settle(op.A, at);
         Operand value = UseOperand(op.A, op.Size, RegisterMap.Work, at);
-        HostRegister target = Target(destination.Register);
+        HostRegister target = TargetOrScratch(destination.Register, at);
         if (group <= 1)
         {
             int bits = 8 << op.Size;
@@ -126,6 +127,14 @@ internal sealed unsafe partial class BlockTranslator
         }
         FinishSized(destination, target, op.Size, at);
         return true;
+    }
+
+    /// <summary>The register for a result: of a temporary the scratch register, when the micro-op is the last to use what is in it.</summary>
+    private HostRegister TargetOrScratch(byte register, int at)
+    {
+        if (!IsTemporary(register) || (_holder != 0 && !IsLastUse(_holder, at)))
+            return Target(register);
+        return RegisterMap.Scratch;
     }
 
     /// <summary>A - B as A + ~B + 1, and a conjunction with low ones as PEXT.</summary>

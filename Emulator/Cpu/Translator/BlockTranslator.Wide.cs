@@ -177,6 +177,9 @@ internal sealed unsafe partial class BlockTranslator
         (byte destination, int used, bool wide) = ExtendedDestination(at);
         FlushDependents(destination, at);
         int size = wide ? 3 : 2;
+        // First, since it is computed in the scratch register, which the other operand may have from then on.
+        if (IsTemporary(op.B) && _values[op.B] is { Kind: Kind.Sum, IsCopy: false })
+            Materialize(op.B, at);
         if (IsTemporary(op.A) && (_values[op.A].Kind is Kind.Constant || (_values[op.A].Kind == Kind.Load && !IsPendingLoad(op.A, size, at)) || _values[op.A] is { Kind: Kind.Sum, IsCopy: false }))
             Materialize(op.A, at);
         if (IsPendingLoad(op.B, size, at))

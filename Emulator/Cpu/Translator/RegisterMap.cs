@@ -62,11 +62,11 @@ internal sealed class RegisterMap
         [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 13, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
 
     /// <summary>
-    /// AArch64: x0..x7, the frame pointer and the stack pointer. R13 too is free: branches on bits need it. Behind the registers come the exclusive
-    /// monitor, TPIDR_EL0, FPCR and FPSR.
+    /// AArch64: x0..x6, x19 and x20, which functions keep, and the stack pointer. R13 too is free: branches on bits need it. Behind the registers come the
+    /// exclusive monitor, TPIDR_EL0, FPCR and FPSR.
     /// </summary>
-    private static readonly RegisterMap Arm64 = new(Architecture.Arm64, 31, 32, [1, 2, 3, 4, 5, 6, 7, 29],
-        [2, 3, 5, 6, 7, 8, 9, 10, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 11, 255, 12, 255, 255, 255, 255, 255, 255]);
+    private static readonly RegisterMap Arm64 = new(Architecture.Arm64, 31, 32, [1, 2, 3, 4, 5, 6, 19, 20],
+        [2, 3, 5, 6, 7, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 10, 11, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 12, 255, 255, 255, 255, 255, 255]);
 
     public static RegisterMap Of(Architecture architecture) => architecture switch
     {

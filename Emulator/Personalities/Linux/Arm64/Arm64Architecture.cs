@@ -106,9 +106,19 @@ internal sealed class Arm64Architecture : LinuxArchitecture
         {
             ExitReason.MemoryFault => OfMemory(exit.Fault),
             ExitReason.Breakpoint => Fault(Signal.Trap, breakpoint, pc),
-            ExitReason.Misaligned => Fault(Signal.Bus, badAlignment, pc),
+            ExitReason.Misaligned => Fault(Signal.Bus, badAlignment, MisalignedAddress(thread)),
             _ => Fault(Signal.Illegal, illegalOpcode, pc),
         };
+    }
+
+    /// <summary>What is not aligned: the program counter, or the base register of the exclusive or atomic access there.</summary>
+    private static ulong MisalignedAddress(GuestThread thread)
+    {
+        const int tagBits = 8;
+        ref CpuState state = ref thread.Cpu.State;
+        if ((state.Pc & 3) != 0 || !thread.Process.Memory.TryRead(new GuestAddress(state.Pc), out uint word))
+            return state.Pc;
+        return (ulong)((long)(state.Registers[(int)(word >> 5) & 31] << tagBits) >> tagBits);
     }
 
     private static SignalInfo OfMemory(in MemoryFault fault)

@@ -63,7 +63,7 @@ internal static class Arm64IntegerTemplates
         new("clz", 0x7FFFFC00, 0x5AC01000), new("cls", 0x7FFFFC00, 0x5AC01400),
         new("madd/msub", 0x7FE00000, 0x1B000000), new("smaddl", 0xFF600000, 0x9B200000), new("smulh", 0xFF60FC00, 0x9B407C00),
         new("b.cond", 0xFF000010, 0x54000000, Arm64Fit.Branch), new("cbz", 0x7E000000, 0x34000000, Arm64Fit.Branch), new("tbz", 0x7E000000, 0x36000000, Arm64Fit.TestBranch),
-        new("nop", 0xFFFFFFDF, 0xD503201F, Arm64Fit.NoResult), new("mrs nzcv", 0xFFFFFFE0, 0xD53B4200), new("msr nzcv", 0xFFFFFFE0, 0xD51B4200, Arm64Fit.NoResult),
+        new("nop", 0xFFFFFFFF, 0xD503201F, Arm64Fit.NoResult), new("mrs nzcv", 0xFFFFFFE0, 0xD53B4200), new("msr nzcv", 0xFFFFFFE0, 0xD51B4200, Arm64Fit.NoResult),
         new("str unsigned offset", 0x3FC00000, 0x39000000, Arm64Fit.Memory), new("ldr unsigned offset", 0x3FC00000, 0x39400000, Arm64Fit.Memory),
         new("ldrs unsigned offset", 0x3FC00000, 0x39800000, Arm64Fit.Memory), new("ldrs 32 unsigned offset", 0x3FC00000, 0x39C00000, Arm64Fit.Memory),
         new("str 9-bit offset", 0x3FE00000, 0x38000000, Arm64Fit.Memory), new("ldr 9-bit offset", 0x3FE00000, 0x38400000, Arm64Fit.Memory),
