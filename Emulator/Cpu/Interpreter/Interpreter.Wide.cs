@@ -143,7 +143,8 @@ public sealed partial class Interpreter
     private static bool StoreIfUnchanged(AddressSpace memory, ulong address, ulong value, ulong expected, int size) =>
         CompareExchange(memory, address, value, expected, size) == (expected & Alu.Mask(size));
 
-    private static ulong CompareExchange(AddressSpace memory, ulong address, ulong value, ulong expected, int size) => size switch
+    /// <summary>What memory held. The mask is needed: CMPXCHG leaves what was above the operand in RAX when it stores, which the compiler takes for zeros.</summary>
+    private static ulong CompareExchange(AddressSpace memory, ulong address, ulong value, ulong expected, int size) => Alu.Mask(size) & size switch
     {
         3 => memory.CompareExchange(address, value, expected),
         2 => memory.CompareExchange(address, (uint)value, (uint)expected),
