@@ -105,6 +105,14 @@ internal sealed class EnginePair : IDisposable
             return $"mxcsr {expected.Mxcsr:x}, got {state.Mxcsr:x}";
         if ((expected.X87.Control, expected.X87.Status) != (state.X87.Control, state.X87.Status))
             return $"x87 {expected.X87.Control:x} {expected.X87.Status:x}, got {state.X87.Control:x} {state.X87.Status:x}";
+        for (int i = 0; i < 8; i++)
+        {
+            X87Register a = expected.X87.Registers[i], b = state.X87.Registers[i];
+            if ((a.Significand, a.SignExponent) != (b.Significand, b.SignExponent))
+                return $"x87 register {i}: {a.SignExponent:x} {a.Significand:x}, got {b.SignExponent:x} {b.Significand:x}";
+        }
+        if (expected.X87.Tags != state.X87.Tags)
+            return $"x87 tags {expected.X87.Tags:x}, got {state.X87.Tags:x}";
         return expected.Pc == state.Pc ? null : $"pc {expected.Pc:x}, got {state.Pc:x}";
     }
 
