@@ -71,7 +71,8 @@ internal sealed class EmulatorRun : IJobRun
             Woken = () => Woken?.Invoke(),
             Observer = _listing,
             Calls = _recorder?.Ring,
-            Identity = TraceIdentity.Of(id, Context).ToBytes(),
+            // Without a trace there is nothing that others could name.
+            Identity = spec.Tracing.Level == TraceLevel.Off ? null : TraceIdentity.Of(id, Context).ToBytes(),
             Faults = [.. spec.Faults.Select(Plan)],
             Links = _network.Links,
             Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,

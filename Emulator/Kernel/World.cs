@@ -83,15 +83,20 @@ public sealed partial class World : IDisposable
     /// <summary>The call of another world whose packet is being received; null at any other time.</summary>
     internal Records.CallOrigin? Cause { get; private set; }
 
-    private int _sent;
+    /// <summary>The call whose bytes are being sent, where that is not the one that is being made: TCP sends what waited in it, a link what waited for an address.</summary>
+    internal Records.CallOrigin? Sender { get; set; }
+
+    private readonly Records.SendBursts _bursts = new();
 
     /// <summary>The call that sends something to another world now; null = none does, or its world has no name for others.</summary>
     internal Records.CallOrigin? Origin()
     {
+        if (Sender is not null)
+            return Sender;
         if (!IsInHandler || _spec.Identity is not { } identity || Current is not { Call: { Sequence: not 0 } call })
             return null;
         if (call.Sent == 0)
-            call.Sent = ++_sent;
+            call.Sent = _bursts.Next(Clock.Monotonic);
         return new Records.CallOrigin(identity, call.Sequence, call.Process.Id, call.Sent);
     }
 

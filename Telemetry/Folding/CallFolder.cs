@@ -13,7 +13,7 @@ public sealed class CallFolder
     public const int ProcessBudget = 100;
 
     /// <summary>Runs of the whole job.</summary>
-    public const int RunBudget = 220;
+    public const int RunBudget = 200;
 
     /// <summary>Calls at least this long may be told by themselves, nanoseconds.</summary>
     public const long Noticeable = 100_000;
@@ -30,6 +30,9 @@ public sealed class CallFolder
     private ProcessFold? _last;
     private long _index;
     private long _stride = 64;
+
+    /// <summary>A bit for each number under which a call that sent something has a span.</summary>
+    private ulong _named;
 
     public CallFolder()
     {
@@ -133,7 +136,8 @@ public sealed class CallFolder
         return record.Blocked > _blocked.Floor || (record.HasFailed && IsNewFailure(record)) || (_index & (_stride - 1)) == _stride - 1 || IsNamed(record);
     }
 
-    private static bool IsNamed(in CallRecord record) => record.Sent is > 0 and <= Traces.TraceIdentity.NamedCalls;
+    /// <summary>True for the first of those that sent something to another world under one number.</summary>
+    private bool IsNamed(in CallRecord record) => record.Sent is > 0 and <= Traces.TraceIdentity.NamedCalls && (_named >> record.Sent & 1) == 0;
 
     private bool IsNewFailure(in CallRecord record) => _failures.Count < FailedBudget && !_failures.Contains((record.Number, record.Error));
 
@@ -150,6 +154,8 @@ public sealed class CallFolder
         };
         _singles.Add(_index, call);
         SingleReasons reasons = call.Reasons;
+        if ((reasons & SingleReasons.Sent) != 0)
+            _named |= 1UL << record.Sent;
         if ((reasons & SingleReasons.Slow) != 0)
             Return(_slow.Add(call, busy));
         if ((reasons & SingleReasons.Blocked) != 0)

@@ -20,7 +20,7 @@ public enum SingleReasons
     /// <summary>One of a few, evenly spread.</summary>
     Sampled = 8,
 
-    /// <summary>One of the first that sent something to another world, whose spans may name it.</summary>
+    /// <summary>The first of a burst that sent something to another world, whose spans may name it.</summary>
     Sent = 16,
 }
 

@@ -228,11 +228,12 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         TraceSpan span = _calls[record.Sequence];
         span.Links.Add(new TraceLink(waker.Id, "woken by"));
         span.Set("vivarium.wait.woken_by", string.Create(CultureInfo.InvariantCulture, $"{waker.Name} (process {record.WokenByProcess})"));
+        span.Set("vivarium.wait.woken_by_call", record.WokenBy);
     }
 
     /// <summary>
-    /// To the call of another job: to its own span when that is among those that others can name, else to its job's. Its place says which it was
-    /// in that job's listing.
+    /// To the call of another job: to the span of the first call of its burst, which is mostly itself. Its place says which it was in that job's
+    /// listing.
     /// </summary>
     private void LinkToOther(in CallRecord record, byte[] world)
     {
@@ -242,6 +243,7 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
         bool isNamed = record.WokenBySent is > 0 and <= TraceIdentity.NamedCalls;
         span.Links.Add(new TraceLink(isNamed ? other.CallSpan(record.WokenBySent) : other.JobSpan, "woken by", other.TraceId));
         span.Set("vivarium.wait.woken_by", string.Create(CultureInfo.InvariantCulture, $"call {record.WokenBy} of process {record.WokenByProcess} in {other}"));
+        span.Set("vivarium.wait.woken_by_call", record.WokenBy);
         span.Set("vivarium.wait.woken_by_job", other.Job);
     }
 

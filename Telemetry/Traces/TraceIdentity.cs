@@ -11,8 +11,11 @@ public readonly record struct TraceIdentity(string TraceId, ulong JobSpan, strin
     /// <summary>Bytes.</summary>
     public const int Length = 16 + 8 + 16;
 
-    /// <summary>Calls that sent something to other worlds, the first so many, have spans that others can name.</summary>
-    public const int NamedCalls = 20;
+    /// <summary>
+    /// Numbers that calls which sent something to other worlds have: the first call of each has a span that others can name
+    /// (<see cref="Emulator.Kernel.Records.CallRecord.Sent"/>).
+    /// </summary>
+    public const int NamedCalls = 40;
 
     public static TraceIdentity Of(JobId job, TraceContext context) => new(context.TraceId, context.RootSpan, job.ToString());
 
@@ -29,7 +32,7 @@ public readonly record struct TraceIdentity(string TraceId, ulong JobSpan, strin
         return bytes;
     }
 
-    /// <summary>The span of one of the first calls that sent something, by its place among them.</summary>
+    /// <summary>The span of the first call of a number that sent something.</summary>
     public ulong CallSpan(int sent) => TraceContext.Derive(JobSpan, sent);
 
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"job {Job}");

@@ -116,6 +116,9 @@ public abstract class OpenFile : IMappingHolder
 
     private protected virtual string? NameForRecord => Description;
 
+    /// <summary>Of a file without a name for records: whom it last exchanged something with, since this was last asked.</summary>
+    internal virtual byte[]? TakeRecordPeer() => null;
+
     /// <summary>Reads into several buffers are so many reads (files with read but not read_iter, as the kernel has it).</summary>
     public virtual bool ReadsOneByOne => false;
 

@@ -63,7 +63,37 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         peer.Source.Pulse(Readiness.Error);
     }
 
+    private SocketAddress? _partner;
+    private byte[]? _partnerName;
+    private bool _isPartnerNew;
+
+    /// <summary>Whom a datagram went to or came from; only a socket without a peer has others than that.</summary>
+    private void Note(SocketAddress? partner)
+    {
+        if (Remote is not null || partner is null)
+            return;
+        if (!partner.Equals(_partner))
+            (_partner, _partnerName) = (partner, null);
+        _isPartnerNew = true;
+    }
+
+    internal override byte[]? TakeRecordPeer()
+    {
+        if (!_isPartnerNew)
+            return null;
+        _isPartnerNew = false;
+        return _partnerName ??= System.Text.Encoding.UTF8.GetBytes("socket:" + Name(_partner));
+    }
+
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
+    {
+        IoResult result = SendTo(call, bytes, to, ancillary);
+        if (result.Error == Errno.None)
+            Note(to);
+        return result;
+    }
+
+    private IoResult SendTo(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
         if (TakeError() is not Errno.None and Errno pending)
             return pending;
@@ -145,6 +175,7 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         int whole = Queue.ReadMessage(destination, peek, out SocketAddress? from, out Ancillary ancillary);
         if (!peek)
             TellRefused();
+        Note(from);
         return new Received(Math.Min(whole, destination.Length), whole, from, ancillary, Errno.None);
     }
 

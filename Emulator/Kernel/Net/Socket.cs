@@ -61,7 +61,7 @@ public abstract class Socket : OpenFile
     private protected override string? NameForRecord =>
         Remote is { } peer ? "socket:" + Name(peer) : IsListening ? "listen:" + Name(Local) : null;
 
-    private string Name(SocketAddress? address) => address switch
+    private protected string Name(SocketAddress? address) => address switch
     {
         UnixPath { Path.Length: > 0 } path => "unix:" + System.Text.Encoding.Latin1.GetString(path.Path),
         UnixAbstract name => "unix:@" + name.Name,

@@ -37,7 +37,7 @@ public struct CallRecord
     /// <summary>With <see cref="WokenByWorld"/>: that call's <see cref="Sent"/>.</summary>
     public int WokenBySent;
 
-    /// <summary>Its place among the calls that sent something to another world, from 1; 0 = it did not.</summary>
+    /// <summary>Its number among the calls that sent something to another world, from 1, which later ones share; 0 = it did not.</summary>
     public int Sent;
 
     public int Process;

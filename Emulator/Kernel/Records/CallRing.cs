@@ -161,8 +161,8 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
     /// <summary>What the call itself made known: a socket's peer, what was read.</summary>
     private static void CaptureAtExit(CallContext call, CallCapture capture, in CallResult result)
     {
-        if (capture.Descriptor >= 0 && call.Subject is null && call.Thread.IsAlive)
-            call.Subject = call.File((int)call.Arguments[capture.Descriptor])?.RecordName;
+        if (capture.Descriptor >= 0 && call.Subject is null && call.Thread.IsAlive && call.File((int)call.Arguments[capture.Descriptor]) is { } file)
+            call.Subject = file.RecordName ?? file.TakeRecordPeer();
         if (capture.Data >= 0 && capture.Length < 0 && result is { Outcome: CallOutcome.Value, Value: > 0 } && call.Thread.IsAlive)
             call.Data = ReadData(call, capture, (ulong)result.Value);
     }

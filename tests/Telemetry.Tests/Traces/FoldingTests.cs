@@ -98,6 +98,25 @@ public sealed class FoldingTests
     }
 
     [Fact]
+    public void A_link_from_another_world_has_a_span_at_its_other_end_whichever_of_a_burst_it_names()
+    {
+        // Numbers as calls end: shared by a burst, and not in order.
+        int[] numbers = [.. Enumerable.Range(1, TraceIdentity.NamedCalls).Reverse().SelectMany(static number => Enumerable.Repeat(number, 1 + (number * 50)))];
+        CallRecord[] records = [.. numbers.Select((number, i) => Calls.Of(1, 1000 * i, 100, i + 1) with { Sent = number })];
+        TraceRecording sender = Recording(Recorder(records));
+        AssertAddsUp(records, sender.Document);
+        var identity = TraceIdentity.Of(sender.Id, sender.Context);
+        HashSet<ulong> spans = [.. sender.Document.Spans.Select(static span => span.Id)];
+        Assert.All(numbers.Distinct(), number => Assert.Contains(identity.CallSpan(number), spans));
+        CallRecord[] reads = [.. numbers.Distinct().Select((number, i) => Calls.Of(0, 1_000_000 * i, 500_000, i + 1) with { Blocked = 400_000, WokenBy = 7, WokenByWorld = identity.ToBytes(), WokenBySent = number })];
+        TraceDocument reader = Record(reads);
+        TraceLink[] links = [.. reader.Spans.SelectMany(static span => span.Links)];
+        Assert.Equal(numbers.Distinct().Count(), links.Length);
+        Assert.All(links, link => Assert.Contains(link.Span, spans));
+        Assert.Contains(reader.Spans.Last().Attributes, static pair => pair is { Key: "vivarium.wait.woken_by_call", Value: 7L });
+    }
+
+    [Fact]
     public void The_same_records_give_the_same_spans()
     {
         CallRecord[] records = Calls.Random(4, 20_000);
@@ -106,12 +125,14 @@ public sealed class FoldingTests
             Record(records).Spans.Select(span => (span.Id, span.Name, span.Start, span.End)));
     }
 
-    internal static TraceDocument Record(CallRecord[] records)
+    internal static TraceDocument Record(CallRecord[] records) => Complete(Recorder(records));
+
+    private static CallRecorder Recorder(CallRecord[] records)
     {
         var recorder = new CallRecorder(TraceLevel.Folded);
         for (int i = 0; i < records.Length; i += CallRing.Capacity)
             recorder.Take(records.AsSpan(i, Math.Min(CallRing.Capacity, records.Length - i)));
-        return Complete(recorder);
+        return recorder;
     }
 
     internal static TraceDocument Complete(CallRecorder recorder) => Recording(recorder).Document;

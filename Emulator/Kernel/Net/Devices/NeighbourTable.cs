@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Net;
 using Vivarium.Emulator.Kernel.Net.Packets;
+using Vivarium.Emulator.Kernel.Records;
 
 namespace Vivarium.Emulator.Kernel.Net.Devices;
 
@@ -23,7 +24,8 @@ public sealed class Neighbour(IPAddress address)
 
     public NeighbourState State { get; set; } = NeighbourState.Incomplete;
 
-    internal List<IpPacket> Waiting { get; } = [];
+    /// <summary>Packets, and the call that sent each.</summary>
+    internal List<(IpPacket Packet, CallOrigin? Sender)> Waiting { get; } = [];
 
     internal int Asked { get; set; }
 }
@@ -66,7 +68,7 @@ public sealed class NeighbourTable(EthernetDevice device)
             return;
         }
         if (neighbour.Waiting.Count < MostWaiting)
-            neighbour.Waiting.Add(packet);
+            neighbour.Waiting.Add((packet, device.Network.World.Origin()));
         if (neighbour.Waiting.Count > 1)
             return;
         neighbour.State = NeighbourState.Incomplete;
@@ -94,9 +96,9 @@ public sealed class NeighbourTable(EthernetDevice device)
     private void GiveUp(Neighbour neighbour)
     {
         neighbour.State = NeighbourState.Failed;
-        IpPacket[] lost = [.. neighbour.Waiting];
+        (IpPacket Packet, CallOrigin?)[] lost = [.. neighbour.Waiting];
         neighbour.Waiting.Clear();
-        foreach (IpPacket packet in lost)
+        foreach ((IpPacket packet, _) in lost)
             device.Network.Internet.TellUnreachable(packet);
     }
 
@@ -108,10 +110,16 @@ public sealed class NeighbourTable(EthernetDevice device)
             return;
         neighbour.HardwareAddress = hardware.ToArray();
         neighbour.State = NeighbourState.Reachable;
-        IpPacket[] waiting = [.. neighbour.Waiting];
+        (IpPacket Packet, CallOrigin? Sender)[] waiting = [.. neighbour.Waiting];
         neighbour.Waiting.Clear();
-        foreach (IpPacket packet in waiting)
+        World world = device.Network.World;
+        CallOrigin? before = world.Sender;
+        foreach ((IpPacket packet, CallOrigin? sender) in waiting)
+        {
+            world.Sender = sender;
             Send(packet, address);
+        }
+        world.Sender = before;
     }
 
     private void SendArp(ushort operation, ReadOnlySpan<byte> to, ReadOnlySpan<byte> targetHardware, IPAddress target)

@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel.Net.Packets;
+using Vivarium.Emulator.Kernel.Records;
 
 namespace Vivarium.Emulator.Kernel.Net.Tcp;
 
@@ -28,6 +29,7 @@ internal sealed partial class TcpConnection
     private int _duplicates;
     private int _retries;
     private bool _hasFinished;
+    private readonly TcpWriters _writers = new();
     private WorldTimer? _timer;
 
     private static int Distance(uint from, uint to) => unchecked((int)(to - from));
@@ -54,7 +56,11 @@ internal sealed partial class TcpConnection
         };
         if ((flags & TcpFlags.Acknowledge) != 0)
             _toldWindow = window << _receiveScale;
-        return _owner.Send(Local, Remote, segment, data);
+        CallOrigin? before = World.Sender;
+        World.Sender = (flags & TcpFlags.Finish) != 0 && data.IsEmpty ? _writers.Closer : data.IsEmpty ? before : _writers.Of(sequence);
+        Errno error = _owner.Send(Local, Remote, segment, data);
+        World.Sender = before;
+        return error;
     }
 
     private void Acknowledge() => Send(TcpFlags.Acknowledge, _next, default);
@@ -71,9 +77,12 @@ internal sealed partial class TcpConnection
             int room = Math.Min(Math.Min(_out.Length - at, _out.Length - _outCount), SendCapacity - _outCount);
             int count = far.Receive(_out.AsSpan(at, room), peek: false).Count;
             if (count <= 0)
-                return;
+                break;
             _outCount += count;
+            _writers.Add(unchecked(_unacknowledged + (uint)_outCount), World.Origin());
         }
+        if (far.PeerHasEnded)
+            _writers.Closer ??= World.Origin();
     }
 
     private void Reserve(int count)
@@ -175,6 +184,7 @@ internal sealed partial class TcpConnection
             _outStart = (_outStart + bytes) % _out.Length;
         _outCount -= bytes;
         _unacknowledged = to;
+        _writers.RemoveBefore(to);
         if (Distance(_next, to) > 0)
             _next = to;
         _congestion = Math.Min(SendCapacity, _congestion + (_congestion < _threshold ? Math.Min(count, _largestSegment) : Math.Max(1, _largestSegment * _largestSegment / _congestion)));
