@@ -108,8 +108,8 @@ internal sealed class EmulatorRun : IJobRun
         {
             _isStarted = true;
             _result = Start();
-            // A virtual clock begins with the world: its records are placed where that was.
-            _ranAt = _spec.Clock == ClockKind.Virtual && _recorder is { } recorder ? recorder.ToRealtime + recorder.AttachedAt : _services.Clock.Realtime;
+            // By the world's time, placed where that began: no step of the host's clock moves anything.
+            _ranAt = _recorder is null ? _services.Clock.Realtime : RecordedNow;
             if (_result is not null)
                 return RunState.Done;
             _checkpointAt = _services.Clock.Monotonic + FirstCheckpoint;
@@ -248,6 +248,7 @@ internal sealed class EmulatorRun : IJobRun
     private TraceRecording Recording(bool isUnfinished)
     {
         _recorder!.Ring.Flush();
+        long ran = _ranAt == 0 ? _services.Clock.Realtime : _ranAt;
         return new TraceRecording(_id, _spec, Result, _recorder, Context)
         {
             IsUnfinished = isUnfinished,
@@ -255,14 +256,14 @@ internal sealed class EmulatorRun : IJobRun
             IsRetried = IsRetried,
             Accepted = AcceptedAt,
             Node = _services.Node,
-            Queued = QueuedAt,
-            Started = _createdAt,
-            Ran = _ranAt == 0 ? _services.Clock.Realtime : _ranAt,
-            Ended = HasTimeOfItsOwn ? _recorder.ToRealtime + _world.Clock.Monotonic : _services.Clock.Realtime,
+            Queued = Math.Min(QueuedAt, Math.Min(_createdAt, ran)),
+            Started = Math.Min(_createdAt, ran),
+            Ran = ran,
+            Ended = _ranAt == 0 ? ran : RecordedNow,
         };
     }
 
-    private bool HasTimeOfItsOwn => _spec.Clock == ClockKind.Virtual && _ranAt != 0;
+    private long RecordedNow => _recorder!.ToRealtime == 0 ? _services.Clock.Realtime : _recorder.ToRealtime + _world.Clock.Monotonic;
 
     public void Dispose()
     {

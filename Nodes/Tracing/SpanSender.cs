@@ -59,7 +59,8 @@ internal sealed class SpanSender : IAsyncDisposable
     /// <summary>Takes a trace, from any thread. Its spans are sent, or counted as dropped.</summary>
     public void Offer(TraceRecording trace)
     {
-        foreach ((ReadOnlyMemory<byte> body, int spans) in OtlpRequest.Traces(trace.Document))
+        // The job's own span is the last attempt's to send, with its end.
+        foreach ((ReadOnlyMemory<byte> body, int spans) in OtlpRequest.Traces(trace.Document, trace.IsRetried ? 1 : 0))
             Add(new Item(_settings.Traces, body, spans));
         if (_settings.Metrics is { } metrics)
             Add(new Item(metrics, OtlpRequest.Metrics(trace), 0));

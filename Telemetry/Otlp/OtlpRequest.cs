@@ -16,10 +16,11 @@ public static class OtlpRequest
     private const int MostSpans = 512;
 
     /// <summary>A job's spans, in as many requests as they need; with the number of spans of each.</summary>
-    public static IReadOnlyList<(ReadOnlyMemory<byte> Body, int Spans)> Traces(TraceDocument trace)
+    /// <param name="first">The first of its spans to send.</param>
+    public static IReadOnlyList<(ReadOnlyMemory<byte> Body, int Spans)> Traces(TraceDocument trace, int first = 0)
     {
         List<(ReadOnlyMemory<byte>, int)> requests = [];
-        for (int first = 0; first < trace.Spans.Count; first += MostSpans)
+        for (; first < trace.Spans.Count; first += MostSpans)
         {
             int count = Math.Min(MostSpans, trace.Spans.Count - first);
             requests.Add((Trace(trace, first, count), count));

@@ -5,5 +5,5 @@ internal static class Answers
 {
     public static T Now<T>(this ValueTask<T> task) => task.AsTask().Now();
 
-    public static T Now<T>(this Task<T> task) => task.WaitAsync(TimeSpan.FromSeconds(30)).GetAwaiter().GetResult();
+    public static T Now<T>(this Task<T> task) => task.WaitAsync(TimeSpan.FromSeconds(120)).GetAwaiter().GetResult();
 }

@@ -9,7 +9,12 @@ internal sealed class FakeClock : IClock
 
     public long Monotonic => Interlocked.Read(ref _now);
 
-    public long Realtime => Monotonic;
+    public long Realtime => Monotonic + Interlocked.Read(ref _set);
+
+    private long _set;
+
+    /// <summary>Somebody sets the time of day.</summary>
+    public void Step(long nanoseconds) => Interlocked.Add(ref _set, nanoseconds);
 
     public void Advance(long nanoseconds) => Interlocked.Add(ref _now, nanoseconds);
 }

@@ -3,6 +3,7 @@ using Vivarium.Actors.Execution;
 using Vivarium.Actors.Jobs;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Messages;
+using Vivarium.Telemetry.Traces;
 using Xunit;
 
 namespace Vivarium.Actors.Tests;
@@ -36,6 +37,47 @@ public sealed class NeighbourTests
         second.Run.Dispose();
     }
 
+    [Theory]
+    [InlineData(-3_600_000_000_000)]
+    [InlineData(3_600_000_000_000)]
+    public void A_step_of_the_hosts_clock_moves_no_span(long step)
+    {
+        var clock = new FakeClock();
+        clock.Advance(1_700_000_000_000_000_000);
+        TraceRecording? trace = null;
+        using (IJobRun run = Begin(new EmulatorServices
+        {
+            Clock = clock,
+            Streams = static (_, _) => new JobStreams(new Nothing(), new Sink(), new Sink()),
+            Seeds = static () => 1,
+            Traces = recording => trace = recording,
+        }, "i=0; while [ $i -lt 200 ]; do echo $i; i=$((i + 1)); done"))
+        {
+            for (int turn = 0; !run.Run(20_000).IsDone; turn++)
+            {
+                clock.Advance(1_000_000);
+                if (turn == 3)
+                    clock.Step(step);
+            }
+        }
+        TraceSpan[] spans = [.. trace!.Document.Spans];
+        long before = 1_700_000_000_000_000_000;
+        Assert.All(spans, span => Assert.InRange(span.Start, before, span.End));
+        Assert.All(spans, span => Assert.InRange(span.End, span.Start, before + 60_000_000_000));
+        Assert.All(spans, span => Assert.InRange(span.End, span.Start, spans[0].End));
+    }
+
+    private static IJobRun Begin(EmulatorServices services, string script) => new EmulatorBackend(services).Create(
+        Node.Id,
+        new JobSpec
+        {
+            Program = "/bin/sh"u8.ToArray(),
+            Arguments = ["sh"u8.ToArray(), "-c"u8.ToArray(), Encoding.UTF8.GetBytes(script)],
+            Environment = ["PATH=/usr/bin:/bin"u8.ToArray()],
+            Limits = new JobLimits { Memory = 64 << 20 },
+        },
+        new JobOutput(null!, 1, 0));
+
     /// <summary>A run of a shell script whose turns are counted.</summary>
     private sealed class Counted : IWork
     {
@@ -44,20 +86,12 @@ public sealed class NeighbourTests
         public Counted(string script, Action ended)
         {
             _ended = ended;
-            var backend = new EmulatorBackend(new EmulatorServices
+            Run = Begin(new EmulatorServices
             {
                 Clock = new FakeClock(),
                 Streams = (_, _) => new JobStreams(new Nothing(), Output, Output),
                 Seeds = static () => 1,
-            });
-            var spec = new JobSpec
-            {
-                Program = "/bin/sh"u8.ToArray(),
-                Arguments = ["sh"u8.ToArray(), "-c"u8.ToArray(), Encoding.UTF8.GetBytes(script)],
-                Environment = ["PATH=/usr/bin:/bin"u8.ToArray()],
-                Limits = new JobLimits { Memory = 64 << 20 },
-            };
-            Run = backend.Create(Node.Id, spec, new JobOutput(null!, 1, 0));
+            }, script);
         }
 
         public IJobRun Run { get; }

@@ -146,7 +146,6 @@ public sealed class PageTests(Stage stage)
         for (int i = 0; i < 40 && (await call.InnerTextAsync()).Contains('×'); i++)
         {
             await visit.Press("+");
-            await visit.Page.WaitForTimeoutAsync(150);
             await Settle(visit);
         }
         await Expect(call).ToHaveTextAsync(new Regex(@"^(write|getppid|newfstatat|fsync)\("));
@@ -159,7 +158,50 @@ public sealed class PageTests(Stage stage)
 
     private static long Count(string name) => !name.Contains('×') ? 1 : long.Parse(name[(name.IndexOf('×') + 1)..].Replace(",", ""), CultureInfo.InvariantCulture);
 
-    private static Task Settle(Visit visit) => visit.Page.WaitForLoadStateAsync(LoadState.NetworkIdle);
+    /// <summary>Waits until a timeline shows what is looked at.</summary>
+    private static Task Settle(Visit visit) => Expect(visit.Find(".timeline")).ToHaveAttributeAsync("aria-busy", "false");
+
+    [Fact]
+    public async Task A_timeline_follows_a_job_that_runs_to_its_end()
+    {
+        string job = await stage.Submit("""{"command":["/bin/sh","-c","while :; do sleep 0.1; echo x; done"],"name":"ticker"}""");
+        await stage.UntilTraced(job);
+        await using Visit visit = await Visit.Begin(stage, $"#/jobs/{job}/timeline", 1600, 1000, dark: true);
+        ILocator much = visit.Find(".timeline .corner"), range = visit.Find(".tools [role=status]");
+        await Expect(visit.Find(".labels")).ToContainTextAsync("sleep");
+        (string before, string stretch) = (await much.InnerTextAsync(), await range.InnerTextAsync());
+        await Expect(much).Not.ToHaveTextAsync(before);
+        await Expect(range).Not.ToHaveTextAsync(stretch);
+        await visit.Picture("timeline-running-dark");
+        // What is selected stays it while more comes.
+        await visit.Find(".lanes canvas").FocusAsync();
+        await visit.Press("ArrowDown", "Home");
+        ILocator call = visit.Find("#timeline-detail .call");
+        await Expect(call).ToBeVisibleAsync();
+        before = await much.InnerTextAsync();
+        await Expect(much).Not.ToHaveTextAsync(before);
+        await Expect(call).ToBeVisibleAsync();
+        await stage.Node.Send("POST", $"jobs/{job}/cancel");
+        await Expect(visit.Find(".head .state")).ToHaveTextAsync("cancelled");
+        await Expect(call).ToBeVisibleAsync();
+    }
+
+    [Fact]
+    public async Task The_attempts_of_a_job_that_was_tried_again_are_looked_at_one_by_one()
+    {
+        string job = await stage.Submit("""{"command":["/bin/sh","-c","echo x; exit 3"],"name":"unlucky","retries":1}""");
+        await stage.WaitForTrace(job);
+        await using Visit visit = await Visit.Begin(stage, $"#/jobs/{job}");
+        ILocator attempts = visit.Find("[aria-label=Attempts] li");
+        await Expect(attempts).ToHaveCountAsync(2);
+        await attempts.First.Locator("a").ClickAsync();
+        await Expect(visit.Page).ToHaveURLAsync(new Regex("timeline\\?attempt=1"));
+        await Expect(visit.Find("[aria-current=true]")).ToHaveTextAsync("Attempt 1");
+        await Settle(visit);
+        await visit.Picture("timeline-attempts-light");
+        await visit.Find("a", "Attempt 2").ClickAsync();
+        await Expect(visit.Find("[aria-current=true]")).ToHaveTextAsync("Attempt 2");
+    }
 
     [Fact]
     public async Task The_wheel_zooms_and_dragging_moves()

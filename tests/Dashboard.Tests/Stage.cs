@@ -35,7 +35,7 @@ public sealed class Stage : IAsyncLifetime
     public async Task InitializeAsync()
     {
         await Node.InitializeAsync();
-        Assertions.SetDefaultExpectTimeout(30_000);
+        Assertions.SetDefaultExpectTimeout(90_000);
         _playwright = await Playwright.CreateAsync();
         Browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = FindBrowser() });
         Directory.CreateDirectory(Screenshots);
@@ -82,7 +82,14 @@ public sealed class Stage : IAsyncLifetime
     public async Task WaitForTrace(string job)
     {
         await Node.Client.Wait(job);
-        for (int i = 0; i < 400 && (await Node.Send("GET", $"jobs/{job}/trace/summary")).Status == 404; i++)
+        for (long end = Environment.TickCount64 + 120_000; Environment.TickCount64 < end && (await Node.Send("GET", $"jobs/{job}/trace/summary")).Status == 404;)
+            await Task.Delay(50);
+    }
+
+    /// <summary>Waits until a job that runs has something to show.</summary>
+    public async Task UntilTraced(string job)
+    {
+        while ((await Node.Send("GET", $"jobs/{job}/trace/summary")).Status == 404)
             await Task.Delay(50);
     }
 

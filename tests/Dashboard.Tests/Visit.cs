@@ -46,7 +46,7 @@ internal sealed class Visit : IAsyncDisposable
             ColorScheme = dark ? ColorScheme.Dark : ColorScheme.Light,
             ReducedMotion = ReducedMotion.Reduce,
         });
-        context.SetDefaultTimeout(30_000);
+        context.SetDefaultTimeout(90_000);
         var visit = new Visit(context, await context.NewPageAsync(), address ?? stage.Node.Address, allowsRefusals);
         await visit.Page.GotoAsync($"{visit._address}/{path}");
         return visit;
@@ -58,7 +58,7 @@ internal sealed class Visit : IAsyncDisposable
     public ILocator Find(string selector, string text) => Page.Locator(selector, new PageLocatorOptions { HasTextString = text });
 
     public async Task Shows(string text, string within = "main") =>
-        await Assertions.Expect(Page.Locator(within)).ToContainTextAsync(text, new LocatorAssertionsToContainTextOptions { Timeout = 30_000 });
+        await Assertions.Expect(Page.Locator(within)).ToContainTextAsync(text, new LocatorAssertionsToContainTextOptions { Timeout = 90_000 });
 
     /// <summary>Keeps a picture, for people and the docs.</summary>
     public Task Picture(string name) => Page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Stage.Screenshots, name + ".png") });

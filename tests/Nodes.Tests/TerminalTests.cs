@@ -19,23 +19,22 @@ public sealed class TerminalTests
         screen.WaitForLine("40 100");
         screen.Press("e", "c", "x", "BSpace", "h", "o", "Space", "l", "n", "e", "Left", "Left", "i", "Enter");
         screen.WaitForLine("line");
-        screen.Type("sleep 1000; echo status $?");
-        screen.WaitFor("sleep 1000; echo status $?");
-        Thread.Sleep(500);
+        // Each program says that it has the terminal before a key is meant for it.
+        screen.Type("sh -c 'echo up 1; exec sleep 1000'; echo status $?");
+        screen.WaitForLine("up 1");
         screen.Press("C-c");
         screen.WaitForLine("^C");
-        screen.Type("sleep 1001");
-        Thread.Sleep(500);
+        screen.Type("sh -c 'trap \"echo on\" CONT; echo up 2; while :; do sleep 0.1; done'");
+        screen.WaitForLine("up 2");
         screen.Press("C-z");
-        screen.WaitForLine("[1]+  Stopped                 sleep 1001");
+        screen.WaitFor("[1]+  Stopped ");
         screen.Type("fg");
-        screen.WaitForLine("sleep 1001");
-        Thread.Sleep(500);
+        screen.WaitForLine("on");
         screen.Press("C-c");
         screen.Type("echo $((6 * 7))");
         screen.WaitForLine("42");
-        screen.Type("cat");
-        Thread.Sleep(500);
+        screen.Type("sh -c 'echo up 3; exec cat'");
+        screen.WaitForLine("up 3");
         screen.Type("to and fro");
         screen.WaitFor("to and fro\nto and fro");
         screen.Press("C-d");
@@ -81,8 +80,9 @@ public sealed class TerminalTests
     public void The_terminal_is_set_back_when_a_signal_ends_viv(string signal, int code)
     {
         using var screen = new Tmux(100, 40);
-        screen.Type("before=$(stty -g); (sleep 3; pkill -" + signal + " -P $$ viv) & " + Run + "cat");
-        screen.WaitFor("cat");
+        screen.Type("before=$(stty -g); " + Run + "sh -c 'echo ready; exec cat'");
+        screen.WaitForLine("ready");
+        screen.SignalChild(signal, "viv");
         screen.WaitForPrompt();
         screen.Type("echo code $?; [ \"$before\" = \"$(stty -g)\" ] && echo same");
         screen.WaitForLine($"code {code}");

@@ -7,7 +7,7 @@ internal sealed class Tmux : IDisposable
 {
     public const string Prompt = "outer> ";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     private readonly string _server = $"viv-test-{Guid.NewGuid():N}";
 
@@ -31,6 +31,15 @@ internal sealed class Tmux : IDisposable
     public void Press(params string[] keys) => Tell(["send-keys", .. keys]);
 
     public void Resize(int columns, int rows) => Tell("resize-window", "-x", $"{columns}", "-y", $"{rows}");
+
+    /// <summary>Sends a signal to a program that the shell runs.</summary>
+    public void SignalChild(string signal, string name)
+    {
+        using Process kill = Process.Start("pkill", ["-" + signal, "-P", Tell("display-message", "-p", "#{pane_pid}").Trim(), name]);
+        kill.WaitForExit();
+        if (kill.ExitCode != 0)
+            throw new InvalidOperationException($"the shell runs no {name}");
+    }
 
     /// <summary>Waits until some line of the screen is, without blanks at its end, this text.</summary>
     public void WaitForLine(string line) => Wait(screen => screen.Split('\n').Any(shown => shown.TrimEnd() == line), line);

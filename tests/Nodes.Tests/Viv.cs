@@ -12,7 +12,7 @@ internal sealed record Outcome(int ExitCode, byte[] Output, string Error)
 /// <summary>The built <c>./viv</c>, started as people start it.</summary>
 internal static class Viv
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(300);
 
     public static string Root { get; } = FindRoot();
 

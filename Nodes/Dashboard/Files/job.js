@@ -23,27 +23,38 @@ export async function show(main, { parts, query, caller }) {
   main.append(head, h("nav", { class: "tabs", "aria-label": "Parts of the job" }, tabs.map(([name, title]) =>
     h("a", { href: `#/jobs/${job.id}${name && `/${name}`}`, "aria-current": name === tab ? "page" : null }, title))), status, body);
   showHead(head, job, caller, status);
-  if (tab === "timeline" || tab === "latency") return traced(body, tab, job, query);
+  if (tab === "timeline" || tab === "latency") return traced(body, tab, { ...job, attempt: query.get("attempt") ?? undefined }, query, (next) => showHead(head, next, caller, status));
   return overview(body, head, job, caller, status);
 }
 
-/** What is told of a trace needs one: it comes with the job's end, on the node that ran it. */
-async function traced(body, tab, job, query) {
-  if (!final(job.state)) {
-    fill(body, note("", `This job is ${job.state}.`, "Its calls can be looked at once it has ended; this page waits for that."));
-    return every(1000, async () => {
-      if (final((await get(`jobs/${job.id}`)).state)) dispatchEvent(new Event("hashchange"));
-    });
-  }
-  fill(body, loading("the trace"));
+/** What is told of a trace needs one: there is one once the job runs. */
+async function traced(body, tab, job, query, changed) {
+  const among = h("div", null);
+  const place = h("div", null, loading("the trace"));
+  fill(body, among, place);
   try {
     const view = await import(tab === "timeline" ? "./timeline.js" : "./latency.js");
-    return await view.show(body, job, query);
+    if (job.attempts > 1) fill(among, attempts(job, tab, (await get(`jobs/${job.id}/trace/summary${params({ attempt: job.attempt })}`)).attempts));
+    const stop = await view.show(place, job, query, changed);
+    if (final(job.state) || tab === "timeline") return stop;
+    place.prepend(note("", `This job is ${job.state}.`, "This is what it did so far; it is shown again at its end."));
   } catch (error) {
     if (!(error instanceof Failure) || error.status !== 404) throw error;
-    fill(body, note("warn", "There is no trace to show.", error.message, await elsewhere(job)));
-    return null;
+    const begins = job.state === "queued" || job.state === "waiting";
+    fill(place, begins ? note("", `This job is ${job.state}.`, "Its calls can be looked at once it runs; this page waits for that.") : note("warn", "There is no trace to show.", error.message, await elsewhere(job)));
   }
+  return final(job.state) ? null : every(1000, async () => {
+    const { state } = await get(`jobs/${job.id}`);
+    if (state !== job.state) dispatchEvent(new Event("hashchange"));
+  });
+}
+
+/** A job that was begun more than once: each of its attempts, and what of it cannot be had. */
+function attempts(job, tab, all) {
+  const shown = Number(job.attempt ?? job.attempts);
+  return h("ul", { class: "findings", "aria-label": "Attempts" }, all.map((attempt) => h("li", null,
+    h("a", { href: `#/jobs/${job.id}/${tab || "timeline"}${params({ attempt: attempt.number })}`, "aria-current": tab && attempt.number === shown ? "true" : null }, `Attempt ${attempt.number}`),
+    ` on node ${attempt.node}`, attempt.missing ? `: ${attempt.missing}` : attempt.end === "Lost" ? ": ended with the node" : attempt.end === "Running" ? ": runs" : `: ${attempt.end.toLowerCase()}`)));
 }
 
 async function elsewhere(job) {
@@ -195,6 +206,7 @@ async function past(job) {
   return [
     h("ul", { role: "tree", "aria-label": "Processes" }, items),
     trace.job.otherProcesses ? h("p", { class: "muted" }, `and ${many(trace.job.otherProcesses, "process")} more`) : null,
+    trace.attempts?.length > 1 ? [h("h2", null, "Attempts"), attempts(job, "", trace.attempts)] : null,
     h("h2", null, "What stands out"),
     trace.findings.length ? h("ol", { class: "findings" }, trace.findings.map((finding) => h("li", null, finding))) : h("p", { class: "muted" }, "Nothing: no call is much slower than the others."),
     h("h2", null, "Calls"),

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { h, fill, at, table, count, brief, time, note, params, loading, roving } from "./dom.js";
 
 export async function show(body, job) {
-  const map = await get(`jobs/${job.id}/trace/latency`);
+  const map = await get(`jobs/${job.id}/trace/latency${params({ attempt: job.attempt })}`);
   if (map.rows.length === 0) {
     fill(body, h("div", { class: "empty" }, "No call was made."));
     return null;
@@ -76,7 +76,7 @@ function moves(cells, width) {
 async function list(job, call, power, place) {
   fill(place, loading("its slowest calls"));
   const atLeast = power === 0 ? 0 : 2 ** power;
-  const page = await get(`jobs/${job.id}/trace/calls${params({ call, atLeast, below: 2 ** (power + 1), slowest: true, limit: 20 })}`);
+  const page = await get(`jobs/${job.id}/trace/calls${params({ attempt: job.attempt, call, atLeast, below: 2 ** (power + 1), slowest: true, limit: 20 })}`);
   fill(place, h("h2", null, `Slowest ${call} from ${time(2 ** power)} to ${time(2 ** (power + 1))}`), slowest(job, page.calls));
   roving(place.querySelector("tbody"), "tr");
 }
@@ -91,4 +91,4 @@ export function slowest(job, calls) {
 }
 
 /** The timeline's address with a call in its middle. */
-export const place = (job, call) => `#/jobs/${job.id}/timeline${params({ call: call.index })}`;
+export const place = (job, call) => `#/jobs/${job.id}/timeline${params({ attempt: job.attempt, call: call.index })}`;

@@ -1,16 +1,18 @@
 // One job's timeline: a row for each thread, calls as bars. The node folds what is too short to be seen; looking closer asks again.
 
-import { get } from "./api.js";
-import { h, fill, add, at, table, count, many, time, note, params, roving } from "./dom.js";
+import { get, Failure } from "./api.js";
+import { h, fill, add, at, table, count, many, time, note, params, roving, every, final } from "./dom.js";
 import { slowest } from "./latency.js";
 import { Painter, rowHeight } from "./timeline-painter.js";
 
 const shortestView = 40;
 const bar = { start: 0, end: 1, count: 2, time: 3, blocked: 4, errors: 5, longest: 6, call: 7, other: 8, first: 9, last: 10 };
 
-export async function show(body, job, query) {
+/** @param changed Is told the job when its state is another: a timeline follows a job that runs, to its end. */
+export async function show(body, job, query, changed) {
   const view = new TimelineView(body, job);
   await view.open(query);
+  if (!final(job.state)) view.follow(changed);
   return () => view.close();
 }
 
@@ -23,19 +25,58 @@ class TimelineView {
   }
 
   async open(query) {
-    const call = query.get("call") === null ? null : await get(`jobs/${this.job.id}/trace/calls/${query.get("call")}`);
-    const first = await get(`jobs/${this.job.id}/trace/timeline${params({ from: 0, width: 1200 })}`, this.stop.signal);
-    this.whole = first;
-    this.limits = [Math.min(first.queued, 0), Math.max(first.ended, 1)];
-    this.run = padded(0, Math.max(first.ended, 1));
+    const call = query.get("call") === null ? null : await get(this.part(`calls/${query.get("call")}`));
+    const first = await this.survey();
     const given = ["from", "to"].map((name) => Number(query.get(name) ?? NaN));
     this.view = call ? padded(call.start - 2 * Math.max(500, call.duration), call.start + 3 * Math.max(500, call.duration)) : given.every(Number.isFinite) && given[1] > given[0] ? given : this.run;
     if (call) this.mark(call.process, call.thread, call.index, call.index);
     this.view = this.inside(this.view);
-    this.build(first);
+    this.build();
+    this.tell();
     this.take(first);
     this.listen();
     await this.load();
+  }
+
+  /** A part of the trace, of the attempt that is looked at. */
+  part(name, values) {
+    return `jobs/${this.job.id}/trace/${name}${params({ attempt: this.job.attempt, ...values })}`;
+  }
+
+  /** Looks at the whole run, as far as it is. */
+  async survey() {
+    const whole = await get(this.part("timeline", { from: 0, width: 1200 }), this.stop.signal);
+    this.whole = whole;
+    this.limits = [Math.min(whole.queued, 0), Math.max(whole.ended, 1)];
+    this.run = padded(0, Math.max(whole.ended, 1));
+    return whole;
+  }
+
+  get isWhole() {
+    return this.view[0] <= this.run[0] && this.view[1] >= this.run[1];
+  }
+
+  /** While the job runs looks again and again: the whole run grows, and a view that reaches its end goes on with it. */
+  follow(changed) {
+    const stop = every(1000, async () => {
+      try {
+        const now = await get(`jobs/${this.job.id}`, this.stop.signal);
+        const [isWhole, end] = [this.isWhole, this.run[1]];
+        await this.survey();
+        if (isWhole) this.view = this.run;
+        else if (this.view[1] >= end) this.view = this.view.map((time) => time + this.run[1] - end);
+        this.tell();
+        if (!this.drag) await this.load();
+        if (now.state !== this.job.state) changed(now);
+        // What is told after its end is the whole.
+        if (final(now.state)) stop();
+        this.job = { ...now, attempt: this.job.attempt };
+      } catch (error) {
+        // Between its end and what is told of that there may be nothing.
+        if (!(error instanceof Failure) && error.name !== "AbortError") throw error;
+      }
+    });
+    this.stop.signal.addEventListener("abort", stop, { once: true });
   }
 
   close() {
@@ -44,7 +85,9 @@ class TimelineView {
     this.resizes?.disconnect();
   }
 
-  build(first) {
+  build() {
+    this.lost = h("div", null);
+    this.corner = h("div", { class: "corner" });
     this.labels = h("div", { class: "labels" });
     this.lanes = h("canvas", { tabindex: "0", role: "application", "aria-label": "Timeline of calls. Arrow keys move among calls and rows, plus and minus zoom, Enter opens a run.", "aria-describedby": "timeline-detail" });
     this.axis = h("canvas", { "aria-hidden": "true" });
@@ -55,14 +98,14 @@ class TimelineView {
     this.scroller = h("div", { class: "body" }, this.labels, h("div", { class: "lanes" }, this.lanes));
     const button = (name, title, work) => h("button", { type: "button", title, onclick: work }, name);
     fill(this.body,
-      first.lost ? note("warn", `The first ${count(first.lost)} records had to make room and cannot be looked at.`) : null,
+      this.lost,
       h("div", { class: "tools" },
         button("Zoom in", "Zoom in (+)", () => this.zoom(0.5)), button("Zoom out", "Zoom out (\u2212)", () => this.zoom(2)),
         button("Earlier", "Earlier (Shift+Left)", () => this.pan(-0.5)), button("Later", "Later (Shift+Right)", () => this.pan(0.5)),
         button("Whole run", "The whole run (0)", () => this.look(this.run)), button("With queue", "From its submission", () => this.look(padded(...this.limits))),
         h("span", { class: "grow" }), this.range),
-      h("div", { class: "timeline" },
-        h("div", { class: "corner" }, many(first.processes.length, "process"), h("br"), `${many(first.rows.length, "thread")}${first.moreThreads ? ` of ${count(first.rows.length + first.moreThreads)}` : ""}, ${many(first.records, "call")}`),
+      this.frame = h("div", { class: "timeline" },
+        this.corner,
         h("div", { class: "axis" }, this.axis), this.scroller, this.tip),
       h("div", { class: "legend", "aria-hidden": "true" },
         h("span", null, h("i", { class: "busy" }), "a call"), h("span", null, h("i", { class: "blocked" }), "of that, waiting"),
@@ -70,6 +113,13 @@ class TimelineView {
       this.detail, this.list);
     this.painter = new Painter(this.lanes, this.axis);
     this.showDetail();
+  }
+
+  /** How much there is. */
+  tell() {
+    const { processes, rows, moreThreads, records, lost } = this.whole;
+    fill(this.corner, many(processes.length, "process"), h("br"), `${many(rows.length, "thread")}${moreThreads ? ` of ${count(rows.length + moreThreads)}` : ""}, ${many(records, "call")}`);
+    fill(this.lost, lost ? note("warn", `The first ${count(lost)} records had to make room and cannot be looked at.`) : null);
   }
 
   listen() {
@@ -157,7 +207,14 @@ class TimelineView {
     this.look([this.view[0] + by, this.view[1] + by]);
   }
 
+  /** Until the latest look is answered, what is shown is not what is looked at. */
+  begin() {
+    this.frame.ariaBusy = "true";
+    return (this.looks = (this.looks ?? 0) + 1);
+  }
+
   soon() {
+    this.begin();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.load(), 80);
   }
@@ -168,11 +225,13 @@ class TimelineView {
 
   /** Shows what is looked at; a later look makes an earlier one's answers worthless. */
   async load() {
+    const look = this.begin();
     try {
       await this.ask();
     } catch (error) {
       if (error.name !== "AbortError") this.fail(error);
     }
+    if (look === this.looks) this.frame.ariaBusy = "false";
   }
 
   /** Asks for what is looked at, and half as much again on both sides. */
@@ -180,17 +239,20 @@ class TimelineView {
     this.loading?.abort();
     this.loading = new AbortController();
     const { signal } = this.loading;
-    history.replaceState(null, "", `#/jobs/${this.job.id}/timeline${params({ from: this.view[0], to: this.view[1] })}`);
+    // The address of a run that goes on is that of all of it, not of as much as there was.
+    const stretch = this.isWhole && !final(this.job.state) ? {} : { from: this.view[0], to: this.view[1] };
+    history.replaceState(null, "", `#/jobs/${this.job.id}/timeline${params({ attempt: this.job.attempt, ...stretch })}`);
     this.stop.signal.addEventListener("abort", () => this.loading.abort(), { once: true, signal });
     const [from, to] = this.view;
     const margin = Math.ceil((to - from) / 4);
     const width = Math.max(200, this.lanes.clientWidth);
-    const data = await get(`jobs/${this.job.id}/trace/timeline${params({ from: from - margin, to: to + margin, width: Math.round(width * 1.5) })}`, signal);
+    const data = await get(this.part("timeline", { from: from - margin, to: to + margin, width: Math.round(width * 1.5) }), signal);
     this.take(data);
     this.keepSelection();
     if (this.shown !== this.shownNow()) this.showDetail();
-    const { calls } = await get(`jobs/${this.job.id}/trace/calls${params({ from, to, slowest: true, limit: 8 })}`, signal);
-    if (this.opened) return;
+    const { calls } = await get(this.part("calls", { from, to, slowest: true, limit: 8 }), signal);
+    // What somebody walks through stays as it is.
+    if (this.opened || this.list.contains(document.activeElement)) return;
     fill(this.list, h("h2", null, "Slowest calls in view"), calls.length ? slowest(this.job, calls) : h("div", { class: "empty" }, "No call was under way in this time."));
     const rows = this.list.querySelector("tbody");
     if (rows) roving(rows, "tr");
@@ -282,7 +344,7 @@ class TimelineView {
     }
     const isAlone = one[bar.count] === 1;
     if (isAlone) fill(this.detail, h("p", { class: "call" }, this.name(one)), facts([["Where", where], ["Took", time(one[bar.time])], ["Waited", one[bar.blocked] ? time(one[bar.blocked]) : "not at all"]]));
-    const call = await get(`jobs/${this.job.id}/trace/calls/${index}`, this.stop.signal).catch(() => null);
+    const call = await get(this.part(`calls/${index}`), this.stop.signal).catch(() => null);
     if (!call || this.shown !== String(index)) return;
     this.waker = call.wokenBy ?? null;
     fill(this.detail, h("p", { class: "call" }, call.text), facts([
@@ -305,7 +367,7 @@ class TimelineView {
 
   async listCalls(one, row, after) {
     this.opened = true;
-    const page = await get(`jobs/${this.job.id}/trace/calls${params({ first: one[bar.first], last: one[bar.last], process: row.process, thread: row.thread, limit: 200, after })}`, this.stop.signal);
+    const page = await get(this.part("calls", { first: one[bar.first], last: one[bar.last], process: row.process, thread: row.thread, limit: 200, after }), this.stop.signal);
     const lines = page.calls.map((call) => h("tr", { tabindex: "-1" }, h("td", { class: "number" }, at(call.start)), h("td", { class: "number" }, time(call.duration)), h("td", { class: "number" }, call.blocked ? time(call.blocked) : ""), h("td", { class: "mono" }, call.text)));
     if (after === undefined) fill(this.list, h("h2", null, this.name(one)), table("Calls of the run", [["At", "number"], ["Duration", "number"], ["Waited", "number"], ["Call"]], lines, { class: "rows" }));
     else add(this.list.querySelector("tbody"), lines);

@@ -23,7 +23,7 @@ public sealed class ClusterTests(PostgresServer server, ITestOutputHelper output
     private const int Shards = 64;
     private const string Program = "/bin/busybox";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(Number("VIVARIUM_CHAOS_PATIENCE", 120));
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(Number("VIVARIUM_CHAOS_PATIENCE", 240));
 
     private readonly string _folder = Directory.CreateTempSubdirectory("viv-cluster-").FullName;
     private readonly List<NodeProcess> _nodes = [];

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 
 namespace Vivarium.Actors.Tests.Cluster;
 
@@ -17,12 +15,5 @@ internal sealed record NodePlace
     /// <summary>The address of its API; another than the loopback one needs tokens.</summary>
     public string Api { get; init; } = "127.0.0.1:0";
 
-    public string Peers { get; init; } = $"127.0.0.1:{FreePort()}";
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    public string Peers { get; init; } = $"127.0.0.1:{Ports.Next()}";
 }

@@ -8,7 +8,7 @@ namespace Vivarium.Actors.Tests.Cluster;
 /// <summary>A real <c>viv node</c> in a process of its own.</summary>
 internal sealed class NodeProcess : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     private const string Token = "test-0123456789abcdef";
 
@@ -74,7 +74,7 @@ internal sealed class NodeProcess : IAsyncDisposable
         };
         process.BeginErrorReadLine();
         string serves = await serving.Task.WaitAsync(Patience);
-        _http = new HttpClient { BaseAddress = new Uri(serves + "/api/v1/"), Timeout = TimeSpan.FromSeconds(20) };
+        _http = new HttpClient { BaseAddress = new Uri(serves + "/api/v1/"), Timeout = TimeSpan.FromSeconds(60) };
         _http.DefaultRequestHeaders.Authorization = new("Bearer", Token);
     }
 

@@ -22,7 +22,7 @@ public sealed class PartitionTests(Laboratory laboratory, ITestOutputHelper outp
     private const int Beats = 50;
 
     private static readonly TimeSpan Lease = TimeSpan.FromSeconds(3);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(240);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("viv-partition-").FullName;
     private readonly List<NodeProcess> _nodes = [];

@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Net;
-using System.Net.Sockets;
 using Npgsql;
 using Xunit;
 
@@ -42,7 +40,7 @@ public sealed class PostgresServer : IAsyncLifetime
             await Run("chown", "postgres", _folder);
         await RunUnprivileged("initdb", "--pgdata", Data, "--username", "vivarium", "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C");
         if (_prefix.Count == 0)
-            Port = FreePort();
+            Port = Ports.Next();
         else
             await File.AppendAllTextAsync(Path.Combine(Data, "pg_hba.conf"), "host all all 10.0.0.0/8 trust\n");
         await Start();
@@ -57,14 +55,15 @@ public sealed class PostgresServer : IAsyncLifetime
         _server = Process.Start(_prefix.Count == 0 ? start : Describe(_prefix[0], [.. _prefix.Skip(1), start.FileName, .. start.ArgumentList]))!;
         _server.ErrorDataReceived += (_, _) => { };
         _server.BeginErrorReadLine();
-        for (int attempt = 0; ; attempt++)
+        long end = Environment.TickCount64 + 120_000;
+        while (true)
         {
             try
             {
                 await Execute(Address("postgres"), "SELECT 1");
                 return;
             }
-            catch (NpgsqlException) when (attempt < 300 && !_server.HasExited)
+            catch (NpgsqlException) when (Environment.TickCount64 < end && !_server.HasExited)
             {
                 await Task.Delay(50);
             }
@@ -102,13 +101,6 @@ public sealed class PostgresServer : IAsyncLifetime
     }
 
     private string Address(string database) => $"postgres://vivarium@{_host}:{Port}/{database}";
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     // setpriv replaces itself by the program, so that the process id is the server's.
     private static ProcessStartInfo Unprivileged(string program, params string[] arguments) => IsRoot

@@ -95,8 +95,8 @@ public sealed class PostgresStoreTests(PostgresServer server) : StoreContract
             if (ready.Task.IsCompleted)
                 heard.TrySetResult(shard);
         };
-        await ready.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await ready.Task.WaitAsync(TimeSpan.FromSeconds(120));
         await writer.Accept([new NewJob(Node.Id, Node.Spec, 3)]);
-        Assert.Equal(3, await heard.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(3, await heard.Task.WaitAsync(TimeSpan.FromSeconds(120)));
     }
 }

@@ -15,7 +15,7 @@ public sealed class ViewApiTests(ApiNode node) : IClassFixture<ApiNode>
         string id = await node.Submit(script, more);
         await node.Client.Wait(id);
         // The trace is written behind the job's end.
-        for (int i = 0; i < 200 && (await node.Send("GET", $"jobs/{id}/trace/summary")).Status == 404; i++)
+        for (long end = Environment.TickCount64 + 120_000; Environment.TickCount64 < end && (await node.Send("GET", $"jobs/{id}/trace/summary")).Status == 404;)
             await Task.Delay(50);
         return id;
     }

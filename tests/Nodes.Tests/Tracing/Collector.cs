@@ -36,7 +36,7 @@ internal sealed class Collector : IAsyncDisposable
 
     public ConcurrentQueue<(string Path, string? Type, string Protocol, string? Header)> Requests { get; } = new();
 
-    /// <summary>Answers to give before all is well: HTTP statuses, or gRPC's as negative numbers.</summary>
+    /// <summary>Answers to give before all is well: HTTP statuses, gRPC's as negative numbers, or 0 for a page that is no answer at all.</summary>
     public ConcurrentQueue<int> Refusals { get; } = new();
 
     /// <summary>Body of good answers.</summary>
@@ -126,6 +126,12 @@ internal sealed class Collector : IAsyncDisposable
         {
             context.Response.StatusCode = refusal;
             context.Response.Headers.RetryAfter = "0";
+            return;
+        }
+        if (refusal == 0)
+        {
+            context.Response.ContentType = "text/html";
+            await context.Response.WriteAsync("<html>\u00ff</html>");
             return;
         }
         context.Response.ContentType = "application/grpc";
