@@ -17,6 +17,8 @@ public sealed class PeerGroup(int id)
     /// <summary>In a ring: a copy stands behind its original.</summary>
     internal List<Mount> Members { get; } = [];
 
+    public IReadOnlyList<Mount> Mounts => Members;
+
     internal List<Mount> Slaves { get; } = [];
 
     /// <summary>The other members, round the ring from one.</summary>

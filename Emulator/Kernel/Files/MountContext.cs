@@ -31,12 +31,13 @@ public sealed class MountContext(World world, FileSystemType type, Mount? picked
     {
         if (Made is not null || _failed || IsMounted)
             return Errno.EBUSY;
+        // The kernel's own words count whatever value comes with them (fs/fs_context.c, vfs_parse_sb_flag).
         switch (key, value)
         {
-            case ("ro" or "rw", null):
+            case ("ro" or "rw", _):
                 _forbidsChanges = key == "ro";
                 return Errno.None;
-            case ("sync" or "async" or "dirsync" or "lazytime" or "nolazytime" or "mand" or "nomand", null):
+            case ("sync" or "async" or "dirsync" or "lazytime" or "nolazytime" or "mand" or "nomand", _):
                 return Errno.None;
             case ("source", not null) when picked is null && !type.Accepts(key, null):
                 if (_source is not null)

@@ -41,7 +41,7 @@ internal static class MountText
         }
     }
 
-    private static byte[] PathInFileSystem(Dentry dentry)
+    internal static byte[] PathInFileSystem(Dentry dentry)
     {
         List<byte> path = [];
         for (Dentry? name = dentry; name?.Parent is not null; name = name.Parent)

@@ -133,6 +133,16 @@ internal static class SocketNames
         return written ? Errno.None : Errno.EFAULT;
     }
 
+    /// <summary>Tells that there is no address.</summary>
+    public static Errno WriteNone(CallContext call, GuestAddress lengthAt)
+    {
+        if (!call.Memory.TryRead(lengthAt, out int room))
+            return Errno.EFAULT;
+        if (room < 0)
+            return Errno.EINVAL;
+        return call.Memory.TryWrite(lengthAt, 0) ? Errno.None : Errno.EFAULT;
+    }
+
     /// <summary>The bytes of an address; returns their number.</summary>
     public static int Encode(SocketFamily family, SocketAddress? address, Span<byte> bytes)
     {

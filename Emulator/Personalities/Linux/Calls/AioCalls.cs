@@ -25,6 +25,9 @@ public static class AioCalls
         [FieldOffset(60)] public int ToldDescriptor;
     }
 
+    /// <summary>RWF_HIPRI, DSYNC, SYNC, NOWAIT, APPEND and NOAPPEND.</summary>
+    private const uint KnownTransferFlags = 0x3F;
+
     public static CallResult IoSetup(CallContext call, uint count, GuestAddress context)
     {
         if (!call.Memory.TryRead(context, out ulong old))
@@ -74,6 +77,8 @@ public static class AioCalls
             return Errno.EFAULT;
         if (block.Reserved != 0 || (long)block.Length < 0)
             return Errno.EINVAL;
+        if (block.Operation is read or write && (block.TransferFlags & ~KnownTransferFlags) != 0)
+            return Errno.EOPNOTSUPP;
         if (queue.IsFull)
             return Errno.EAGAIN;
         if (call.UsableFile(block.Descriptor, out OpenFile file) != Errno.None)
@@ -116,10 +121,10 @@ public static class AioCalls
         var buffer = new GuestAddress(block.Buffer);
         return block.Operation switch
         {
-            0 => call => call.FixedFile!.CanSeek
-                ? ReadWriteCalls.Pread64(call, fixedFile, buffer, block.Length, block.Offset) : ReadWriteCalls.Read(call, fixedFile, buffer, block.Length),
-            1 => call => call.FixedFile!.CanSeek
-                ? ReadWriteCalls.Pwrite64(call, fixedFile, buffer, block.Length, block.Offset) : ReadWriteCalls.Write(call, fixedFile, buffer, block.Length),
+            0 => call => AtOnce(block, call.FixedFile!.CanSeek
+                ? ReadWriteCalls.Pread64(call, fixedFile, buffer, block.Length, block.Offset) : ReadWriteCalls.Read(call, fixedFile, buffer, block.Length)),
+            1 => call => AtOnce(block, call.FixedFile!.CanSeek
+                ? ReadWriteCalls.Pwrite64(call, fixedFile, buffer, block.Length, block.Offset) : ReadWriteCalls.Write(call, fixedFile, buffer, block.Length)),
             2 => call => ContentCalls.Fsync(call, fixedFile),
             3 => call => ContentCalls.Fdatasync(call, fixedFile),
             5 => call => Poll(call, (Readiness)(block.Buffer & 0xFFFF)),
@@ -127,6 +132,13 @@ public static class AioCalls
             8 => call => ReadWriteCalls.Pwritev2(call, fixedFile, buffer, (int)block.Length, (ulong)block.Offset, 0, block.TransferFlags),
             _ => null,
         };
+    }
+
+    /// <summary>RWF_NOWAIT: what would wait fails instead.</summary>
+    private static CallResult AtOnce(in ControlBlock block, CallResult result)
+    {
+        const uint noWait = 8;
+        return (block.TransferFlags & noWait) != 0 && result.Outcome == CallOutcome.Blocked ? Errno.EAGAIN : result;
     }
 
     private static CallResult Poll(CallContext call, Readiness wanted)

@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Files.Devices;
 using Vivarium.Emulator.Kernel.Pipes;
@@ -166,6 +167,7 @@ public static class DescriptorCalls
         BlockFile block => BlockCalls.Control(call, block, request, argument),
         LoopControlFile control => LoopCalls.ControlDevices(control.Devices, request, argument),
         NamespaceFile space => NamespaceFileCalls.Control(call, space, request, argument),
+        ProcessDescriptor process => ProcessInformation.Control(call, process.Process, request, new GuestAddress(argument)),
         _ => file.Control(call, request, argument),
     };
 }

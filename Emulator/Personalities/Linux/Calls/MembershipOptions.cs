@@ -31,7 +31,7 @@ internal static class MembershipOptions
         if (!call.Memory.TryRead(value, bytes[..Math.Min(length, 12)]))
             return Errno.EFAULT;
         int index = length >= 12 ? BitConverter.ToInt32(bytes[8..]) : 0;
-        return Change(socket, new IPAddress(bytes[..4]), index, new IPAddress(bytes.Slice(4, 4)), joins);
+        return socket.Kind == SocketKind.Stream ? Errno.EPROTO : Change(socket, new IPAddress(bytes[..4]), index, new IPAddress(bytes.Slice(4, 4)), joins);
     }
 
     private static Errno Set6(CallContext call, Socket socket, bool joins, GuestAddress value, int length)
@@ -39,7 +39,9 @@ internal static class MembershipOptions
         if (length < 20)
             return Errno.EINVAL;
         Span<byte> bytes = stackalloc byte[20];
-        return call.Memory.TryRead(value, bytes) ? Change(socket, new IPAddress(bytes[..16]), BitConverter.ToInt32(bytes[16..]), IPAddress.IPv6Any, joins) : Errno.EFAULT;
+        if (!call.Memory.TryRead(value, bytes))
+            return Errno.EFAULT;
+        return socket.Kind == SocketKind.Stream ? Errno.EPROTO : Change(socket, new IPAddress(bytes[..16]), BitConverter.ToInt32(bytes[16..]), IPAddress.IPv6Any, joins);
     }
 
     /// <summary>Struct group_req: the interface, then an address of any family.</summary>
@@ -60,8 +62,6 @@ internal static class MembershipOptions
     {
         if (!IpPrefix.IsMulticast(group))
             return Errno.EINVAL;
-        if (socket.Kind == SocketKind.Stream)
-            return Errno.EPROTO;
         NetDevice? device = index != 0 ? socket.Network.FindDevice(index) : FindBy(socket.Network, own, group);
         if (device is null)
             return Errno.ENODEV;

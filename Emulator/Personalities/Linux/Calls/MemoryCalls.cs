@@ -19,6 +19,9 @@ public static class MemoryCalls
     private const int FixedNoReplace = 0x100000;
     private const int Locked = 0x2000;
 
+    /// <summary>What is not new enough to be refused with MAP_SHARED_VALIDATE (include/linux/mman.h, LEGACY_MAP_MASK): MAP_SYNC and FIXED_NOREPLACE are.</summary>
+    private const int FlagsOfOld = TypeMask & 3 | Fixed | Anonymous | Low32 | 0x80 | GrowsDown | 0x800 | 0x1000 | Locked | NoReserve | 0x8000 | 0x10000 | Stack | 0x40000 | (21 << 26) | (30 << 26);
+
     private const int RemapMayMove = 1;
     private const int RemapFixed = 2;
     private const int RemapDontUnmap = 4;
@@ -36,8 +39,10 @@ public static class MemoryCalls
         if (length == 0)
             return Errno.EINVAL;
         int type = flags & TypeMask;
-        if (type is not (Shared or SharedValidate or 2))
+        if (type is not (Shared or SharedValidate or 2) || (type == SharedValidate && (flags & Anonymous) != 0))
             return Errno.EINVAL;
+        if (type == SharedValidate && (flags & ~FlagsOfOld) != 0)
+            return Errno.EOPNOTSUPP;
         bool isShared = type != 2;
         MemoryObject? content = null;
         Protection most = Protection.Read | Protection.Write | Protection.Execute;
@@ -269,7 +274,8 @@ public static class MemoryCalls
     /// <summary>Advice after which memory is not what it was (mseal(2)): DONTNEED, FREE, REMOVE, DONTFORK, WIPEONFORK, DONTNEED_LOCKED.</summary>
     private static bool IsDestructive(int advice) => advice is 4 or 8 or 9 or 10 or 18 or 24;
 
-    private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 25;
+    /// <summary>Pages are not looked at for equals (12, 13: MADV_MERGEABLE), which a kernel without KSM refuses.</summary>
+    private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 11 or >= 14 and <= 24;
 
     /// <summary>What an advice changes here; most change nothing, but tell of holes.</summary>
     private static MapStatus Advise(AddressSpace memory, GuestAddress address, ulong length, int advice)

@@ -122,7 +122,7 @@ public static class MessageCalls
             if (!address.IsNull && received.From is not (null or UnixPath { Path.Length: 0 }))
                 error = SocketNames.Write(call, socket.Family, received.From, address, addressLength);
             else if (!address.IsNull)
-                call.Memory.TryWrite(addressLength, 0);
+                error = SocketNames.WriteNone(call, addressLength);
             return error != Errno.None ? error : Finish(call, socket, received, flags, (long)length);
         }
         finally
@@ -169,7 +169,7 @@ public static class MessageCalls
     {
         Errno error = Errno.None;
         SocketAddress? to = null;
-        if (header.NameLength < 0)
+        if (header.Name != 0 && header.NameLength < 0)
             return Errno.EINVAL;
         if (header.Name != 0 && header.NameLength > 0)
             error = SocketNames.Read(call, socket.Family, new GuestAddress(header.Name), header.NameLength, out to);
@@ -231,6 +231,8 @@ public static class MessageCalls
     /// <summary>Receives into what a header names, and tells the rest in it.</summary>
     internal static CallResult Receive(CallContext call, Socket socket, ref MessageHeader header, int flags)
     {
+        if (header.Name != 0 && header.NameLength < 0)
+            return Errno.EINVAL;
         if (header.VectorCount > MostVectors)
             return Errno.EMSGSIZE;
         Errno error = FileTransfer.ReadVectors(call, new GuestAddress(header.Vectors), (int)header.VectorCount, out IoVector[] vectors, out ulong total);

@@ -24,6 +24,9 @@ public static class NamespaceCalls
         Errno error = Check(call.Thread, flags);
         if (error != Errno.None)
             return error;
+        // Since the table was made, its limit may have sunk.
+        if ((flags & Files) != 0 && call.Process.Files.IsShared && call.Process.Files.End > call.World.Settings.MostDescriptors.Value)
+            return Errno.EMFILE;
         if ((flags & (Fs | NewMounts | NewUsers)) != 0)
             call.Process.UnshareFileContext();
         if ((flags & Files) != 0)

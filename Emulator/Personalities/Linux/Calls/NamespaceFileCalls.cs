@@ -11,6 +11,7 @@ namespace Vivarium.Emulator.Personalities.Linux.Calls;
 public static class NamespaceFileCalls
 {
     private const uint GetUsers = 0xB701, GetParent = 0xB702, GetKind = 0xB703, GetOwner = 0xB704;
+    private const uint GetMountsId = 0x8008B705;
     private const uint ThreadFrom = 0x8004B706, ProcessFrom = 0x8004B707, ThreadIn = 0x8004B708, ProcessIn = 0x8004B709;
 
     public static CallResult Setns(CallContext call, int fd, ulong flags)
@@ -140,6 +141,9 @@ public static class NamespaceFileCalls
             case GetOwner:
                 return space is not UserSpace owned ? Errno.EINVAL
                     : call.Memory.TryWrite(new GuestAddress(argument), call.Thread.Namespaces.Users.UserInside(owned.Creator)) ? 0 : Errno.EFAULT;
+            case GetMountsId:
+                return space is not MountSpace mounts ? Errno.EINVAL
+                    : call.Memory.TryWrite(new GuestAddress(argument), MountQueryCalls.SpaceId(mounts)) ? 0 : Errno.EFAULT;
             case ThreadFrom or ProcessFrom or ThreadIn or ProcessIn:
                 return space is PidSpace pids ? Translate(call, pids, request, (int)argument) : Errno.EINVAL;
             default:

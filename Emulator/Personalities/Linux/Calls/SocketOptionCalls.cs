@@ -23,7 +23,7 @@ public static class SocketOptionCalls
         if (SetStructure(call, socket, level, name, value, length) is { } done)
             return done;
         if (!SocketOptions.TryFind(socket, level, name, out SocketOption option) || option.Rule == OptionRule.ReadOnly)
-            return UnknownOption(socket, level);
+            return socket.Family == SocketFamily.Unix && level != SocketOptions.Socket ? Errno.EOPNOTSUPP : Errno.ENOPROTOOPT;
         if (option.Rule == OptionRule.Opaque)
             return 0;
         int number = 0;
@@ -36,18 +36,19 @@ public static class SocketOptionCalls
         return Set(call, socket, level, name, option, number);
     }
 
-    /// <summary>ENOPROTOOPT where the socket has options of the level at all, else EOPNOTSUPP.</summary>
+    /// <summary>Of an option to be read: ENOPROTOOPT where the socket has options of the level at all, else EOPNOTSUPP.</summary>
     internal static Errno UnknownOption(Socket socket, int level)
     {
         bool hasLevel = level switch
         {
             SocketOptions.Socket => true,
             _ when socket.Family is SocketFamily.Unix => false,
-            SocketOptions.Ip => socket.Family is SocketFamily.Internet4 or SocketFamily.Internet6,
-            SocketOptions.Ip6 => socket.Family == SocketFamily.Internet6,
-            SocketOptions.Tcp => socket is StreamSocket || socket.Family == SocketFamily.Internet6,
-            SocketOptions.Udp => socket is DatagramSocket || socket.Family == SocketFamily.Internet6,
-            _ => socket.Family is SocketFamily.Internet6 or SocketFamily.Netlink or SocketFamily.Packet,
+            _ when socket.Family is not SocketFamily.Internet4 => true,
+            SocketOptions.Ip => true,
+            SocketOptions.Tcp => socket is StreamSocket,
+            SocketOptions.Udp => socket is DatagramSocket,
+            SocketOptions.Raw => socket is RawSocket,
+            _ => false,
         };
         return hasLevel ? Errno.ENOPROTOOPT : Errno.EOPNOTSUPP;
     }

@@ -11,6 +11,9 @@ public static class TimeCalls
     private const int Monotonic = 1;
     private const int ProcessCpu = 2;
     private const int ThreadCpu = 3;
+    private const int MonotonicRaw = 4;
+    private const int RealTimeCoarse = 5;
+    private const int MonotonicCoarse = 6;
     private const long Second = 1_000_000_000;
 
     /// <summary>The resolution of the coarse clocks: a tick of 250 a second.</summary>
@@ -98,8 +101,11 @@ public static class TimeCalls
     public static CallResult ClockNanosleep(CallContext call, int clock, int flags, GuestAddress request, GuestAddress remaining)
     {
         const int absolute = 1;
-        if (clock == ThreadCpu || Read(call, clock) is not { } now)
+        if (Read(call, clock) is not { } now)
             return Errno.EINVAL;
+        // One's own processor time does not pass in a sleep, and clocks that are only read wake nobody.
+        if (clock is ThreadCpu or MonotonicRaw or RealTimeCoarse or MonotonicCoarse)
+            return Errno.EOPNOTSUPP;
         Errno error = call.ReadTime(request, out long time);
         if (error != Errno.None)
             return error;
