@@ -64,6 +64,16 @@ public sealed class KernelSettings
     /// <summary>RLIMIT_NOFILE goes no higher.</summary>
     public Setting MostDescriptors { get; } = new(Files.FileTable.MaxDescriptors, 64, Files.FileTable.MaxDescriptors);
 
+    /// <summary>Only the owner links what it could not write anyway; symbolic links in sticky directories lead only their owners on (proc(5)).</summary>
+    public Setting ProtectedHardLinks { get; } = new(1, 0, 1);
+
+    public Setting ProtectedLinks { get; } = new(0, 0, 1);
+
+    /// <summary>Pages that all pipes of an unprivileged user may take: beyond the first, new ones are small; beyond the second, there are none. 0 = no limit.</summary>
+    public Setting PipePagesSoft { get; } = new(16_384);
+
+    public Setting PipePagesHard { get; } = new(0);
+
     public Setting ChangeQueues { get; } = new(128);
 
     public Setting FileWatches { get; } = new(65_536);

@@ -36,6 +36,19 @@ public sealed class PidSpace : Namespace
 
     public bool IsFirst => Parent is null;
 
+    /// <summary>The number that was given last; the next is the one after it.</summary>
+    public int LastNumber
+    {
+        get => IsFirst ? _world.LastProcessId : _lastId;
+        set
+        {
+            if (IsFirst)
+                _world.LastProcessId = value;
+            else
+                _lastId = value;
+        }
+    }
+
     /// <summary>The first process in the space: orphans become its children, and its end is theirs. Null before it, and in the first space.</summary>
     public Process? Init { get; private set; }
 

@@ -68,6 +68,9 @@ public sealed partial class World
     /// <summary>What administrators set.</summary>
     public KernelSettings Settings => System.Settings;
 
+    /// <summary>What the pipes of each user take.</summary>
+    public Pipes.PipePages PipePages => field ??= new Pipes.PipePages(Settings);
+
     /// <summary>Bytes of POSIX queues each user pays for (RLIMIT_MSGQUEUE).</summary>
     public Dictionary<uint, ulong> QueueBytes { get; } = [];
 

@@ -72,7 +72,11 @@ public sealed partial class World
     }
 
     /// <summary>The id handed out last, for /proc/loadavg.</summary>
-    public int LastProcessId => _lastId;
+    public int LastProcessId
+    {
+        get => _lastId;
+        internal set => (_lastId, _idsComeAgain) = (value, true);
+    }
 
     internal void Add(Process process)
     {

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Kernel.Events;
+
 namespace Vivarium.Emulator.Kernel.Files;
 
 /// <summary>What a mount forbids, and how it keeps times of access (mount(8), "Filesystem-independent mount options").</summary>
@@ -96,6 +98,30 @@ public sealed partial class Mount
 
     public IReadOnlyList<Mount> Children => _children;
 
+    /// <summary>Of a tree's top: pulses when something is mounted in it or taken off (/proc/PID/mounts).</summary>
+    public Source Changed => field ??= new Source();
+
+    /// <summary>Of a tree's top: how often that happened.</summary>
+    public long Changes { get; private set; }
+
+    public Mount Top
+    {
+        get
+        {
+            Mount top = this;
+            while (top.Parent is { } parent)
+                top = parent;
+            return top;
+        }
+    }
+
+    private void NoteChange()
+    {
+        Mount top = Top;
+        top.Changes++;
+        top.Changed.Pulse(Readiness.Priority | Readiness.Error);
+    }
+
     internal void AttachTo(Mount parent, Dentry point)
     {
         Parent = parent;
@@ -103,11 +129,13 @@ public sealed partial class Mount
         parent._children.Add(this);
         point.MountCount++;
         FileSystem.Places++;
+        NoteChange();
         (_root?.Inode as NamespaceInode)?.Space.Hold();
     }
 
     internal void Detach()
     {
+        NoteChange();
         Parent!._children.Remove(this);
         MountPoint!.MountCount--;
         FileSystem.Places--;
@@ -117,7 +145,7 @@ public sealed partial class Mount
     }
 
     /// <summary>The newest mount on a name of this mount, or null.</summary>
-    internal Mount? On(Dentry point)
+    public Mount? On(Dentry point)
     {
         if (point.MountCount == 0)
             return null;

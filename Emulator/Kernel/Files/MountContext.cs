@@ -26,6 +26,8 @@ public sealed class MountContext(World world, FileSystemType type, Mount? picked
 
     public override string Description => "anon_inode:[fscontext]";
 
+    public override bool IsPollable => false;
+
     /// <summary>Takes an option. EBUSY once the file system is made, EINVAL for what the type does not know.</summary>
     public Errno Set(string key, string? value)
     {

@@ -122,7 +122,11 @@ public ref struct PathWalk
     /// <summary>After <see cref="FindLast"/> found a link: goes on at what it names, up to the new last component.</summary>
     public Errno FollowLast(Dentry link, out bool jumped)
     {
-        Errno error = FollowLink(link.Inode!, TrailingSlash ? "/"u8 : default, out jumped);
+        jumped = false;
+        Errno error = MayFollow(link);
+        if (error != Errno.None)
+            return error;
+        error = FollowLink(link.Inode!, TrailingSlash ? "/"u8 : default, out jumped);
         return error != Errno.None || jumped ? error : WalkRest();
     }
 
@@ -254,6 +258,18 @@ public ref struct PathWalk
             (Dentry, Mount) = (Mount.MountPoint!, parent);
         }
         return Dentry.Parent is { } up ? Descend(up) : Errno.None;
+    }
+
+    /// <summary>With /proc/sys/fs/protected_symlinks 1, links in sticky directories that all may write lead on only who made them, or where the directory's owner did (proc(5)).</summary>
+    private readonly Errno MayFollow(Dentry link)
+    {
+        const uint sticky = 0x200, othersWrite = 2;
+        if (_caller.Call?.World.Settings.ProtectedLinks.Value is not 1 || link.Parent?.Inode is not { } directory)
+            return Errno.None;
+        uint owner = link.Inode!.Status.User;
+        FileStatus place = directory.Status;
+        bool isFree = owner == _caller.Credentials.User || (place.Mode & (sticky | othersWrite)) != (sticky | othersWrite) || place.User == owner;
+        return isFree ? Errno.None : Errno.EACCES;
     }
 
     private Errno FollowLink(Inode link, ReadOnlySpan<byte> rest, out bool jumped)

@@ -30,7 +30,8 @@ public sealed partial class Vfs
                 below.SetPropagation(Propagation.Shared);
         }
         mount.AttachTo(point.Mount, point.Dentry);
-        Propagate(mount, point.Mount, point.Dentry, [point.Mount]);
+        // New mounts that are peers of the place get no copy of themselves (IS_MNT_NEW in fs/pnode.c).
+        Propagate(mount, point.Mount, point.Dentry, [point.Mount, .. Tree(mount)]);
     }
 
     /// <summary>Copies of a tree that was attached to one mount go to its peers, and as slaves to its peers' slaves, whose peers get copies of those.</summary>
@@ -40,8 +41,11 @@ public sealed partial class Vfs
             return;
         foreach (Mount peer in peers.After(member))
         {
-            if (reached.Add(peer) && IsWithin(place, peer.Root))
-                Copy(tree, [], copiesUnbindable: true).AttachTo(peer, place);
+            if (!reached.Add(peer) || !IsWithin(place, peer.Root))
+                continue;
+            Mount copy = Copy(tree, [], copiesUnbindable: true);
+            reached.UnionWith(Tree(copy));
+            copy.AttachTo(peer, place);
         }
         foreach (Mount slave in peers.Slaves.ToArray())
         {
@@ -54,6 +58,7 @@ public sealed partial class Vfs
                 if (slave.Peers is not null)
                     below.SetPropagation(Propagation.Shared);
             }
+            reached.UnionWith(Tree(copy));
             copy.AttachTo(slave, place);
             Propagate(copy, slave, place, reached);
         }

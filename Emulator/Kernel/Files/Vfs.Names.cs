@@ -37,7 +37,7 @@ public sealed partial class Vfs
             return error;
         if (!ReferenceEquals(source.Mount, walk.Mount))
             return Errno.EXDEV;
-        error = MayLink(source.Inode, caller.Credentials);
+        error = caller.Call?.World.Settings.ProtectedHardLinks.Value == 0 ? Errno.None : MayLink(source.Inode, caller.Credentials);
         if (error == Errno.None)
             error = caller.MayMove(walk.Mount, source.Dentry, walk.Dentry, entry, removes: false, exchange: false);
         if (error == Errno.None)

@@ -283,11 +283,26 @@ public sealed record WorldTree
         AddText(root, "devices/system/cpu/possible", last);
         AddText(root, "devices/system/cpu/present", last);
         AddDirectories(root, "fs", "cgroup");
-        AddText(root, "devices/system/node/online", "0\n");
+        AddNode(root, last);
         AddText(root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
         AddText(root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
         for (int i = 0; i < System.Processors; i++)
             AddText(root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
+    }
+
+    /// <summary>The one node of memory, with all processors; what is used is told as it was when somebody first looked here.</summary>
+    private void AddNode(Inode root, string processors)
+    {
+        ulong total = Accountant.Limit / 1024, used = Accountant.Used / 1024;
+        AddText(root, "devices/system/node/online", "0\n");
+        AddText(root, "devices/system/node/possible", "0\n");
+        AddText(root, "devices/system/node/has_cpu", "0\n");
+        AddText(root, "devices/system/node/has_memory", "0\n");
+        AddText(root, "devices/system/node/node0/cpulist", processors);
+        AddText(root, "devices/system/node/node0/distance", "10\n");
+        AddText(
+            root, "devices/system/node/node0/meminfo",
+            $"Node 0 MemTotal:       {total,8} kB\nNode 0 MemFree:        {total - used,8} kB\nNode 0 MemUsed:        {used,8} kB\nNode 0 FilePages:      {0,8} kB\n");
     }
 
     private static void AddDirectories(Inode directory, params ReadOnlySpan<string> names)

@@ -5,7 +5,11 @@ using Vivarium.Emulator.Kernel.Signals;
 namespace Vivarium.Emulator.Kernel.Ipc;
 
 /// <summary>Whom a queue tells of the first message that comes to it empty (mq_notify(3)).</summary>
-public sealed record QueueNotice(Process Owner, int Signal, ulong Value);
+public sealed record QueueNotice(Process Owner, int Signal, ulong Value)
+{
+    /// <summary>Told by another way than a signal: true that a message came, false that the notice was taken back.</summary>
+    public Action<bool>? Tell { get; init; }
+}
 
 /// <summary>A POSIX message queue (mq_overview(7)): messages by priority, equals in order.</summary>
 public sealed class PosixQueue(World world, int mostMessages, int messageSize, uint user, uint group, uint mode)
@@ -44,6 +48,7 @@ public sealed class PosixQueue(World world, int mostMessages, int messageSize, u
         {
             const int fromQueue = -3;
             Notice = null;
+            notice.Tell?.Invoke(true);
             if (notice.Signal != 0 && !notice.Owner.IsZombie)
                 world.Send(notice.Owner, new SignalInfo(notice.Signal, fromQueue) { SenderProcess = sender.Id, SenderUser = senderUser, Value = notice.Value });
         }

@@ -47,6 +47,17 @@ public sealed partial class Pipe
 
     public int Capacity { get; private set; } = DefaultCapacity;
 
+    /// <summary>Counts its pages for who made it; null for FIFOs.</summary>
+    public PipeShare? Share
+    {
+        get;
+        init
+        {
+            field = value;
+            Capacity = value is null ? DefaultCapacity : value.Pages * PageSize;
+        }
+    }
+
     /// <summary>Bytes in the pipe.</summary>
     public int Length { get; private set; }
 
@@ -78,6 +89,7 @@ public sealed partial class Pipe
             while (_pages.Count > 0)
                 Retire();
             Length = 0;
+            Share?.End();
         }
         // The end of the last one on a side is news to the other (pipe_release in fs/pipe.c).
         if ((Readers == 0) != (Writers == 0))
@@ -154,6 +166,7 @@ public sealed partial class Pipe
             capacity *= 2;
         if (_pages.Count > capacity / PageSize)
             return Errno.EBUSY;
+        Share?.Become(capacity / PageSize);
         Capacity = capacity;
         PulseWriters(Readiness.Any);
         return Errno.None;

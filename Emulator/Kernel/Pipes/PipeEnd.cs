@@ -62,7 +62,10 @@ public sealed class PipeEnd : OpenFile
                 return _pipe.Capacity;
             case setSize when argument > int.MaxValue:
                 return Errno.EINVAL;
-            case setSize when (long)argument > call.World.Settings.PipeSize.Value && !call.Thread.Credentials.Has(Capability.Resource):
+            case setSize when (long)argument > Math.Max(_pipe.Capacity, call.World.Settings.PipeSize.Value) && !call.Thread.Credentials.Has(Capability.Resource):
+                return Errno.EPERM;
+            case setSize when _pipe.Share is { } share && (long)argument > _pipe.Capacity
+                && !call.World.PipePages.MayGrow(call.Thread.Credentials, share.User, (int)(((long)argument - _pipe.Capacity + Pipe.PageSize - 1) / Pipe.PageSize)):
                 return Errno.EPERM;
             case setSize:
                 Errno error = _pipe.Resize((int)Math.Min(argument, 1u << 30));

@@ -13,6 +13,11 @@ public static class MemoryDevices
     public const uint Random = 8;
     public const uint UnlimitedRandom = 9;
 
+    /// <summary>Bits that the generator is said to hold: all that its pool takes.</summary>
+    public const int Entropy = 256;
+
+    public static bool IsRandom(ulong device) => DeviceNumber.Major(device) == Major && DeviceNumber.Minor(device) is Random or UnlimitedRandom;
+
     public static void Register(DeviceTable devices, RandomBytes random)
     {
         foreach (uint minor in (uint[])[Null, Zero, Full, Random, UnlimitedRandom])

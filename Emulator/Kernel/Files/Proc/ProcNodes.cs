@@ -70,17 +70,35 @@ public sealed class ProcText : ProcNode
         return Errno.None;
     }
 
+    /// <summary>Its text is that of the opener's mounts, and polling tells of their changes.</summary>
+    internal bool TellsMounts { get; init; }
+
     private sealed class TextFile(ProcText text, PathEntry path, OpenFlags flags, CallContext? call) : OpenFile(flags)
     {
         private byte[]? _content;
 
+        // The tree of mounts that is watched, and what of it was seen.
+        private readonly Mount? _mounts = text.TellsMounts ? call?.Process.FileContext.Root.Mount.Top : null;
+        private long _seen = text.TellsMounts ? call?.Process.FileContext.Root.Mount.Top.Changes ?? 0 : 0;
+
         public override Inode Inode => text;
+
+        public override bool IsPollable => _mounts is not null;
+
+        public override Source Source => _mounts?.Changed ?? base.Source;
 
         public override PathEntry? Path => path;
 
         public override bool CanSeek => true;
 
-        public override Readiness Poll() => Readiness.In | Readiness.Out;
+        /// <summary>A change is told once (mounts_poll in fs/proc_namespace.c).</summary>
+        public override Readiness Poll()
+        {
+            if (_mounts is null || _mounts.Changes == _seen)
+                return Readiness.In | Readiness.Out;
+            _seen = _mounts.Changes;
+            return Readiness.In | Readiness.Out | Readiness.Priority | Readiness.Error;
+        }
 
         public override IoResult Read(Span<byte> destination)
         {

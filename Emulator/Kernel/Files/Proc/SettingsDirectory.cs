@@ -33,6 +33,8 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
             kernel, ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"), ("tainted", "0"),
             ("randomize_va_space", "2"), ("core_pattern", "core"), ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
         Add(kernel, "pid_max", Settings.PidLimit);
+        kernel.Add("ns_last_pid", new ProcText(
+            owner, _ => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{processes.Current?.Processes.LastNumber ?? 0}\n")), SetLastNumber, 0x1B6));
         // The log has no console to go to.
         Setting[] levels = [new(7), new(4), new(1), new(7)];
         Add(kernel, "printk", () => levels);
@@ -90,9 +92,13 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
         AddOfSpace(queues, "msg_default", static space => [space.UsualQueueMessages]);
         AddOfSpace(queues, "msgsize_default", static space => [space.UsualQueueMessageSize]);
         ProcDirectory files = New().Add("inotify", inotify).Add("fanotify", fanotify).Add("mqueue", queues);
-        Constants(files, ("file-max", "9223372036854775807"), ("protected_hardlinks", "1"), ("protected_symlinks", "0"), ("file-nr", "0\t0\t9223372036854775807"));
+        Constants(files, ("file-max", "9223372036854775807"), ("file-nr", "0\t0\t9223372036854775807"));
         Add(files, "nr_open", Settings.MostDescriptors);
         Add(files, "pipe-max-size", Settings.PipeSize);
+        Add(files, "pipe-user-pages-soft", Settings.PipePagesSoft);
+        Add(files, "pipe-user-pages-hard", Settings.PipePagesHard);
+        Add(files, "protected_hardlinks", Settings.ProtectedHardLinks);
+        Add(files, "protected_symlinks", Settings.ProtectedLinks);
         Add(files, "aio-max-nr", Settings.AsyncEvents);
         Add(files, "lease-break-time", Settings.LeaseBreakTime);
         return files;
@@ -141,6 +147,16 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
                 write(spaces.Uts, name[..Math.Min(most, name.Length)]);
             return Errno.None;
         });
+
+    /// <summary>The next process of the writer's space of ids gets the number after this one, when it is free (pid_namespaces(7)).</summary>
+    private Errno SetLastNumber(byte[] text)
+    {
+        Setting number = new(0, 0, Settings.PidLimit.Value);
+        Errno error = processes.Current is { } spaces ? Setting.Store([number], text) : Errno.EINVAL;
+        if (error == Errno.None)
+            processes.Current!.Processes.LastNumber = (int)number.Value;
+        return error;
+    }
 
     private Errno SetForwarding(byte[] text)
     {

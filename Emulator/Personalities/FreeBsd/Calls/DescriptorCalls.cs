@@ -96,7 +96,7 @@ public static class DescriptorCalls
     /// <summary>pipe(2) of old returns both descriptors in registers.</summary>
     public static CallResult Freebsd10Pipe(CallContext call)
     {
-        (OpenFile reader, OpenFile writer) = PipeCalls.Make(call, OpenFlags.None);
+        (OpenFile reader, OpenFile writer) = PipeCalls.Make(call, null, OpenFlags.None);
         Errno error = PipeCalls.AddPair(call, reader, writer, closeOnExec: false, out int one, out int two);
         if (error != Errno.None)
             return error;

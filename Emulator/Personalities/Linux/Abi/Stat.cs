@@ -159,6 +159,9 @@ public struct Statx
     public const uint MountMask = 0x1000;
     public const uint ReservedMask = 0x80000000;
 
+    /// <summary>STATX_MNT_ID_UNIQUE: the mount by a number that does not come again.</summary>
+    public const uint UniqueMountMask = 0x4000;
+
     /// <summary>STATX_ATTR_MOUNT_ROOT.</summary>
     public const ulong MountRootAttribute = 0x2000;
 
@@ -183,9 +186,9 @@ public struct Statx
     [FieldOffset(140)] public uint Minor;
     [FieldOffset(144)] public ulong MountId;
 
-    public static Statx From(in FileStatus status, Mount? mount, bool isMountRoot) => new()
+    public static Statx From(in FileStatus status, Mount? mount, bool isMountRoot, bool tellsUniqueMount = false) => new()
     {
-        Mask = BasicMask | (status.HasBirthTime ? BirthMask : 0) | (mount is null ? 0 : MountMask),
+        Mask = BasicMask | (status.HasBirthTime ? BirthMask : 0) | (mount is null ? 0 : tellsUniqueMount ? UniqueMountMask : MountMask),
         BlockSize = status.BlockSize,
         Attributes = isMountRoot ? MountRootAttribute : 0,
         AttributesMask = MountRootAttribute,
@@ -204,6 +207,6 @@ public struct Statx
         RawMinor = DeviceNumber.Minor(status.RawDevice),
         Major = DeviceNumber.Major(status.Device),
         Minor = DeviceNumber.Minor(status.Device),
-        MountId = mount is null ? 0 : (ulong)mount.Id,
+        MountId = mount is null ? 0 : tellsUniqueMount ? mount.UniqueId : (ulong)mount.Id,
     };
 }

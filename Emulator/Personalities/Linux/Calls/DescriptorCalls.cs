@@ -168,6 +168,11 @@ public static class DescriptorCalls
         LoopControlFile control => LoopCalls.ControlDevices(control.Devices, request, argument),
         NamespaceFile space => NamespaceFileCalls.Control(call, space, request, argument),
         ProcessDescriptor process => ProcessInformation.Control(call, process.Process, request, new GuestAddress(argument)),
+        _ when request == EntropyCount && file.Inode.Kind == FileKind.CharacterDevice && MemoryDevices.IsRandom(file.Inode.Status.RawDevice) =>
+            call.Memory.TryWrite(new GuestAddress(argument), MemoryDevices.Entropy) ? 0 : Errno.EFAULT,
         _ => file.Control(call, request, argument),
     };
+
+    /// <summary>RNDGETENTCNT (random(4)).</summary>
+    private const uint EntropyCount = 0x80045200;
 }

@@ -206,6 +206,9 @@ public static class MountCalls
         Errno error = call.Locate(Fcntl.AtCurrentDirectory, target, (flags & NoFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0, out PathEntry point);
         if (error != Errno.None)
             return error;
+        // What covers the place itself: only a root can be covered and still be found.
+        while (point.Mount.On(point.Dentry) is { } above)
+            point = new PathEntry(above, above.Root);
         if (!Administers(call) || (call.Thread.Domain is not null && ReferenceEquals(point.Dentry, point.Mount.Root)))
             return Errno.EPERM;
         if ((flags & Expire) != 0 && ReferenceEquals(point.Dentry, point.Mount.Root))

@@ -66,7 +66,8 @@ public static class MountContextCalls
         {
             SetFlag => context.Set(word, null),
             SetString or SetPath or SetPathEmpty => context.Set(word, text),
-            SetDescriptor => call.File(auxiliary) is not { Path: { } path } ? Errno.EBADF : context.Set(word, Encoding.Latin1.GetString(path.PathFrom(call.Process.FileContext.Root, out _))),
+            SetDescriptor => call.File(auxiliary) is not { } given ? Errno.EBADF
+                : context.Set(word, given.Path is { } path ? Encoding.Latin1.GetString(path.PathFrom(call.Process.FileContext.Root, out _)) : ""),
             SetBinary => Errno.EINVAL,
             Create or CreateExclusive => context.Make(call),
             _ => context.Reconfigure(call),

@@ -20,14 +20,16 @@ public static class PipeCalls
     {
         if ((flags & ~(NonBlocking | CloseOnExec | Direct)) != 0)
             return Errno.EINVAL;
-        (PipeEnd reader, PipeEnd writer) = Make(call, (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None);
+        if (call.World.PipePages.Begin(call.Thread.Credentials) is not { } share)
+            return Errno.ENFILE;
+        (PipeEnd reader, PipeEnd writer) = Make(call, share, (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None);
         return InstallPair(call, descriptors, reader, writer, (flags & CloseOnExec) != 0);
     }
 
-    internal static (PipeEnd Reader, PipeEnd Writer) Make(CallContext call, OpenFlags status)
+    internal static (PipeEnd Reader, PipeEnd Writer) Make(CallContext call, PipeShare? share, OpenFlags status)
     {
         FileCredentials credentials = call.Thread.FileCredentials;
-        var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group), call.World.Accountant);
+        var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group), call.World.Accountant) { Share = share };
         return (new PipeEnd(pipe, OpenFlags.Read | status), new PipeEnd(pipe, OpenFlags.Write | status));
     }
 

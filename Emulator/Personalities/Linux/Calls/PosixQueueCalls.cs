@@ -184,13 +184,16 @@ public static class PosixQueueCalls
         const int bySignal = 0, none = 1, byThread = 2;
         ulong value = 0;
         int signal = 0, how = none;
+        Action<bool>? tell = null;
         if (!notice.IsNull)
         {
             if (!call.Memory.TryRead(notice, out value) || !call.Memory.TryRead(notice + 8, out signal) || !call.Memory.TryRead(notice + 12, out how))
                 return Errno.EFAULT;
-            // Threads are told through a netlink socket, which queues here do not have.
-            if (how is not (bySignal or none or byThread) || (how == bySignal && !Signal.IsValid(signal)) || how == byThread)
+            if (how is not (bySignal or none or byThread) || (how == bySignal && !Signal.IsValid(signal)))
                 return Errno.EINVAL;
+            Errno error = how == byThread ? FindListener(call, value, signal, out tell) : Errno.None;
+            if (error != Errno.None)
+                return error;
         }
         if (call.File(descriptor) is not PosixQueueFile file)
             return Errno.EBADF;
@@ -198,13 +201,38 @@ public static class PosixQueueCalls
         if (notice.IsNull)
         {
             if (ReferenceEquals(queue.Notice?.Owner, call.Process))
+            {
+                queue.Notice!.Tell?.Invoke(false);
                 queue.Notice = null;
+            }
             return CallResult.Ok();
         }
         if (queue.Notice is { Owner.IsZombie: false })
             return Errno.EBUSY;
-        queue.Notice = new QueueNotice(call.Process, how == bySignal ? signal : 0, value);
+        queue.Notice = new QueueNotice(call.Process, how == bySignal ? signal : 0, value) { Tell = tell };
         return CallResult.Ok();
+    }
+
+    /// <summary>A thread of the C library waits at a netlink socket for a cookie of 32 bytes, whose last tells what happened (SIGEV_THREAD in ipc/mqueue.c).</summary>
+    private static Errno FindListener(CallContext call, ulong cookieAt, int descriptor, out Action<bool>? tell)
+    {
+        const int size = 32;
+        const byte came = 1, removed = 2;
+        tell = null;
+        byte[] cookie = new byte[size];
+        if (!call.Memory.TryRead(new GuestAddress(cookieAt), cookie))
+            return Errno.EFAULT;
+        Errno error = SocketCalls.Find(call, descriptor, out Kernel.Net.Socket socket);
+        if (error != Errno.None)
+            return error;
+        if (socket is not Netlink.NetlinkSocket listener)
+            return Errno.EINVAL;
+        tell = hasMessage =>
+        {
+            cookie[size - 1] = hasMessage ? came : removed;
+            listener.Tell(cookie);
+        };
+        return Errno.None;
     }
 
     /// <summary>struct mq_attr: flags, most messages, message size, messages now; only O_NONBLOCK can be changed.</summary>

@@ -193,6 +193,8 @@ public static class ThreadCalls
         const int SetFs = 0x1002;
         const int GetFs = 0x1003;
         const int GetGs = 0x1004;
+        const int GetCpuId = 0x1011;
+        const int SetCpuId = 0x1012;
         const ulong UserLimit = 0x7FFF_FFFF_F000;
         ref CpuState state = ref call.Thread.Cpu.State;
         switch (code)
@@ -209,6 +211,11 @@ public static class ThreadCalls
                 return call.Memory.TryWrite(new GuestAddress(address), state.FsBase) ? CallResult.Ok() : Errno.EFAULT;
             case GetGs:
                 return call.Memory.TryWrite(new GuestAddress(address), state.GsBase) ? CallResult.Ok() : Errno.EFAULT;
+            case GetCpuId:
+                return 1;
+            case SetCpuId:
+                // Processors here cannot be told to fault at CPUID.
+                return Errno.ENODEV;
             default:
                 return Errno.EINVAL;
         }

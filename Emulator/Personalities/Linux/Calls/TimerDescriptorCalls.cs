@@ -65,7 +65,7 @@ public static class TimerDescriptorCalls
             return null;
         IClock clock = call.World.Clock;
         long span = !isAbsolute ? first : first - (isRealtime ? clock.Realtime : clock.Monotonic + call.ClockOffset(isBootTime));
-        return span > long.MaxValue - clock.Monotonic ? long.MaxValue : clock.Monotonic + Math.Max(0, span);
+        return span > long.MaxValue - clock.Monotonic ? long.MaxValue : clock.Monotonic + span;
     }
 
     /// <summary>struct sigevent: value, signal, how, and a thread for SIGEV_THREAD_ID.</summary>

@@ -184,6 +184,9 @@ internal sealed class NetlinkSocket : PacketQueueSocket
         Answer(CollectionsMarshal.AsSpan(part));
     }
 
+    /// <summary>Something that no request asked for.</summary>
+    internal void Tell(ReadOnlySpan<byte> bytes) => Answer(bytes);
+
     private void Answer(ReadOnlySpan<byte> bytes) => Take(bytes, new NetlinkAddress(0, 0), null);
 
     /// <summary>NLMSG_ERROR: 0 or a negated errno, the request it is about, and what can be said of it.</summary>
