@@ -37,6 +37,9 @@ public interface IPersonality
     /// <summary>The signal that an engine's exit raises in its thread.</summary>
     SignalInfo FaultSignal(GuestThread thread, in EngineExit exit);
 
+    /// <summary>Writes a file of the process's memory, for a signal that ends it (core(5)); false when there is none.</summary>
+    bool DumpCore(GuestThread thread, int signal) => false;
+
     /// <summary>Writes a signal frame and points the registers at the handler; false when the frame cannot be written.</summary>
     bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action);
 

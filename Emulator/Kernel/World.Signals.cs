@@ -233,7 +233,7 @@ public sealed partial class World
                     thread.Process.Stop(signal);
                 break;
             default:
-                KillBy(thread.Process, signal);
+                KillBy(thread.Process, signal, Signal.DefaultOf(signal) == DefaultAction.Core && thread.Process.Personality.DumpCore(thread, signal));
                 break;
         }
     }

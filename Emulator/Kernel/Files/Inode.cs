@@ -118,6 +118,18 @@ public abstract class Inode
 
     public virtual Errno SetAttributes(in AttributeChange change) => Errno.EPERM;
 
+    /// <summary>Marks that it has, beside its mode.</summary>
+    public virtual FileMarks Marks => FileMarks.None;
+
+    /// <summary>Its file system keeps marks.</summary>
+    public virtual bool KeepsMarks => false;
+
+    /// <summary>Gives it marks in place of those it has; who may is the caller's to know.</summary>
+    public virtual Errno SetMarks(FileMarks marks) => Errno.EOPNOTSUPP;
+
+    /// <summary>It cannot be changed, but perhaps be written to at its end.</summary>
+    public bool IsProtected => (Marks & (FileMarks.Immutable | FileMarks.AppendOnly)) != 0;
+
     /// <summary>
     /// Lists the directory from a cookie on (0 = from the start; "." and ".." are the caller's). Cookies are stable while names
     /// come and go. Stops when the sink is full.
@@ -220,6 +232,23 @@ public record struct AttributeChange
     public long? Size;
     public long? AccessTime;
     public long? ModifyTime;
+}
+
+/// <summary>What protects a file whatever its mode says (chattr(1)).</summary>
+[Flags]
+public enum FileMarks : byte
+{
+    None = 0,
+
+    /// <summary>Nothing of it can be changed.</summary>
+    Immutable = 1 << 0,
+
+    /// <summary>Written to at its end alone; of a directory, names can only be added.</summary>
+    AppendOnly = 1 << 1,
+
+    /// <summary>For programs that make copies to leave out.</summary>
+    NoDump = 1 << 2,
+    NoAccessTime = 1 << 3,
 }
 
 /// <summary>Takes directory entries.</summary>

@@ -26,6 +26,8 @@ public static class Permission
         {
             return Errno.EROFS;
         }
+        if ((wanted & FileAccessKind.Write) != 0 && (inode.Marks & FileMarks.Immutable) != 0)
+            return Errno.EPERM;
         // The common case, searching a directory as root, needs no status.
         if (inode.Kind == FileKind.Directory && credentials.Has(FilePrivileges.OverrideAccess))
             return Errno.None;
@@ -80,6 +82,8 @@ public static class Permission
         {
             return Errno.EPERM;
         }
+        if ((directory.Marks & FileMarks.AppendOnly) != 0 || victim.IsProtected)
+            return Errno.EPERM;
         if (wantDirectory)
             return victim.Kind == FileKind.Directory ? Errno.None : Errno.ENOTDIR;
         return victim.Kind == FileKind.Directory ? Errno.EISDIR : Errno.None;

@@ -10,7 +10,7 @@ public sealed partial class Vfs
         if (IsReadOnly(path))
             return Errno.EROFS;
         FileStatus status = inode.Status;
-        if (!Permission.IsOwner(status, credentials))
+        if (inode.IsProtected || !Permission.IsOwner(status, credentials))
             return Errno.EPERM;
         if (inode.Kind == FileKind.SymbolicLink)
             return Errno.EOPNOTSUPP;
@@ -52,6 +52,8 @@ public sealed partial class Vfs
     {
         if (IsReadOnly(path))
             return Errno.EROFS;
+        if (inode.IsProtected)
+            return Errno.EPERM;
         FileStatus status = inode.Status;
         if (!credentials.Has(FilePrivileges.ChangeOwner))
         {
@@ -82,6 +84,8 @@ public sealed partial class Vfs
             return Errno.None;
         if (IsReadOnly(path))
             return Errno.EROFS;
+        if (bothNow ? (inode.Marks & FileMarks.Immutable) != 0 : inode.IsProtected)
+            return Errno.EPERM;
         if (!Permission.IsOwner(inode.Status, credentials))
         {
             if (!bothNow)
@@ -104,6 +108,8 @@ public sealed partial class Vfs
         if (entry.Mount.IsReadOnly)
             return Errno.EROFS;
         Errno error = Permission.Check(inode, FileAccessKind.Write, credentials);
+        if (error == Errno.None && inode.IsProtected)
+            error = Errno.EPERM;
         if (error == Errno.None && inode.Executors > 0)
             error = Errno.ETXTBSY;
         if (error == Errno.None)

@@ -31,7 +31,8 @@ public sealed partial class Vfs
         }
         mount.AttachTo(point.Mount, point.Dentry);
         // New mounts that are peers of the place get no copy of themselves (IS_MNT_NEW in fs/pnode.c).
-        Propagate(mount, point.Mount, point.Dentry, [point.Mount, .. Tree(mount)]);
+        if (point.Mount.Peers is not null)
+            Propagate(mount, point.Mount, point.Dentry, [point.Mount, .. Tree(mount)]);
     }
 
     /// <summary>Copies of a tree that was attached to one mount go to its peers, and as slaves to its peers' slaves, whose peers get copies of those.</summary>

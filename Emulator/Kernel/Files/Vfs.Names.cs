@@ -46,7 +46,7 @@ public sealed partial class Vfs
             return error;
         if (walk.Dentry.IsRemoved)
             return Errno.ENOENT;
-        if (source.Inode.Kind == FileKind.Directory)
+        if (source.Inode.Kind == FileKind.Directory || source.Inode.IsProtected)
             return Errno.EPERM;
         error = walk.Dentry.Inode!.Link(entry.Name, source.Inode);
         if (error != Errno.None)

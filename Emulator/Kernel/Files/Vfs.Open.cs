@@ -238,6 +238,9 @@ public sealed partial class Vfs
         Errno error = Permission.Check(entry.Inode, wanted, caller.Credentials);
         if (error != Errno.None)
             return error;
+        bool overwrites = truncates || (flags & (OpenFlags.Write | OpenFlags.Append)) == OpenFlags.Write;
+        if (overwrites && (entry.Inode.Marks & FileMarks.AppendOnly) != 0)
+            return Errno.EPERM;
         if ((flags & OpenFlags.NoAccessTime) != 0 && !Permission.IsOwner(entry.Inode.Status, caller.Credentials))
             return Errno.EPERM;
         return kind == FileKind.Regular && (flags & OpenFlags.Write) != 0 && entry.Mount.IsReadOnly ? Errno.EROFS : Errno.None;

@@ -186,9 +186,9 @@ public sealed partial class World
     }
 
     /// <summary>A signal ends a process; threads whose tracers asked for that stop first where they are, the killed a second time do not.</summary>
-    private void KillBy(Process process, int signal)
+    private void KillBy(Process process, int signal, bool dumpedCore = false)
     {
-        WaitStatus status = WaitStatus.OfSignal(signal, dumpedCore: false);
+        WaitStatus status = WaitStatus.OfSignal(signal, dumpedCore);
         GuestThread[] seen = process.Doom is null ? [.. process.Threads.Where(static thread => thread.Tracee is { } tracee && tracee.Wants(TraceOptions.Exit))] : [];
         if (seen.Length == 0)
         {

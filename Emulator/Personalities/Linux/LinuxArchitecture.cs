@@ -97,6 +97,8 @@ internal abstract class LinuxArchitecture
 
     public abstract SignalInfo FaultSignal(GuestThread thread, in EngineExit exit);
 
+    public virtual bool DumpCore(GuestThread thread, int signal) => false;
+
     public abstract bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action);
 
     /// <summary>rt_sigreturn(2); false when the frame cannot be read.</summary>

@@ -46,6 +46,8 @@ public sealed class LinuxPersonality : IPersonality
 
     public SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => LinuxArchitecture.Of(thread).FaultSignal(thread, exit);
 
+    public bool DumpCore(GuestThread thread, int signal) => LinuxArchitecture.Of(thread).DumpCore(thread, signal);
+
     public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => LinuxArchitecture.Of(thread).EnterHandler(thread, info, action);
 
     public Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>

@@ -35,6 +35,8 @@ internal static class ProcessDirectory
         uint group = first.GroupIds.Effective;
         ProcText Text(Func<IProcessView, ProcessInfo, string> make, uint mode = 0x124) =>
             new(owner, _ => view() is { } process && info() is { } about ? Encoding.Latin1.GetBytes(make(process, about)) : null, null, mode, user, group);
+        ProcText Mounts(Func<FileContext?, string> make) =>
+            new(owner, _ => view() is { } process ? Encoding.Latin1.GetBytes(make(process.Context)) : null, null, 0x124, user, group) { TellsMounts = true };
         ProcText Bytes(Func<IProcessView, ProcessInfo, byte[]> make, uint mode = 0x124) =>
             new(owner, _ => view() is { } process && info() is { } about ? make(process, about) : null, null, mode, user, group);
         ProcLink Link(Func<IProcessView, PathEntry?> find) => new(
@@ -51,8 +53,8 @@ internal static class ProcessDirectory
             .Add("limits", Text(static (_, about) => ProcessText.Limits(about)))
             .Add("cgroup", Text(static (_, _) => "0::/\n"))
             .Add("io", Text(static (_, _) => "rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\nread_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n", OwnerOnly))
-            .Add("mounts", Text(static (process, _) => MountText.Mounts(process.Context)))
-            .Add("mountinfo", Text(static (process, _) => MountText.MountInfo(process.Context)))
+            .Add("mounts", Mounts(MountText.Mounts))
+            .Add("mountinfo", Mounts(MountText.MountInfo))
             .Add("uid_map", UserMaps(owner, view, user, group, ofGroups: false))
             .Add("gid_map", UserMaps(owner, view, user, group, ofGroups: true))
             .Add("setgroups", new ProcText(

@@ -55,6 +55,21 @@ public abstract class MemoryNode : Inode
         return Errno.None;
     }
 
+    private FileMarks _marks;
+
+    public override FileMarks Marks => _marks;
+
+    public override bool KeepsMarks => Kind is FileKind.Regular or FileKind.Directory or FileKind.SymbolicLink;
+
+    public override Errno SetMarks(FileMarks marks)
+    {
+        if (!KeepsMarks)
+            return Errno.EOPNOTSUPP;
+        _marks = marks;
+        _status.ChangeTime = Owner.Clock.Realtime;
+        return Errno.None;
+    }
+
     private protected virtual Errno Resize(long size) => Errno.EINVAL;
 
     /// <summary>Stamps a change of content.</summary>
@@ -63,7 +78,7 @@ public abstract class MemoryNode : Inode
     public override void Accessed()
     {
         // relatime: once after each change, and once a day (mount(8)). Lower files stay as they are.
-        if (Lower is not null)
+        if (Lower is not null || (_marks & FileMarks.NoAccessTime) != 0)
             return;
         long now = Owner.Clock.Realtime;
         if (_status.AccessTime <= _status.ModifyTime || _status.AccessTime <= _status.ChangeTime || now - _status.AccessTime >= DayInNanoseconds)

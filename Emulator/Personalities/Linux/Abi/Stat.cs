@@ -186,12 +186,16 @@ public struct Statx
     [FieldOffset(140)] public uint Minor;
     [FieldOffset(144)] public ulong MountId;
 
-    public static Statx From(in FileStatus status, Mount? mount, bool isMountRoot, bool tellsUniqueMount = false) => new()
+    /// <summary>STATX_ATTR_IMMUTABLE, STATX_ATTR_APPEND, STATX_ATTR_NODUMP.</summary>
+    private static ulong AttributesOf(FileMarks marks) =>
+        ((marks & FileMarks.Immutable) != 0 ? 0x10ul : 0) | ((marks & FileMarks.AppendOnly) != 0 ? 0x20ul : 0) | ((marks & FileMarks.NoDump) != 0 ? 0x40ul : 0);
+
+    public static Statx From(in FileStatus status, Mount? mount, bool isMountRoot, bool tellsUniqueMount = false, Inode? inode = null) => new()
     {
         Mask = BasicMask | (status.HasBirthTime ? BirthMask : 0) | (mount is null ? 0 : tellsUniqueMount ? UniqueMountMask : MountMask),
         BlockSize = status.BlockSize,
-        Attributes = isMountRoot ? MountRootAttribute : 0,
-        AttributesMask = MountRootAttribute,
+        Attributes = (isMountRoot ? MountRootAttribute : 0) | AttributesOf(inode?.Marks ?? FileMarks.None),
+        AttributesMask = MountRootAttribute | (inode is { KeepsMarks: true } ? AttributesOf(FileMarks.Immutable | FileMarks.AppendOnly | FileMarks.NoDump) : 0),
         Links = status.Links,
         User = status.User,
         Group = status.Group,

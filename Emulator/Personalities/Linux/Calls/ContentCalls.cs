@@ -32,6 +32,8 @@ public static class ContentCalls
             return Errno.EINVAL;
         if (file.IsLengthFixed)
             return Errno.EACCES;
+        if ((file.Inode.Marks & FileMarks.AppendOnly) != 0)
+            return Errno.EPERM;
         error = FileTransfer.LimitGrowth(call, file.Inode, (long)length);
         return error != Errno.None ? error : Vfs.Resize(call.Thread.FileCredentials, file.Inode, file.Path, (long)length);
     }
@@ -48,6 +50,8 @@ public static class ContentCalls
             return Errno.EOPNOTSUPP;
         if (!file.CanWrite)
             return Errno.EBADF;
+        if ((file.Inode.Marks & FileMarks.Immutable) != 0 || ((mode & ~KeepSize) != 0 && (file.Inode.Marks & FileMarks.AppendOnly) != 0))
+            return Errno.EPERM;
         switch (file.Inode.Kind)
         {
             case FileKind.Fifo:

@@ -102,6 +102,8 @@ public static class DescriptorCalls
         bool gainsNoAccessTime = (changed & ~file.Flags & OpenFlags.NoAccessTime) != 0;
         if (gainsNoAccessTime && !Permission.IsOwner(file.Inode.Status, call.Thread.FileCredentials))
             return Errno.EPERM;
+        if (((changed ^ file.Flags) & OpenFlags.Append) != 0 && (file.Inode.Marks & FileMarks.AppendOnly) != 0)
+            return Errno.EPERM;
         file.Flags = changed;
         return 0;
     }
@@ -170,6 +172,7 @@ public static class DescriptorCalls
         ProcessDescriptor process => ProcessInformation.Control(call, process.Process, request, new GuestAddress(argument)),
         _ when request == EntropyCount && file.Inode.Kind == FileKind.CharacterDevice && MemoryDevices.IsRandom(file.Inode.Status.RawDevice) =>
             call.Memory.TryWrite(new GuestAddress(argument), MemoryDevices.Entropy) ? 0 : Errno.EFAULT,
+        _ when FileAttributeCalls.Control(call, file, request, new GuestAddress(argument)) is { } result => result,
         _ => file.Control(call, request, argument),
     };
 

@@ -55,6 +55,57 @@ public static class ExtendedAttributeCalls
     public static CallResult Fremovexattr(CallContext call, int fd, GuestAddress name) =>
         call.UsableFile(fd, out OpenFile file) is var error and not Errno.None ? error : Remove(call, file.Inode, file.Path, name);
 
+    /// <summary>struct xattr_args: the value, its size, and flags.</summary>
+    private const int ArgumentsSize = 16;
+
+    public static CallResult Setxattrat(CallContext call, int dirfd, GuestAddress path, uint walk, GuestAddress name, GuestAddress arguments, ulong size)
+    {
+        Errno error = ReadArguments(call, arguments, size, out GuestAddress value, out uint length, out uint flags);
+        if (error != Errno.None)
+            return error;
+        error = LocateAt(call, dirfd, path, walk, out PathEntry entry);
+        return error != Errno.None ? error : Set(call, entry.Inode, entry, name, value, length, flags);
+    }
+
+    public static CallResult Getxattrat(CallContext call, int dirfd, GuestAddress path, uint walk, GuestAddress name, GuestAddress arguments, ulong size)
+    {
+        Errno error = ReadArguments(call, arguments, size, out GuestAddress value, out uint length, out uint flags);
+        if (error == Errno.None && flags != 0)
+            error = Errno.EINVAL;
+        if (error != Errno.None)
+            return error;
+        error = LocateAt(call, dirfd, path, walk, out PathEntry entry);
+        return error != Errno.None ? error : Get(call, entry.Inode, name, value, length);
+    }
+
+    public static CallResult Listxattrat(CallContext call, int dirfd, GuestAddress path, uint walk, GuestAddress list, ulong size) =>
+        LocateAt(call, dirfd, path, walk, out PathEntry entry) is var error and not Errno.None ? error : List(call, entry.Inode, list, size);
+
+    public static CallResult Removexattrat(CallContext call, int dirfd, GuestAddress path, uint walk, GuestAddress name) =>
+        LocateAt(call, dirfd, path, walk, out PathEntry entry) is var error and not Errno.None ? error : Remove(call, entry.Inode, entry, name);
+
+    private static Errno LocateAt(CallContext call, int dirfd, GuestAddress path, uint walk, out PathEntry entry)
+    {
+        entry = null!;
+        return (walk & ~(Fcntl.AtSymlinkNoFollow | Fcntl.AtEmptyPath)) != 0 ? Errno.EINVAL : call.Locate(dirfd, path, walk, out entry);
+    }
+
+    private static Errno ReadArguments(CallContext call, GuestAddress address, ulong size, out GuestAddress value, out uint length, out uint flags)
+    {
+        (value, length, flags) = (default, 0, 0);
+        if (size < ArgumentsSize)
+            return Errno.EINVAL;
+        if (size > GuestAddress.PageSize)
+            return Errno.E2BIG;
+        byte[] bytes = new byte[size];
+        if (!call.Memory.TryRead(address, bytes))
+            return Errno.EFAULT;
+        if (bytes.AsSpan(ArgumentsSize).ContainsAnyExcept((byte)0))
+            return Errno.E2BIG;
+        (value, length, flags) = (new GuestAddress(BitConverter.ToUInt64(bytes)), BitConverter.ToUInt32(bytes, 8), BitConverter.ToUInt32(bytes, 12));
+        return Errno.None;
+    }
+
     private static CallResult SetAt(CallContext call, GuestAddress path, uint walk, GuestAddress name, GuestAddress value, ulong size, uint flags) =>
         call.Locate(Here, path, walk, out PathEntry entry) is var error and not Errno.None
             ? error
@@ -170,6 +221,8 @@ public static class ExtendedAttributeCalls
     private static Errno MayAccess(CallContext call, Inode inode, ReadOnlySpan<byte> name, bool forWriting)
     {
         FileCredentials credentials = call.Thread.FileCredentials;
+        if (forWriting && inode.IsProtected)
+            return Errno.EPERM;
         if (name.StartsWith("trusted."u8))
             return credentials.Has(FilePrivileges.Administer) ? Errno.None : forWriting ? Errno.EPERM : Errno.ENODATA;
         if (name.StartsWith("user."u8))

@@ -41,7 +41,7 @@ public static class StatCalls
         if (error != Errno.None)
             return error;
         bool isMountRoot = ReferenceEquals(entry.Dentry, entry.Mount.Root);
-        Abi.Statx result = Abi.Statx.From(call.Inside(entry.Inode.Status), entry.Mount, isMountRoot, (mask & Abi.Statx.UniqueMountMask) != 0);
+        Abi.Statx result = Abi.Statx.From(call.Inside(entry.Inode.Status), entry.Mount, isMountRoot, (mask & Abi.Statx.UniqueMountMask) != 0, entry.Inode);
         return call.Memory.TryWrite(buffer, result) ? CallResult.Ok() : Errno.EFAULT;
     }
 

@@ -21,9 +21,11 @@ internal struct TraceRegisters
 
     public ulong R15, R14, R13, R12, Rbp, Rbx, R11, R10, R9, R8, Rax, Rcx, Rdx, Rsi, Rdi, OriginalRax, Rip, Cs, Flags, Rsp, Ss, FsBase, GsBase, Ds, Es, Fs, Gs;
 
-    public static TraceRegisters Of(Tracee tracee)
+    public static TraceRegisters Of(Tracee tracee) => Of(tracee.Thread, tracee.Stop?.Kind == TraceStopKind.CallEntry, tracee.LeftCall);
+
+    /// <summary>Of a thread; <paramref name="leftCall"/> is the number of the call that it just left, below 0 none.</summary>
+    public static TraceRegisters Of(GuestThread thread, bool isAtEntry = false, int leftCall = -1)
     {
-        GuestThread thread = tracee.Thread;
         ref CpuState state = ref thread.Cpu.State;
         bool isPending = thread.InCall;
         return new TraceRegisters
@@ -32,8 +34,8 @@ internal struct TraceRegisters
             Rbp = state.Registers[X64Registers.Rbp], Rbx = state.Registers[X64Registers.Rbx], R11 = state.Registers[11], R10 = state.Registers[10],
             R9 = state.Registers[9], R8 = state.Registers[8], Rcx = state.Registers[X64Registers.Rcx], Rdx = state.Registers[X64Registers.Rdx],
             Rsi = state.Registers[X64Registers.Rsi], Rdi = state.Registers[X64Registers.Rdi], Rsp = state.Registers[X64Registers.Rsp],
-            Rax = !isPending ? state.Registers[X64Registers.Rax] : tracee.Stop?.Kind == TraceStopKind.CallEntry ? AtEntry : Interrupted,
-            OriginalRax = thread.InCall ? (ulong)thread.Call.Number : tracee.LeftCall >= 0 ? (ulong)tracee.LeftCall : NoCall,
+            Rax = !isPending ? state.Registers[X64Registers.Rax] : isAtEntry ? AtEntry : Interrupted,
+            OriginalRax = thread.InCall ? (ulong)thread.Call.Number : leftCall >= 0 ? (ulong)leftCall : NoCall,
             Rip = state.Pc, Cs = CodeSegment, Ss = StackSegment, Flags = state.Flags | AlwaysSet, FsBase = state.FsBase, GsBase = state.GsBase,
         };
     }

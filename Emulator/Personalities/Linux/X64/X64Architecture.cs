@@ -69,6 +69,8 @@ internal sealed class X64Architecture : LinuxArchitecture
 
     public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => X64Faults.ToSignal(thread, exit);
 
+    public override bool DumpCore(GuestThread thread, int signal) => CoreDump.Write(thread, signal);
+
     public override bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => X64SignalFrame.Enter(thread, info, action);
 
     public override bool LeaveHandler(GuestThread thread) => X64SignalFrame.Leave(thread);
