@@ -256,7 +256,8 @@ public sealed class ProcNumbers : ProcDirectory
             inode = null;
             return Errno.ENOENT;
         }
-        if (!_known.TryGetValue(number, out inode))
+        // Another process may have the number by now.
+        if (!_known.TryGetValue(number, out inode) || inode.Attachment is Process { IsReaped: true })
         {
             inode = _make(number);
             if (inode is not null)
