@@ -180,7 +180,15 @@ internal sealed class Arm64Emitter(LoweredBlock block, bool ignoresTags)
         byte sum = Temporary();
         if (index == Zero)
             return Address(register);
-        Emit(OpCode.AddressOf, 3, sum, register, Extend(index, extension), c: (byte)shift);
+        const int most = 3;
+        byte extended = Extend(index, extension);
+        Emit(OpCode.AddressOf, 3, sum, register, extended, c: (byte)Math.Min(shift, most));
+        // 16 bytes, as twice 8.
+        if (shift > most)
+        {
+            byte half = sum;
+            Emit(OpCode.AddressOf, 3, sum = Temporary(), half, extended, c: most);
+        }
         return new Arm64Address(ignoresTags ? WithoutTag(sum) : sum, 0);
     }
 

@@ -140,13 +140,13 @@ internal static class NeonFloat
 
     private static void Compare(ref CpuState state, in MicroOp op, ref NeonFloatUnit unit, ulong a, ulong b)
     {
-        if ((op.C & 2) != 0 && state.Registers[(byte)op.Immediate] == 0)
+        if ((op.C & NeonForm.Conditional) != 0 && !Alu.Holds((Condition)(byte)op.Immediate, state.Flags))
         {
             X86Flags.Replace(ref state, (ulong)op.Immediate >> 8);
             return;
         }
         FloatFormat format = FormatOf(op.Size);
-        FloatOrder order = FloatComparison.Compare(unit.Unpack(format, a), unit.Unpack(format, b), (op.C & 1) != 0, ref unit.Context);
+        FloatOrder order = FloatComparison.Compare(unit.Unpack(format, a), unit.Unpack(format, b), (op.C & NeonForm.Signaling) != 0, ref unit.Context);
         // NZCV 1000, 0110, 0010, 0011; the carry flag is the inverse of C.
         X86Flags.Replace(ref state, order switch
         {

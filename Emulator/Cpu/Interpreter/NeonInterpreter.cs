@@ -47,7 +47,7 @@ internal static class NeonInterpreter
             OpCode.NeonImmediate => Vector128.Create((ulong)op.Immediate, op.C != 0 ? (ulong)op.Immediate : 0).AsByte(),
             OpCode.NeonTruncate => Truncate(a, op.Size),
             OpCode.NeonSelectBits => Vector128.ConditionalSelect(c, a, b),
-            OpCode.NeonSelect => Truncate(state.Registers[op.C] != 0 ? a : b, op.Size),
+            OpCode.NeonSelect => Truncate(Alu.Holds((Condition)op.C, state.Flags) ? a : b, op.Size),
             _ => NeonCiphers.Compute((NeonCipher)op.Immediate, a, b, c),
         };
     }

@@ -44,6 +44,8 @@ public static class FlagUse
         OpCode.AddCarry or OpCode.AddCarryImmediate or OpCode.SubtractBorrow or OpCode.SubtractBorrowImmediate or OpCode.ComplementCarry => FlagMask.Carry,
         >= OpCode.RotateCarryLeft and <= OpCode.RotateCarryRightImmediate => FlagMask.Carry,
         OpCode.SetCondition or OpCode.Select or OpCode.Branch or OpCode.SubtractIf or OpCode.AddIf => Reads((Condition)op.C),
+        OpCode.NeonSelect => Reads((Condition)op.C),
+        OpCode.NeonFloatCompare when (op.C & NeonForm.Conditional) != 0 => Reads((Condition)(byte)op.Immediate),
         OpCode.GetFlags => FlagMask.All,
         _ => FlagMask.None,
     };

@@ -140,6 +140,10 @@ public static class NeonForm
     /// <summary>A saturating narrowing takes signed lanes to unsigned ones.</summary>
     public const long ToUnsigned = 0x8000;
 
+    // What C of a comparison into the flags says.
+    public const int Signaling = 1;
+    public const int Conditional = 2;
+
     /// <summary>Rounding as the control register says.</summary>
     public const int Dynamic = 7;
 

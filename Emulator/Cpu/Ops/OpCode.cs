@@ -554,7 +554,7 @@ public enum OpCode : ushort
     /// <summary>D's bits = A's where C has ones, else B's.</summary>
     NeonSelectBits,
 
-    /// <summary>D = A when integer register C is not zero, else B; the low 1 &lt;&lt; Size bytes, zero above.</summary>
+    /// <summary>D = A when condition C holds, else B; the low 1 &lt;&lt; Size bytes, zero above.</summary>
     NeonSelect,
 
     /// <summary>The cryptographic operation Immediate, a NeonCipher, of A, B and C.</summary>
@@ -565,7 +565,7 @@ public enum OpCode : ushort
     NeonFloatPairs,
     NeonFloatAcross,
 
-    /// <summary>Sets the flags by comparing lane 0 of A and B (C bit 0: quiet NaNs raise invalid too); carry is the inverse of AArch64's. C bit 1: when the integer register in Immediate's low byte is zero, they are Immediate >> 8 instead.</summary>
+    /// <summary>Sets the flags by comparing lane 0 of A and B (C bit 0: quiet NaNs raise invalid too); carry is the inverse of AArch64's. C bit 1: unless the condition in Immediate's low byte holds they are Immediate >> 8.</summary>
     NeonFloatCompare,
 
     /// <summary>D = lanes of A of kind Size (16 bits: Int16) as kind C; Upper: from or into the upper half (of B); Round: to odd.</summary>

@@ -90,6 +90,18 @@ internal sealed unsafe partial class Assembler
         ModRm(reg, rm);
     }
 
+    /// <summary>An instruction with an EVEX prefix (SDM Vol. 2, 2.7) on registers, of 128 bits or scalar, without a mask.</summary>
+    public void EmitEvex(int map, int pp, bool wide, int opcode, int reg, int second, int rm)
+    {
+        Byte(0x62);
+        int extensions = (((reg >> 3) & 1) << 7) | (((rm >> 4) & 1) << 6) | (((rm >> 3) & 1) << 5) | (((reg >> 4) & 1) << 4);
+        Byte((extensions ^ 0xF0) | map);
+        Byte((wide ? 0x80 : 0) | ((~second & 15) << 3) | 4 | pp);
+        Byte((((second >> 4) & 1) ^ 1) << 3);
+        Byte(opcode);
+        ModRm(reg, Operand.Of(rm & 15));
+    }
+
     private static int Extension(HostRegister register, int bit) => register != HostRegister.None && (int)register >= 8 ? bit : 0;
 
     private void ModRm(int reg, in Operand rm)

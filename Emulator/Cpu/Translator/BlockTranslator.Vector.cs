@@ -52,18 +52,27 @@ internal sealed unsafe partial class BlockTranslator
         _aligned = -1;
     }
 
-    private static bool IsVectorTemporary(int vector) => vector >= FirstVectorTemporary;
+    /// <summary>From here on temporaries are in the frame, as guest vectors are that have no host register.</summary>
+    private const int FirstSlotTemporary = 56;
+
+    /// <summary>A temporary that is only noted.</summary>
+    private static bool IsVectorTemporary(int vector) => vector is >= FirstVectorTemporary and < FirstSlotTemporary;
 
     private static bool IsPinned(int vector) => vector < RegisterMap.PinnedVectors;
 
     /// <summary>A guest vector: its host register, or its slot of 16 aligned bytes.</summary>
-    private static Operand VectorPlace(int vector) => IsPinned(vector) ? Operand.Of(vector) : RegisterMap.VectorSlot(vector);
+    private static Operand VectorPlace(int vector) => IsPinned(vector) ? Operand.Of(vector)
+        : vector >= FirstSlotTemporary ? Operand.Memory(HostRegister.Rsp, Frame.VectorTemporaries + (16 * (vector - FirstSlotTemporary))) : RegisterMap.VectorSlot(vector);
 
     private int EmitVector(int at)
     {
         ref MicroOp op = ref _ops[at];
+        if (op.Code >= OpCode.NeonLanes)
+            return EmitNeon(op, at);
         if (op.Code >= OpCode.ScalarAdd)
             return EmitScalar(op, at);
+        if (op.Code is not (OpCode.VectorStore or OpCode.VectorStoreLane or OpCode.VectorToInteger))
+            NoteZeros(op.Destination, op.Code is OpCode.VectorLoad or OpCode.VectorFromInteger ? op.Size : 4);
         _boxed &= ~(1ul << (op.Destination & 63));
         if (VectorEncoding.Find(op) is { Shape: not VectorShape.None } encoding)
             return EmitEncoded(op, encoding);

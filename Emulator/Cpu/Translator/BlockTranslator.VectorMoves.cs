@@ -34,11 +34,14 @@ internal sealed unsafe partial class BlockTranslator
             _pending = new PendingVector { Source = VectorSource.Memory, Temporary = op.Destination, Size = op.Size, IsAligned = _aligned == at, Sum = sum, At = at };
             return 1;
         }
-        if (op.Size < 2)
-            return 0;
         Operand from = GuestOperand(op.A, op.Immediate, at);
         int host = StartVector(op.Destination, NoVector);
-        if (op.Size == 4)
+        if (op.Size < 2)
+        {
+            _asm.Load(RegisterMap.Work, from, op.Size);
+            _asm.Emit(0x0F6E, host, Operand.Of(RegisterMap.Work), prefix: 0x66); // MOVD
+        }
+        else if (op.Size == 4)
             LoadWhole(host, from, _aligned == at);
         else
             _asm.Emit(Movss, host, from, prefix: op.Size == 3 ? 0xF2 : 0xF3);
@@ -48,14 +51,14 @@ internal sealed unsafe partial class BlockTranslator
 
     private int EmitVectorStore(in MicroOp op, int at)
     {
-        if (op.Size < 2)
-            return 0;
         if (IsVectorTemporary(op.B))
             return EmitPendingStore(op, at);
         Operand to = GuestOperand(op.A, op.Immediate, at);
         int host = UseVector(op.B);
         if (op.Size == 4)
             StoreWhole(to, host, _aligned == at);
+        else if (op.Size < 2)
+            ExtractInteger(to, host, op.Size, 0);
         else
             _asm.Emit(Movss + 1, host, to, prefix: op.Size == 3 ? 0xF2 : 0xF3);
         return 1;
@@ -155,8 +158,23 @@ internal sealed unsafe partial class BlockTranslator
         {
             2 => EmitInsertSingle(op, at),
             3 => EmitInsertHalf(op),
-            _ => 0,
+            _ => EmitInsertSmall(op),
         };
+    }
+
+    /// <summary>Bytes and halves, by way of the work register.</summary>
+    private int EmitInsertSmall(in MicroOp op)
+    {
+        if (IsVectorTemporary(op.B))
+            return 0;
+        if (IsPinned(op.B))
+            ExtractInteger(Operand.Of(RegisterMap.Work), op.B, op.Size, (int)op.Immediate);
+        else
+            _asm.Load(RegisterMap.Work, Behind(VectorPlace(op.B), (int)op.Immediate << op.Size), op.Size);
+        int host = StartVector(op.Destination, op.A);
+        InsertInteger(host, Operand.Of(RegisterMap.Work), op.Size, op.C);
+        FinishVector(op.Destination, host);
+        return 1;
     }
 
     /// <summary>MOVSS and INSERTPS, which also clears the lanes of the blend with zero that may follow.</summary>
@@ -198,7 +216,10 @@ internal sealed unsafe partial class BlockTranslator
         if (!IsPinned(op.B))
             _asm.Emit(op.C == 0 ? Movlps : Movhps, host, Behind(VectorPlace(op.B), 8 * (int)op.Immediate));
         else if (op.C != 0 && op.Immediate != 0)
-            return 0;
+        {
+            _asm.Emit(0x0F3A0D, host, Operand.Of(op.B), prefix: 0x66); // BLENDPD
+            _asm.Byte(2);
+        }
         else if (op.C == 0 && op.Immediate == 0)
             _asm.Emit(Movss, host, Operand.Of(op.B), prefix: 0xF2);
         else

@@ -53,6 +53,7 @@ internal sealed unsafe partial class BlockTranslator
         FindLiveFlags();
         ForgetChecks();
         (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
+        (_zeroAbove32, _zeroAbove64) = (0, 0);
         ChooseRegisters();
         _asm.Begin(place, runOffset);
         _asm.JumpUnlessTarget(block.Pc, _gate.Miss);

@@ -111,6 +111,11 @@ internal sealed unsafe partial class Gate
     public static Operand Constant(HostConstant constant) =>
         Operand.Memory(HostRegister.None, ProbeAddress + sizeof(int) - (int)GuestAddress.PageSize + (16 * (int)constant));
 
+    private const int VectorConstants = 0x800;
+
+    public static Operand Constant(VectorConstant constant) =>
+        Operand.Memory(HostRegister.None, ProbeAddress + sizeof(int) - (int)GuestAddress.PageSize + VectorConstants + (16 * (int)constant));
+
     /// <summary>An access there always faults: how translated code leaves an instruction to the interpreter.</summary>
     public static Operand Fault => Operand.Memory(HostRegister.None, ProbeAddress + (int)GuestAddress.PageSize);
 
@@ -119,6 +124,7 @@ internal sealed unsafe partial class Gate
         ReadOnlySpan<ulong> values = HostConstants.Values;
         for (int i = 0; i < values.Length; i++)
             ((ulong*)place)[2 * i] = values[i];
+        HostConstants.Vectors.CopyTo(new Span<ulong>((byte*)place + VectorConstants, HostConstants.Vectors.Length));
         return true;
     }
 

@@ -31,8 +31,39 @@ internal enum HostConstant
     EvenNibbles,
 }
 
+/// <summary>Constants of 16 bytes, for vectors.</summary>
+internal enum VectorConstant
+{
+    Zero,
+    Ones,
+
+    /// <summary>What takes an index above 15 past the top bit.</summary>
+    BeyondTable,
+    LowBytes,
+    OneBytes,
+    OneHalves,
+
+    // Orders of bytes: reversed in containers of 2, 4 and 8 bytes; the lower halves of lanes of 2, 4 and 8 bytes, zeros above.
+    Reverse2,
+    Reverse4,
+    Reverse8,
+    Narrow2,
+    Narrow4,
+    Narrow8,
+}
+
 internal static class HostConstants
 {
+    /// <summary>In the order of <see cref="VectorConstant"/>, low halves first.</summary>
+    public static ReadOnlySpan<ulong> Vectors =>
+    [
+        0, 0, ulong.MaxValue, ulong.MaxValue, 0x7070_7070_7070_7070, 0x7070_7070_7070_7070, 0x00FF_00FF_00FF_00FF, 0x00FF_00FF_00FF_00FF,
+        0x0101_0101_0101_0101, 0x0101_0101_0101_0101, 0x0001_0001_0001_0001, 0x0001_0001_0001_0001,
+        0x0607_0405_0203_0001, 0x0E0F_0C0D_0A0B_0809, 0x0405_0607_0001_0203, 0x0C0D_0E0F_0809_0A0B, 0x0001_0203_0405_0607, 0x0809_0A0B_0C0D_0E0F,
+        0x0E0C_0A08_0604_0200, 0x8080_8080_8080_8080, 0x0D0C_0908_0504_0100, 0x8080_8080_8080_8080, 0x0B0A_0908_0302_0100, 0x8080_8080_8080_8080,
+    ];
+
+
     /// <summary>In the order of <see cref="HostConstant"/>.</summary>
     public static ReadOnlySpan<ulong> Values =>
     [

@@ -122,7 +122,7 @@ internal static class ScalarFloatLowering
         int second = word.Rm;
         if ((opcode & withZero) != 0)
             emitter.Zero(second = SimdEmit.FirstTemporary);
-        emitter.EmitFlags(OpCode.NeonFloatCompare, kind, MicroOp.Discard, SimdEmit.V(word.Rn), SimdEmit.V(second), c: (opcode & signals) != 0 ? (byte)1 : (byte)0);
+        emitter.EmitFlags(OpCode.NeonFloatCompare, kind, MicroOp.Discard, SimdEmit.V(word.Rn), SimdEmit.V(second), c: (byte)((opcode & signals) != 0 ? NeonForm.Signaling : 0));
         return true;
     }
 
@@ -132,10 +132,8 @@ internal static class ScalarFloatLowering
         int form = word.Field(4, 1);
         if (Arm64Emitter.ConditionOf((uint)word.Field(12, 4)) is { } condition)
         {
-            const int conditional = 2;
-            form |= conditional;
-            byte holds = emitter.Compute(OpCode.SetCondition, 3, 0, c: (byte)condition);
-            otherwise = holds | ((long)Arm64State.HostFlags((uint)word.Field(0, 4)) << 8);
+            form |= NeonForm.Conditional;
+            otherwise = (byte)condition | ((long)Arm64State.HostFlags((uint)word.Field(0, 4)) << 8);
         }
         emitter.EmitFlags(OpCode.NeonFloatCompare, kind, MicroOp.Discard, SimdEmit.V(word.Rn), SimdEmit.V(word.Rm), otherwise, (byte)form);
         return true;
@@ -146,8 +144,7 @@ internal static class ScalarFloatLowering
         int size = word.Size == 1 ? 3 : 2;
         if (Arm64Emitter.ConditionOf((uint)word.Field(12, 4)) is not { } condition)
             return emitter.Truncate(size, word.Rd, word.Rn);
-        byte holds = emitter.Compute(OpCode.SetCondition, 3, 0, c: (byte)condition);
-        emitter.Emit(OpCode.NeonSelect, size, SimdEmit.V(word.Rd), SimdEmit.V(word.Rn), SimdEmit.V(word.Rm), c: holds);
+        emitter.Emit(OpCode.NeonSelect, size, SimdEmit.V(word.Rd), SimdEmit.V(word.Rn), SimdEmit.V(word.Rm), c: (byte)condition);
         return true;
     }
 

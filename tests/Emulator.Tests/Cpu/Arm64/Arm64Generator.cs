@@ -158,6 +158,8 @@ internal sealed class Arm64Generator(ulong seed, Arm64Template[] templates, bool
     {
         switch (fit)
         {
+            case Arm64Fit.Simd:
+                return SimdTemplates.TryFit(ref word, Pointer, Index, WordIndex, IsFree);
             case Arm64Fit.Any:
                 return IsFree(Low(word)) && !IsReserved(word);
             case Arm64Fit.NoResult or Arm64Fit.Vector:

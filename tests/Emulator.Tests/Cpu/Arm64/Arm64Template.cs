@@ -35,6 +35,9 @@ internal enum Arm64Fit
 
     /// <summary>Rd, Rn and Rm are vectors.</summary>
     Vector,
+
+    /// <summary>One of <see cref="SimdTemplates"/>.</summary>
+    Simd,
 }
 
 /// <summary>A class of instructions: bits in <see cref="Mask"/> are those of <see cref="Bits"/>, the others random.</summary>

@@ -25,7 +25,13 @@ public sealed class QemuTests(ITestOutputHelper output)
     [Fact]
     public void NoIntegerInstructionDiffersFromQemu() => Check(Arm64IntegerTemplates.All, hasVectors: false);
 
-    private void Check(Arm64Template[] templates, bool hasVectors)
+    /// <summary>Under FPCR as programs have it, and under any rounding, flushing, default NaNs and the other half-precision format.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void NoVectorInstructionDiffersFromQemu(bool changesControl) => Check(SimdTemplates.All, hasVectors: true, changesControl);
+
+    private void Check(Arm64Template[] templates, bool hasVectors, bool changesControl = false)
     {
         if (!File.Exists(Qemu))
         {
@@ -38,17 +44,18 @@ public sealed class QemuTests(ITestOutputHelper output)
         var translator = new Arm64Machine(EnginePair.Translator);
         var report = new StringBuilder();
         for (ulong program = seed; program < seed + programs && report.Length < 20_000; program++)
-            Compare(new Arm64Generator(program, templates, hasVectors), program, interpreter, translator, report);
+            Compare(new Arm64Generator(program, templates, hasVectors), program, changesControl, interpreter, translator, report);
         Assert.True(report.Length == 0, report.ToString());
     }
 
     private static ulong Setting(string name, ulong otherwise) =>
         ulong.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out ulong value) ? value : otherwise;
 
-    private static void Compare(Arm64Generator generator, ulong seed, Arm64Machine interpreter, Arm64Machine translator, StringBuilder report)
+    private static void Compare(Arm64Generator generator, ulong seed, bool changesControl, Arm64Machine interpreter, Arm64Machine translator, StringBuilder report)
     {
+        var random = new FuzzRandom(~seed);
         for (int i = 0; i < Cases; i++)
-            generator.AddCase(Instructions);
+            generator.AddCase(Instructions, changesControl ? (uint)random.Below(32) << 22 : 0);
         generator.Finish();
         byte[] code = MemoryMarshal.AsBytes(generator.Words).ToArray(), data = new byte[Arm64Generator.DataSize], records = [.. generator.Before.SelectMany(static record => record)];
         new FuzzRandom(seed).Fill(data);
