@@ -10,7 +10,6 @@ internal static class SystemLowering
 {
     /// <summary>log2 of the words that DC ZVA clears.</summary>
     private const int ZeroBlockWords = 4;
-    private const int ZeroBlock = 4 << ZeroBlockWords;
 
     /// <summary>Counts of CNTVCT_EL0 a second: those of the world's clock, in nanoseconds.</summary>
     private const ulong CounterFrequency = 1_000_000_000;
@@ -65,11 +64,7 @@ internal static class SystemLowering
     private static void ZeroBlockAt(Arm64Emitter emitter, byte register)
     {
         Arm64Address address = register == 31 ? emitter.KnownAddress(0) : emitter.Address(register);
-        byte start = emitter.ComputeImmediate(OpCode.And, 3, address.Register, -ZeroBlock);
-        byte zero = emitter.VectorTemporary();
-        emitter.Emit(OpCode.VectorZero, 0, zero, 0);
-        for (int at = 0; at < ZeroBlock; at += 16)
-            emitter.Emit(OpCode.VectorStore, 4, 0, start, zero, at);
+        emitter.Emit(OpCode.ClearBlock, ZeroBlockWords + 2, 0, address.Register, immediate: address.Displacement);
     }
 
     private static bool TryRead(Arm64Emitter emitter, byte to, uint register)

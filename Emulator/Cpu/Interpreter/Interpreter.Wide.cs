@@ -111,6 +111,11 @@ public sealed partial class Interpreter
         ulong address = state.Registers[op.A] + (ulong)op.Immediate;
         switch (op.Code)
         {
+            case OpCode.ClearBlock:
+                ulong start = address & ~((1ul << op.Size) - 1);
+                for (ulong at = start; at < start + (1ul << op.Size); at += sizeof(ulong))
+                    memory.Store(at, 0ul);
+                return ExitReason.Budget;
             case OpCode.StoreIfUnchanged:
                 return StoreIfUnchanged(memory, address, state.Registers[op.B], state.Registers[op.C], op.Size) ? ExitReason.Budget : Restart;
             case OpCode.StoreReserved:

@@ -159,6 +159,9 @@ public enum OpCode : ushort
     /// <summary>Stores B.</summary>
     Store,
 
+    /// <summary>Clears the block of 1 &lt;&lt; Size bytes that Address is in.</summary>
+    ClearBlock,
+
     /// <summary>Stores B if memory still holds register C, atomically; else the instruction runs again.</summary>
     StoreIfUnchanged,
 

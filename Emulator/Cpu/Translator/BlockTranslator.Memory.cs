@@ -187,6 +187,8 @@ internal sealed unsafe partial class BlockTranslator
             case OpCode.Store:
                 EmitStore(op, at);
                 return 1;
+            case OpCode.ClearBlock:
+                return EmitClearBlock(op, at);
             case OpCode.CheckAlignment:
                 return EmitCheckIntegerAlignment(op, at);
             case OpCode.StoreIfUnchanged:
@@ -221,6 +223,19 @@ internal sealed unsafe partial class BlockTranslator
         HostRegister target = Target(op.Destination);
         LoadInto(target, from, load);
         Finish(op.Destination, target, at);
+        return 1;
+    }
+
+    private int EmitClearBlock(in MicroOp op, int at)
+    {
+        if (op.Immediate != 0 || !TryFreeFlags(at))
+            return 0;
+        AcquireScratch(at);
+        _asm.Move(RegisterMap.Scratch, Use(op.A, RegisterMap.Scratch, at));
+        _asm.AluImmediate(GroupAnd, Operand.Of(RegisterMap.Scratch), -(1 << op.Size), 3);
+        Probe(RegisterMap.Scratch);
+        for (int from = 0; from < 1 << op.Size; from += sizeof(ulong))
+            _asm.StoreImmediate(Operand.Guest(RegisterMap.Scratch, from), 0, 3);
         return 1;
     }
 

@@ -51,6 +51,17 @@ public sealed class ExitTests
     }
 
     [Theory]
+    [MemberData(nameof(Engines))]
+    public void A_cleared_block_has_64_bytes(string engine)
+    {
+        // str of 77 at 0x38, 0x40, 0x78, 0x80; dc zva at 0x55; ldr of all; svc
+        GuestCpu cpu = Run(engine, out EngineExit exit, 0xD2A00801, 0xD28009A2, 0xF9001C22, 0xF9002022, 0xF9003C22, 0xF9004022, 0x91015423, 0xD50B7423,
+            0xF9401C24, 0xF9402025, 0xF9403C26, 0xF9404027, 0xD4000001);
+        Assert.Equal(ExitReason.SystemCall, exit.Reason);
+        Assert.Equal((77ul, 0ul, 0ul, 77ul), (cpu.State.Registers[4], cpu.State.Registers[5], cpu.State.Registers[6], cpu.State.Registers[7]));
+    }
+
+    [Theory]
     [InlineData(ExitReason.Misaligned, 2, 0xD2A00801u, 0x91000421u, 0xC85F7C22u)] // ldxr at an odd address
     [InlineData(ExitReason.InvalidInstruction, 0, 0u, 0u, 0u)] // udf
     [InlineData(ExitReason.Breakpoint, 0, 0xD4200020u, 0u, 0u)] // brk
