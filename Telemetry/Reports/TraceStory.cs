@@ -56,7 +56,7 @@ public sealed class TraceStory(TraceDocument trace, TextWriter output, int width
         };
         Line($"job {job.Id}  {string.Join(' ', job.Command)}");
         WriteAttempts();
-        Line($"  {(trace.Attempts.Count > 1 ? $"attempt {job.Attempt}: " : "")}{end}; queue {Figures.Time(job.Started - job.Queued)}, start {Figures.Time(job.Ran - job.Started)}, run {Figures.Time(job.Ended - job.Ran)}; {Figures.Count(job.ProcessCount, "process")}, {Figures.Count((long)job.Instructions)} instructions");
+        Line($"  {(trace.Attempts.Count > 1 ? $"attempt {job.Attempt}: " : "")}{end}; queue {Figures.Time(job.Started - job.Queued)}, start {Figures.Time(job.Ran - job.Started)}, run {Figures.Time(job.Ended - job.Ran)}; {Figures.Count(job.ProcessCount, "process")}, {Figures.Count((long)job.Instructions)} instructions; {job.System}/{job.Processor}");
         long time = trace.Calls.Sum(static call => call.Time), blocked = trace.Calls.Sum(static call => call.Blocked);
         Line($"  {Figures.Count(job.Calls, "call")}, {Figures.Count(trace.Calls.Sum(static call => call.Errors))} failed: {Figures.Time(time - blocked)} in the kernel, {Figures.Time(blocked)} waiting, over all threads");
         if (trace.LostRecords > 0)
@@ -151,8 +151,10 @@ public sealed class TraceStory(TraceDocument trace, TextWriter output, int width
 
     private void AddProcess(ProcessFacts process, ILookup<int, ProcessFacts> below, int depth, List<string> lines)
     {
+        // What the first program is for goes without saying.
+        string platform = process.System is null || (process.System == trace.Job.System && process.Processor == trace.Job.Processor) ? "" : $", {process.System}/{process.Processor}";
         string end = process.Signal ?? (process.ExitCode is { } code ? $"exit {code}" : "running");
-        lines.Add(string.Create(CultureInfo.InvariantCulture, $"{new string(' ', 2 * depth)}{process.Id} {(process.Arguments.Count > 0 ? string.Join(' ', process.Arguments) : process.Name)}  [{Figures.Time(process.End - process.Start)}, {end}]"));
+        lines.Add(string.Create(CultureInfo.InvariantCulture, $"{new string(' ', 2 * depth)}{process.Id} {(process.Arguments.Count > 0 ? string.Join(' ', process.Arguments) : process.Name)}  [{Figures.Time(process.End - process.Start)}, {end}{platform}]"));
         foreach (ProcessFacts child in below[process.Id])
             AddProcess(child, below, depth + 1, lines);
     }

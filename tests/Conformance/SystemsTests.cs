@@ -50,6 +50,21 @@ public sealed class SystemsTests : IDisposable
         Assert.Equal(await End(marked), await End(asked));
     }
 
+    /// <summary>What a program asked for in vain is told at the end, by system and processor.</summary>
+    [Fact]
+    public async Task Facts_that_there_are_not_are_told_with_the_system()
+    {
+        using Process program = Process.Start(new ProcessStartInfo(Repository.Viv, ["run", "--stats", "--", Repository.GoGuest("lacks", "freebsd")])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        })!;
+        Task<string> report = program.StandardError.ReadToEndAsync();
+        Assert.Equal("true\ntrue\ntrue\n", await End(program));
+        Assert.Contains("not implemented   freebsd/x64: sysctl 6.4242.7 (1), sysctl kern.no.such.fact (2)\n", await report);
+    }
+
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private Process Start(string system, string address, string trace, params string[] words) =>

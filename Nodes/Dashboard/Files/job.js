@@ -200,7 +200,7 @@ async function past(job) {
   const trace = await get(`jobs/${job.id}/trace/summary`);
   const items = ordered(trace.processes, (process) => process.id, (process) => process.parent).slice(0, 200).map(([process, depth]) =>
     item(depth, process.id, process.arguments.length ? process.arguments.map(quote).join(" ") : process.name,
-      [process.signal ? `killed by ${process.signal}` : process.exitCode !== undefined ? `exit ${process.exitCode}` : "ended with the job", time(process.end - process.start)], []));
+      [process.signal ? `killed by ${process.signal}` : process.exitCode !== undefined ? `exit ${process.exitCode}` : "ended with the job", process.system ? `${process.system}/${process.processor}` : "", time(process.end - process.start)], []));
   const blocked = trace.calls.reduce((sum, call) => sum + call.blocked, 0);
   const all = trace.calls.reduce((sum, call) => sum + call.time, 0);
   return [
