@@ -215,7 +215,9 @@ public static class ProgramLoader
         bool mayCopy = content.Identity is not null && thread.Process.MemoryLimits is { Total: ulong.MaxValue, Data: ulong.MaxValue };
         if (mayCopy && ProgramTemplates.Take(content.Identity!, name) is { } template)
         {
-            bool isCopied = TryCopy(thread, new ElfContent(content, name, file), template, out memory);
+            // It may have been made by another system, which has programs for more processors.
+            memory = null;
+            bool isCopied = system.Runs(template.Image.Machine) && TryCopy(thread, new ElfContent(content, name, file), template, out memory);
             image = template.Image;
             ProgramTemplates.Release(template);
             detail = isCopied && memory is null ? NoMemory : "";

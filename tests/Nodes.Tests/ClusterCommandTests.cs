@@ -97,6 +97,26 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
     }
 
     [Fact]
+    public void A_program_that_ran_often_is_still_refused_by_a_system_without_its_processor()
+    {
+        // A program of which nothing is asked but to be loaded: it ends by an instruction that there is not.
+        string program = Path.Combine(Directory.CreateTempSubdirectory("viv-machine-").FullName, "program");
+        byte[] elf = new byte[4096];
+        new byte[] { 0x7F, (byte)'E', (byte)'L', (byte)'F', 2, 1, 1 }.CopyTo(elf, 0);
+        void Put(int place, params ulong[] words) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<ulong>(words).CopyTo(elf.AsSpan(place));
+        Put(16, 2 | 243ul << 16 | 1ul << 32, 0x10200, 64);
+        Put(52, 64 | 56ul << 16 | 1ul << 32);
+        Put(64, 1 | 5ul << 32, 0, 0x10000, 0x10000, 4096, 4096, 4096);
+        File.WriteAllBytes(program, elf);
+        File.SetUnixFileMode(program, UnixFileMode.UserRead | UnixFileMode.UserExecute);
+        for (int i = 0; i < 4; i++)
+            Assert.Equal(132, _node.Run("submit", "--wait", "--", program).ExitCode);
+        Outcome outcome = _node.Run("submit", "--wait", "--os", "freebsd", "--", program);
+        Assert.Equal(126, outcome.ExitCode);
+        Assert.StartsWith($"viv: cannot run {program}: an ELF program for RISC-V, not x86-64", outcome.Error);
+    }
+
+    [Fact]
     public void Many_alike_are_counted()
     {
         Outcome outcome = _node.Run("submit", "--count", "30", "--wait", "--json", "--", "/bin/true");
