@@ -47,7 +47,9 @@ public sealed class SystemsTests : IDisposable
         await File.WriteAllBytesAsync(program, bytes);
         using Process asked = Run(["--os", "freebsd", "--arch", "amd64"], program);
         using Process marked = Run([], Repository.GoGuest("commands", "freebsd"));
-        Assert.Equal(await End(marked), await End(asked));
+        // It executes itself, which bears no mark either, and ends so.
+        const int end = 7;
+        Assert.Equal(await End(marked, end), await End(asked, end));
     }
 
     /// <summary>What a program asked for in vain is told at the end, by system and processor.</summary>
@@ -62,7 +64,8 @@ public sealed class SystemsTests : IDisposable
         })!;
         Task<string> report = program.StandardError.ReadToEndAsync();
         Assert.Equal("true\ntrue\ntrue\n", await End(program));
-        Assert.Contains("not implemented   freebsd/x64: sysctl 6.4242.7 (1), sysctl kern.no.such.fact (2)\n", await report);
+        // Go's run-time looks for a fact of its own as well.
+        Assert.Matches(@"(?m)^not implemented +freebsd/x64: .*sysctl 6\.4242\.7 \(1\).*, sysctl kern\.no\.such\.fact \(2\)$", await report);
     }
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -77,13 +80,13 @@ public sealed class SystemsTests : IDisposable
         return Process.Start(start)!;
     }
 
-    private static async Task<string> End(Process process)
+    private static async Task<string> End(Process process, int code = 0)
     {
         process.StandardInput.Close();
         using var patience = new CancellationTokenSource(Patience);
         string output = await process.StandardOutput.ReadToEndAsync(patience.Token);
         await process.WaitForExitAsync(patience.Token);
-        Assert.Equal(0, process.ExitCode);
+        Assert.Equal(code, process.ExitCode);
         return output;
     }
 

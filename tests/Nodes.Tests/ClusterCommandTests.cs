@@ -103,7 +103,7 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
         string program = Path.Combine(Directory.CreateTempSubdirectory("viv-machine-").FullName, "program");
         byte[] elf = new byte[4096];
         new byte[] { 0x7F, (byte)'E', (byte)'L', (byte)'F', 2, 1, 1 }.CopyTo(elf, 0);
-        void Put(int place, params ulong[] words) => System.Runtime.InteropServices.MemoryMarshal.AsBytes<ulong>(words).CopyTo(elf.AsSpan(place));
+        void Put(int place, params ulong[] words) => System.Runtime.InteropServices.MemoryMarshal.AsBytes(words.AsSpan()).CopyTo(elf.AsSpan(place));
         Put(16, 2 | 243ul << 16 | 1ul << 32, 0x10200, 64);
         Put(52, 64 | 56ul << 16 | 1ul << 32);
         Put(64, 1 | 5ul << 32, 0, 0x10000, 0x10000, 4096, 4096, 4096);
