@@ -50,6 +50,11 @@ internal enum VectorConstant
     Narrow2,
     Narrow4,
     Narrow8,
+
+    /// <summary>What the host's SHA-1 adds in the rounds that choose, of parity, and of majority (FIPS 180-4, 4.2.1).</summary>
+    Sha1Choose,
+    Sha1Parity,
+    Sha1Majority,
 }
 
 internal static class HostConstants
@@ -61,6 +66,7 @@ internal static class HostConstants
         0x0101_0101_0101_0101, 0x0101_0101_0101_0101, 0x0001_0001_0001_0001, 0x0001_0001_0001_0001,
         0x0607_0405_0203_0001, 0x0E0F_0C0D_0A0B_0809, 0x0405_0607_0001_0203, 0x0C0D_0E0F_0809_0A0B, 0x0001_0203_0405_0607, 0x0809_0A0B_0C0D_0E0F,
         0x0E0C_0A08_0604_0200, 0x8080_8080_8080_8080, 0x0D0C_0908_0504_0100, 0x8080_8080_8080_8080, 0x0B0A_0908_0302_0100, 0x8080_8080_8080_8080,
+        0x5A82_7999_5A82_7999, 0x5A82_7999_5A82_7999, 0x6ED9_EBA1_6ED9_EBA1, 0x6ED9_EBA1_6ED9_EBA1, 0x8F1B_BCDC_8F1B_BCDC, 0x8F1B_BCDC_8F1B_BCDC,
     ];
 
 
