@@ -375,6 +375,8 @@ public sealed class PageTests(Stage stage)
         await using Visit visit = await Visit.Begin(stage, "#/suites", 1600, 1000, dark: true);
         await visit.Page.RouteAsync("**/api/v1/nodes", route => route.FulfillAsync(new RouteFulfillOptions { Json = new { nodes } }));
         await visit.Page.RouteAsync("**/api/v1/shards", route => route.FulfillAsync(new RouteFulfillOptions { Json = new { shards } }));
+        // Keys are heard once the page is there.
+        await Expect(visit.Find("h1")).ToHaveTextAsync("Suites");
         await visit.Press("g", "c");
         ILocator rows = visit.Find("table[aria-label=Nodes] tbody tr");
         await Expect(rows).ToHaveCountAsync(3);

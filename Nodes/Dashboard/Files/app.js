@@ -112,7 +112,7 @@ function showHelp() {
 let went = 0;
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) || document.querySelector("dialog[open]")) return;
-  if (Date.now() - went < 1500) {
+  if (Date.now() - went < 3000) {
     went = 0;
     const target = { c: "cluster", j: "jobs", s: "suites", d: "compare" }[event.key];
     if (target) {
