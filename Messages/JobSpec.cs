@@ -54,7 +54,7 @@ public enum NetworkReach
 }
 
 /// <summary>A port of this machine's loopback address that leads to one of the guest.</summary>
-public readonly record struct PublishedPort(int Host, int Guest);
+public sealed record PublishedPort(int Host, int Guest);
 
 /// <summary>A job's network.</summary>
 public sealed record NetworkSettings

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Vivarium.Telemetry;
 
@@ -90,6 +91,7 @@ public sealed class CallHistogram
 
     public static double UpperBound(int bucket) => Math.Pow(2, (bucket + 1.0) / Parts);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static int IndexOf(ulong value)
     {
         int power = BitOperations.Log2(value);

@@ -32,7 +32,6 @@ public sealed class CallRecorder : ICallSink
             return;
         Folder = new CallFolder();
         Records = new SegmentStore(level == TraceLevel.Full ? FullRoom : FoldedRoom);
-        Waits = new WaitLedger(NameOf);
     }
 
     /// <summary>What the world writes to.</summary>
@@ -45,7 +44,8 @@ public sealed class CallRecorder : ICallSink
 
     public SegmentStore? Records { get; }
 
-    public WaitLedger? Waits { get; }
+    /// <summary>Null until a call has waited.</summary>
+    public WaitLedger? Waits { get; private set; }
 
     /// <summary>Real time less the world's monotonic time, as they were at the start: a step of the host's clock moves no span.</summary>
     public long ToRealtime { get; private set; }
@@ -79,7 +79,7 @@ public sealed class CallRecorder : ICallSink
         foreach (ref readonly CallRecord record in records)
         {
             if (record.Blocked != 0)
-                Waits!.Add(record);
+                (Waits ??= new WaitLedger(NameOf)).Add(record);
         }
     }
 

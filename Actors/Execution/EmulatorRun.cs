@@ -73,7 +73,7 @@ internal sealed class EmulatorRun : IJobRun
             Calls = _recorder?.Ring,
             // Without a trace there is nothing that others could name.
             Identity = spec.Tracing.Level == TraceLevel.Off ? null : TraceIdentity.Of(id, Context).ToBytes(),
-            Faults = [.. spec.Faults.Select(Plan)],
+            Faults = spec.Faults.Count == 0 ? [] : [.. spec.Faults.Select(Plan)],
             Links = _network.Links,
             Outside = spec.Network.Reach == NetworkReach.Host ? services.Outside : null,
             RootPath = spec.RootFilesystem ?? "/",

@@ -12,7 +12,7 @@ public sealed record NewJob(JobId Id, JobSpec Spec, int Shard, string? Key = nul
 /// <summary>What became of a submission.</summary>
 /// <param name="Id">The job: the submission's own, or the one that its key had named before.</param>
 /// <param name="IsNew">False when the job was there already.</param>
-public readonly record struct AcceptedJob(JobId Id, bool IsNew);
+public sealed record AcceptedJob(JobId Id, bool IsNew);
 
 /// <summary>Something that a shard's owner wants written, under its lease.</summary>
 public abstract record JournalEntry(ShardLease Lease, JobId Job)

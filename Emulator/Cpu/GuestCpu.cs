@@ -56,7 +56,13 @@ public sealed class GuestCpu
     public Architecture Architecture { get; private set; }
 
     /// <summary>The lowering that fits the present state.</summary>
-    public ExecutionMode Mode => Architecture switch
+    public ExecutionMode Mode
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Architecture == Architecture.X64 ? new ExecutionMode(Architecture.X64) : OtherMode;
+    }
+
+    private ExecutionMode OtherMode => Architecture switch
     {
         Architecture.RiscV64 => RiscV.RiscVState.ModeOf(_state[0]),
         Architecture.Arm64 => Arm64.Arm64State.ModeOf(_state[0]),

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu;
@@ -39,8 +40,20 @@ public enum ExitReason : byte
     Misaligned,
 }
 
-/// <summary>What an engine's run ended with.</summary>
-public readonly record struct EngineExit(ExitReason Reason, MemoryFault Fault = default);
+/// <summary>What an engine's run ended with. Of two words, which are returned in registers.</summary>
+[StructLayout(LayoutKind.Auto)]
+public readonly record struct EngineExit(ExitReason Reason, MemoryFault Fault = default)
+{
+    private readonly GuestAddress _address = Fault.Address;
+    private readonly MemoryAccess _access = Fault.Access;
+    private readonly FaultKind _kind = Fault.Kind;
+
+    public MemoryFault Fault
+    {
+        get => new(_address, _access, _kind);
+        init => (_address, _access, _kind) = (value.Address, value.Access, value.Kind);
+    }
+}
 
 /// <summary>
 /// What an engine did since the process began, for all worlds: blocks translated and their host bytes, exits of blocks that found

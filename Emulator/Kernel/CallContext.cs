@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
@@ -65,6 +66,7 @@ public sealed class CallContext(GuestThread thread)
 
     internal byte[]? Data { get; set; }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void BeginRecord(long sequence, long now)
     {
         RecordStart = now;
@@ -102,7 +104,10 @@ public sealed class CallContext(GuestThread thread)
     public void Begin(int number, ReadOnlySpan<ulong> arguments)
     {
         Number = number;
-        arguments.CopyTo(_arguments);
+        if (arguments.Length == Records.CallArguments.Count)
+            Store(arguments);
+        else
+            arguments.CopyTo(_arguments);
         _startedAt = null;
         Interrupted = false;
         IsScreened = false;
@@ -111,6 +116,19 @@ public sealed class CallContext(GuestThread thread)
         State = null;
         Deadline = null;
         Sources.Clear();
+    }
+
+    /// <summary>As many as calls have in registers: a call to copy them takes longer than copying.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void Store(ReadOnlySpan<ulong> arguments)
+    {
+        ulong[] own = _arguments;
+        own[5] = arguments[5];
+        own[4] = arguments[4];
+        own[3] = arguments[3];
+        own[2] = arguments[2];
+        own[1] = arguments[1];
+        own[0] = arguments[0];
     }
 
     /// <summary>Fixes the deadline at the first run: <paramref name="timeout"/> nanoseconds from the call's start; null = forever.</summary>

@@ -41,11 +41,12 @@ public readonly struct CallResult
         Restart = restart;
     }
 
-    public CallOutcome Outcome { get; }
-
+    // In this order two words, which are returned in registers.
     public long Value { get; }
 
     public Errno Error { get; }
+
+    public CallOutcome Outcome { get; }
 
     public RestartKind Restart { get; }
 

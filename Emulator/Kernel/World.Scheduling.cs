@@ -152,8 +152,8 @@ public sealed partial class World
 
     private void RunDeferred()
     {
-        while (_deferred.TryDequeue(out Action? action))
-            action();
+        while (_deferred.Count != 0)
+            _deferred.Dequeue()();
     }
 
     private void FireTimers()
@@ -185,7 +185,7 @@ public sealed partial class World
             {
                 StopOnDemand(wanted);
             }
-            else if (thread.InCall && thread.Interruption is null && !StopAtEntry(thread))
+            else if (thread.InCall && thread.Interruption is null && (thread.Tracee is null || !StopAtEntry(thread)))
             {
                 ContinueCall(thread);
                 RunDeferred();
@@ -336,6 +336,7 @@ public sealed partial class World
         thread.InCall = false;
         thread.Interruption = null;
         thread.Call.State = null;
-        StopAtExit(thread);
+        if (thread.Tracee is not null)
+            StopAtExit(thread);
     }
 }

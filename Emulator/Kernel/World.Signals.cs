@@ -158,6 +158,9 @@ public sealed partial class World
     /// <summary>Acts on every deliverable signal of a thread; handlers nest, the last one set up runs first, as on Linux.</summary>
     private void DeliverSignals(GuestThread thread)
     {
+        // Nothing is due, as behind nearly every call.
+        if (thread.Tracee is null && thread.Interruption is null && thread.SavedMask is null && (thread.Pending.Set | thread.Process.Pending.Set).IsEmpty)
+            return;
         if (StopAtInterruption(thread))
             return;
         while (thread.State == ThreadState.Ready && TakeForDelivery(thread, out SignalInfo info))

@@ -9,6 +9,9 @@ public static class ElfBrand
     private const int HeaderSize = 64, ProgramHeaderSize = 56, MostHeaders = 128, LongestNotes = 4096;
     private const uint NoteSegment = 4;
 
+    /// <summary>Where nearly all programs' headers end: one read of the file.</summary>
+    private const int UsualHeaders = 1024;
+
     private const int OsAbiPlace = 7;
 
     /// <summary>NT_GNU_ABI_TAG, whose first word is the system (Linux Standard Base, "Note Section").</summary>
@@ -17,8 +20,9 @@ public static class ElfBrand
     /// <summary>"linux", "freebsd", "netbsd", "openbsd" or another; null when the file bears no mark.</summary>
     public static string? Of(MemoryObject file)
     {
-        Span<byte> header = stackalloc byte[HeaderSize];
-        if (file.Read(0, header) != HeaderSize || BinaryPrimitives.ReadUInt32LittleEndian(header) != 0x464C457F || header[4] != 2)
+        Span<byte> header = stackalloc byte[UsualHeaders];
+        header = header[..Math.Max(0, file.Read(0, header))];
+        if (header.Length < HeaderSize || BinaryPrimitives.ReadUInt32LittleEndian(header) != 0x464C457F || header[4] != 2)
             return null;
         // What GNU's tools mark so needs extensions of theirs; the notes say of which system.
         const byte systemV = 0, gnu = 3;
@@ -41,16 +45,19 @@ public static class ElfBrand
         _ => $"the system with ELF's number {number}",
     };
 
+    /// <param name="header">The file's beginning.</param>
     private static string? OfNotes(MemoryObject file, ReadOnlySpan<byte> header)
     {
         long at = BinaryPrimitives.ReadInt64LittleEndian(header[32..]);
         int size = BinaryPrimitives.ReadUInt16LittleEndian(header[54..]), count = BinaryPrimitives.ReadUInt16LittleEndian(header[56..]);
         if (size != ProgramHeaderSize || count > MostHeaders || at is < 0 or > 1L << 40)
             return null;
-        Span<byte> program = stackalloc byte[ProgramHeaderSize];
-        for (int i = 0; i < count; i++)
+        Span<byte> room = stackalloc byte[ProgramHeaderSize];
+        for (int i = 0; i < count; i++, at += size)
         {
-            if (file.Read(at + (i * size), program) != size)
+            bool isThere = at + size <= header.Length;
+            ReadOnlySpan<byte> program = isThere ? header.Slice((int)at, size) : room;
+            if (!isThere && file.Read(at, room) != size)
                 break;
             if (BinaryPrimitives.ReadUInt32LittleEndian(program) == NoteSegment && OfNotes(file, program, out string? brand))
                 return brand;

@@ -17,7 +17,7 @@ internal sealed class HostClock : IClock
     public static HostClock Instance { get; } = new();
 
     /// <summary>The processor's counter, where it counts evenly.</summary>
-    public static Func<long>? Ticks { get; } = TimestampCounter.IsSupported ? TimestampCounter.Read : null;
+    public static Func<long>? Ticks { get; } = TimestampCounter.IsSupported ? TimestampCounter.Reader : null;
 
     // On Linux a tick is a nanosecond, and the product is exact.
     public long Monotonic => Stopwatch.Frequency == 1_000_000_000

@@ -24,7 +24,8 @@ public sealed class CallFolder
     private readonly List<ProcessFold> _shown = [];
     private readonly TopCalls _slow = new(SlowBudget, SingleReasons.Slow);
     private readonly TopCalls _blocked = new(BlockedBudget, SingleReasons.Blocked);
-    private readonly HashSet<(int Number, Errno Error)> _failures = [];
+    private readonly long[] _failures = new long[FailedBudget];
+    private int _failureCount;
     private readonly Queue<SingleCall> _samples = new();
     private readonly Dictionary<long, SingleCall> _singles = [];
     private ProcessFold? _last;
@@ -79,8 +80,9 @@ public sealed class CallFolder
 
     public void Add(ReadOnlySpan<CallRecord> records)
     {
-        foreach (ref readonly CallRecord record in records)
+        for (int i = 0; i < records.Length;)
         {
+            ref readonly CallRecord record = ref records[i];
             ProcessFold process = _last is { } last && last.Id == record.Process ? last : _last = Find(record.Process, record.Start);
             CallRun run = process.RunOf(record, _index);
             if (!IsSingle(record))
@@ -88,7 +90,24 @@ public sealed class CallFolder
             else
                 AddSingle(record, run);
             _index++;
+            i++;
+            if (run.IsOf(record.Number))
+                i += AddLike(records[i..], record, process, run);
         }
+    }
+
+    /// <summary>Counts the calls that follow a like one in its run, up to the first that may be told by itself: how many.</summary>
+    private int AddLike(ReadOnlySpan<CallRecord> records, in CallRecord first, ProcessFold process, CallRun run)
+    {
+        // Up to the next sample.
+        int most = (int)Math.Min(records.Length, _stride - 1 - (_index & (_stride - 1)));
+        var like = LikeCalls.Of(records[..most], first, _slow.Floor, _blocked.Floor);
+        if (like.Count == 0)
+            return 0;
+        process.Reach(like.End);
+        _index += like.Count;
+        run.Add(like, _index - 1);
+        return like.Count;
     }
 
     /// <summary>Ends what still runs and joins runs until all are within the budget.</summary>
@@ -139,7 +158,9 @@ public sealed class CallFolder
     /// <summary>True for the first of those that sent something to another world under one number.</summary>
     private bool IsNamed(in CallRecord record) => record.Sent is > 0 and <= Traces.TraceIdentity.NamedCalls && (_named >> record.Sent & 1) == 0;
 
-    private bool IsNewFailure(in CallRecord record) => _failures.Count < FailedBudget && !_failures.Contains((record.Number, record.Error));
+    private bool IsNewFailure(in CallRecord record) => _failureCount < FailedBudget && !_failures.AsSpan(0, _failureCount).Contains(FailureOf(record));
+
+    private static long FailureOf(in CallRecord record) => ((long)record.Number << 32) | (uint)record.Error;
 
     private void AddSingle(in CallRecord record, CallRun run)
     {
@@ -161,7 +182,7 @@ public sealed class CallFolder
         if ((reasons & SingleReasons.Blocked) != 0)
             Return(_blocked.Add(call, record.Blocked));
         if ((reasons & SingleReasons.Failed) != 0)
-            _failures.Add((record.Number, record.Error));
+            _failures[_failureCount++] = FailureOf(record);
         if ((reasons & SingleReasons.Sampled) != 0)
             AddSample(call);
     }

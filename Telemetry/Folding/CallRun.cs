@@ -113,6 +113,20 @@ public sealed class CallRun
         _last = tally;
     }
 
+    /// <summary>Reaches to calls of its only number that follow, and counts them in.</summary>
+    internal void Add(in LikeCalls calls, long lastIndex)
+    {
+        Start = Math.Min(Start, calls.Start);
+        End = Math.Max(End, calls.End);
+        LastIndex = lastIndex;
+        FirstSequence = Math.Min(FirstSequence, calls.FirstSequence);
+        LastSequence = Math.Max(LastSequence, calls.LastSequence);
+        _last.Count += calls.Count;
+        _last.Time += calls.Time;
+        _last.Blocked += calls.Blocked;
+        _last.Longest = Math.Max(_last.Longest, calls.Longest);
+    }
+
     /// <summary>Takes over a run that comes behind.</summary>
     internal void Join(CallRun next)
     {

@@ -48,8 +48,7 @@ public sealed class ProcessFold(int id, int parent, long start)
     internal CallRun RunOf(in CallRecord record, long index)
     {
         long end = record.Start + record.Duration;
-        if (end > End)
-            End = end;
+        Reach(end);
         if (_runs.Count > 0)
         {
             CallRun last = _runs[^1];
@@ -64,6 +63,13 @@ public sealed class ProcessFold(int id, int parent, long start)
         if (_runs.Count > 2 * Budget)
             Reduce(Budget);
         return run.Root;
+    }
+
+    /// <summary>The process lived to this time.</summary>
+    internal void Reach(long end)
+    {
+        if (end > End)
+            End = end;
     }
 
     /// <summary>Joins runs until at most so many are left.</summary>

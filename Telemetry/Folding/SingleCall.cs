@@ -43,7 +43,10 @@ public sealed class SingleCall(in CallRecord record, long index, CallRun run)
 /// <summary>The calls that matter most in one way, at most so many; those that must go are handed back.</summary>
 internal sealed class TopCalls(int room, SingleReasons reason)
 {
-    private readonly PriorityQueue<SingleCall, Rank> _calls = new(Rank.Order);
+    // Few, and seldom more: looking through all of them is quick, and no collection's code has to be made at start.
+    private SingleCall[]? _calls;
+    private long[]? _weights;
+    private int _count;
 
     /// <summary>What a call must weigh more than to get in.</summary>
     public long Floor { get; private set; }
@@ -51,27 +54,31 @@ internal sealed class TopCalls(int room, SingleReasons reason)
     /// <summary>Takes a call that weighs more than <see cref="Floor"/>; returns the one that lost its place, or null.</summary>
     public SingleCall? Add(SingleCall call, long weight)
     {
-        // Of equals the earlier stays.
-        _calls.Enqueue(call, new Rank(weight, call.Index));
-        if (_calls.Count <= room)
+        SingleCall[] calls = _calls ??= new SingleCall[room + 1];
+        long[] weights = _weights ??= new long[room + 1];
+        (calls[_count], weights[_count]) = (call, weight);
+        if (++_count <= room)
             return null;
-        SingleCall least = _calls.Dequeue();
-        _calls.TryPeek(out _, out Rank next);
-        Floor = next.Weight;
-        least.Reasons &= ~reason;
+        int least = Least(calls, weights);
+        SingleCall lost = calls[least];
+        (calls[least], weights[least]) = (calls[room], weights[room]);
+        _count = room;
+        Floor = weights[Least(calls, weights)];
+        lost.Reasons &= ~reason;
+        return lost;
+    }
+
+    /// <summary>The place of the one with the least weight. Of equals the earlier stays.</summary>
+    private int Least(SingleCall[] calls, long[] weights)
+    {
+        int least = 0;
+        for (int i = 1; i < _count; i++)
+        {
+            if (weights[i] < weights[least] || (weights[i] == weights[least] && calls[i].Index > calls[least].Index))
+                least = i;
+        }
         return least;
     }
 
     public void SetFloor(long weight) => Floor = Math.Max(Floor, weight);
-
-    /// <summary>Less weight goes first, of equals the later. With a comparer of its own, which needs no code made at start.</summary>
-    private readonly record struct Rank(long Weight, long Index)
-    {
-        public static IComparer<Rank> Order { get; } = new ByWeight();
-
-        private sealed class ByWeight : IComparer<Rank>
-        {
-            public int Compare(Rank one, Rank two) => one.Weight != two.Weight ? one.Weight.CompareTo(two.Weight) : two.Index.CompareTo(one.Index);
-        }
-    }
 }

@@ -21,6 +21,7 @@ internal sealed class SegmentEncoder
     private byte[] _bytes = new byte[1024];
     private int _length;
     private int _number;
+    private PriorCall? _last;
     private int _thread;
     private int _process;
     private long _time;
@@ -35,7 +36,10 @@ internal sealed class SegmentEncoder
         int room = LongestRecord + (record.Data?.Length ?? 0);
         if (_bytes.Length - _length < room)
             Array.Resize(ref _bytes, Math.Max(2 * _bytes.Length, _length + room));
-        PriorCall prior = _prior[record.Number];
+        // Most often it is the number of the call before, whose prior call is known.
+        if (_last is null || record.Number != _number)
+            _last = _prior[record.Number];
+        PriorCall prior = _last;
         RecordParts parts = Compare(record, prior, out MoreParts more);
         Span<byte> to = _bytes.AsSpan(_length);
         int at = 0;
@@ -60,6 +64,7 @@ internal sealed class SegmentEncoder
         _names = [];
         _numbers.Clear();
         _prior.Clear();
+        _last = null;
         return segment;
     }
 

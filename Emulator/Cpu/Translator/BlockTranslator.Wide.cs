@@ -212,6 +212,9 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (!IsTemporary(op.Destination))
             FlushDependents(op.Destination, at);
+        // Behind a system call the engine sets the register itself.
+        if (Is(at + 1, OpCode.SystemCall))
+            return 1;
         const byte pushFlags = 0x9C, popFlags = 0x9D;
         _asm.Byte(pushFlags);
         _asm.Load(RegisterMap.Work, Operand.Memory(HostRegister.Rsp, 0), 3);

@@ -39,8 +39,8 @@ internal sealed unsafe partial class CodeCache
 
         public bool IsAlive => _thread.IsAlive;
 
-        /// <summary>A full fence: whoever evicts afterwards sees it, or is seen.</summary>
-        public void Enter() => Interlocked.Exchange(ref _isInside, 1);
+        /// <summary>Whoever evicts afterwards sees it, or is seen: the fence in between is the evicting thread's, for all threads.</summary>
+        public void Enter() => Volatile.Write(ref _isInside, 1);
 
         public void Leave() => Volatile.Write(ref _isInside, 0);
     }
@@ -104,6 +104,8 @@ internal sealed unsafe partial class CodeCache
             _isEvicting = true;
             workers = [.. _workers];
         }
+        // Rare, and costs the other threads what each entry of theirs would.
+        Interlocked.MemoryBarrierProcessWide();
         foreach (Worker worker in workers)
         {
             while (worker.IsInside)

@@ -47,6 +47,16 @@ internal sealed unsafe partial class Gate
     private const int StateControl = 3104;
     private const int StateVectors = 2048;
 
+    /// <summary>MXCSR as the run-time has it.</summary>
+    private const int HostControl = 0x1F80;
+
+    /// <summary>CF, PF, AF, ZF, SF and OF.</summary>
+    private const int Arithmetic = 0x8D5;
+    private const int OverflowBit = 11;
+
+    // Group 2.
+    private const int ShiftLeft = 4, ShiftRight = 5;
+
     private readonly Assembler _asm = new();
 
     /// <summary>Bytes that its code takes at most.</summary>
@@ -219,7 +229,8 @@ internal sealed unsafe partial class Gate
         _asm.Store(FrameAt(Frame.Target), HostRegister.Rdx, 3);
         _asm.Move(HostRegister.Rax, Exit);
         _asm.Store(FrameAt(Frame.LeaveAddress), HostRegister.Rax, 3);
-        _asm.Emit(0x0FAE, 3, FrameAt(Frame.HostControl)); // STMXCSR
+        // The run-time's own; its sticky bits mean nothing to it, and reading them takes as long as twenty stores.
+        _asm.StoreImmediate(FrameAt(Frame.HostControl), HostControl, 2);
         LoadContext();
         if (System.Runtime.Intrinsics.X86.Avx.IsSupported)
         {
@@ -242,7 +253,13 @@ internal sealed unsafe partial class Gate
 
     private void LoadContext()
     {
+        // Most often the thread has it from the last time; writing takes fifteen times as long as reading.
+        const int jumpIfEqual = 0x74, lengthOfWrite = 5;
         _asm.Load(HostRegister.Rax, Operand.Memory(HostRegister.Rsi, 0), 3);
+        _asm.Emit(0x0FAE, 1, Operand.Of(HostRegister.Rcx), wide: true, prefix: 0xF3); // RDGSBASE
+        _asm.Alu(0x38, (int)HostRegister.Rax, Operand.Of(HostRegister.Rcx), 3); // CMP
+        _asm.Byte(jumpIfEqual);
+        _asm.Byte(lengthOfWrite);
         _asm.Emit(0x0FAE, 3, Operand.Of(HostRegister.Rax), wide: true, prefix: 0xF3); // WRGSBASE
         Copy(8, Frame.JumpTable);
         Copy(16, Frame.JumpMask);
@@ -267,15 +284,7 @@ internal sealed unsafe partial class Gate
             _asm.Load(HostRegister.Rax, StateAt(8 * i), 3);
             _asm.Store(Map.Slot(i), HostRegister.Rax, 3);
         }
-        const int arithmetic = 0x8D5, always = 0x202;
-        _asm.Load(HostRegister.Rax, StateAt(StateFlags), 3);
-        _asm.Move(HostRegister.Rcx, HostRegister.Rax);
-        _asm.AluImmediate(4, Operand.Of(HostRegister.Rcx), ~arithmetic, 3);
-        _asm.Store(FrameAt(Frame.OtherFlags), HostRegister.Rcx, 3);
-        _asm.AluImmediate(4, Operand.Of(HostRegister.Rax), arithmetic, 2);
-        _asm.AluImmediate(1, Operand.Of(HostRegister.Rax), always, 2);
-        _asm.Push(HostRegister.Rax);
-        _asm.Byte(0x9D); // POPFQ
+        LoadFlags();
         for (int i = 0; i < Map.Count; i++)
         {
             if (Map.Host(i) != HostRegister.None && Map.Host(i) != HostRegister.Rdi)
@@ -284,11 +293,45 @@ internal sealed unsafe partial class Gate
         _asm.Load(HostRegister.Rdi, StateAt(8 * InRdi), 3);
     }
 
+    /// <summary>The arithmetic flags by SAHF and an addition: POPF takes ten times as long.</summary>
+    private void LoadFlags()
+    {
+        _asm.Load(HostRegister.Rax, StateAt(StateFlags), 3);
+        _asm.Move(HostRegister.Rcx, HostRegister.Rax);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rcx), ~Arithmetic, 3);
+        _asm.Store(FrameAt(Frame.OtherFlags), HostRegister.Rcx, 3);
+        _asm.Move32(HostRegister.Rcx, HostRegister.Rax);
+        Shift(ShiftLeft, HostRegister.Rcx, 8);
+        Shift(ShiftRight, HostRegister.Rax, OverflowBit);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rax), 1, 2);
+        _asm.Alu(0x08, (int)HostRegister.Rcx, Operand.Of(HostRegister.Rax), 2); // OR
+        _asm.AluImmediate(0, Operand.Of(HostRegister.Rax), 0x7F, 0); // overflows if AL was 1
+        _asm.Byte(0x9E); // SAHF
+    }
+
+    /// <summary>RAX and RDX are free; nothing so far has changed the flags.</summary>
+    private void StoreFlags()
+    {
+        _asm.Byte(0x9F); // LAHF
+        _asm.Emit(0x0F90, 0, Operand.Of(HostRegister.Rax)); // SETO AL
+        _asm.Load(HostRegister.Rdx, Operand.Of(HostRegister.Rax), 0);
+        Shift(ShiftLeft, HostRegister.Rdx, OverflowBit);
+        Shift(ShiftRight, HostRegister.Rax, 8);
+        _asm.AluImmediate(4, Operand.Of(HostRegister.Rax), Arithmetic & byte.MaxValue, 2);
+        _asm.Alu(0x08, (int)HostRegister.Rdx, Operand.Of(HostRegister.Rax), 2); // OR
+        _asm.Alu(0x0A, (int)HostRegister.Rax, FrameAt(Frame.OtherFlags), 3);
+        _asm.Store(StateAt(StateFlags), HostRegister.Rax, 3);
+    }
+
+    private void Shift(int operation, HostRegister register, int count)
+    {
+        _asm.Emit(0xC1, operation, Operand.Of(register));
+        _asm.Byte(count);
+    }
+
     private void EmitExit()
     {
         Exit = _asm.RunAddress;
-        _asm.Byte(0x9C); // PUSHFQ
-        _asm.Emit(0x8F, 0, FrameAt(Frame.SavedFlags)); // POP
         _asm.Store(FrameAt(Frame.SavedData), HostRegister.Rdi, 3);
         _asm.Load(HostRegister.Rdi, FrameAt(Frame.State), 3);
         for (int i = 0; i < Map.Count; i++)
@@ -302,6 +345,7 @@ internal sealed unsafe partial class Gate
             if (Map.Host(i) == HostRegister.None)
                 CopyOut(Map.Slot(i), 8 * i);
         }
+        StoreFlags();
         for (int i = 0; i < Map.Vectors; i++)
         {
             int host = Math.Min(i, RegisterMap.VectorScratch);
@@ -309,12 +353,8 @@ internal sealed unsafe partial class Gate
                 _asm.Emit(0x0F28, host, RegisterMap.VectorSlot(i));
             _asm.Emit(0x0F11, host, StateAt(StateVectors + (16 * i)));
         }
-        _asm.Emit(0x0FAE, 3, StateAt(StateControl));
-        _asm.Emit(0x0FAE, 2, FrameAt(Frame.HostControl));
-        _asm.Load(HostRegister.Rax, FrameAt(Frame.SavedFlags), 3);
-        _asm.AluImmediate(4, Operand.Of(HostRegister.Rax), 0x8D5, 2);
-        _asm.Alu(0x0A, (int)HostRegister.Rax, FrameAt(Frame.OtherFlags), 3);
-        _asm.Store(StateAt(StateFlags), HostRegister.Rax, 3);
+        _asm.Emit(0x0FAE, 3, StateAt(StateControl)); // STMXCSR
+        _asm.Emit(0x0FAE, 2, FrameAt(Frame.HostControl)); // LDMXCSR
         CopyOut(FrameAt(Frame.Pc), StatePc);
         CopyOut(FrameAt(Frame.ParkedFlags), 8 * ParkedFlagsSlot);
         _asm.Load(HostRegister.Rsi, FrameAt(Frame.Context), 3);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
 
@@ -43,7 +44,13 @@ internal sealed class SpaceCode : IDisposable
     /// <summary>The cache's when this was looked through last: after an eviction some of it may be gone.</summary>
     public int Generation { get; private set; }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static SpaceCode Of(AddressSpace memory, CodeCache cache, ExecutionMode mode)
+    {
+        return memory.EngineData is SpaceCode code && code.Mode == mode && code.Generation == cache.Generation ? code : Find(memory, cache, mode);
+    }
+
+    private static SpaceCode Find(AddressSpace memory, CodeCache cache, ExecutionMode mode)
     {
         if (memory.EngineData is not SpaceCode code)
             memory.EngineData = code = new SpaceCode(memory, cache, mode);
@@ -55,6 +62,7 @@ internal sealed class SpaceCode : IDisposable
     }
 
     /// <summary>The translation at an address, if it was noted and nothing noted since has its place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Translation? Recent(ulong pc) => _recent[(int)pc & (_recent.Length - 1)] is { } found && found.Pc == pc ? found : null;
 
     public void Note(Translation translation) => _recent[(int)translation.Pc & (_recent.Length - 1)] = translation;

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
 
@@ -80,6 +81,7 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>Translated code takes it for granted that the stack pointer and the thread bases are in the window.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsOrdinary(ref CpuState state, AddressSpace memory, SpaceCode code) =>
         code.Mode.Variant != ExecutionMode.Interpreted
         && state.Registers[code.Gate.Map.StackPointer] <= memory.WindowSize && state.FsBase <= memory.WindowSize && state.GsBase <= memory.WindowSize;
@@ -130,7 +132,10 @@ public sealed unsafe class Translator : IEngine
     {
         int link = turn.Generation == code.Generation ? turn.Link : NoLink;
         turn.Link = NoLink;
-        while (code.Generation == _cache.Generation && IsOrdinary(ref state, memory, code))
+        // The caller looked at the state, not at what happened before it was inside.
+        if (code.Generation != _cache.Generation)
+            return ExitKind.Link;
+        do
         {
             if (link != NoLink && !_cache.Join(link, block))
                 code.Jumps.Remember(block.Pc, block.Entry);
@@ -157,6 +162,7 @@ public sealed unsafe class Translator : IEngine
             (context.JumpMask, context.FirstMask) = (code.Jumps.Mask, code.Jumps.FirstMask);
             block = next;
         }
+        while (IsOrdinary(ref state, memory, code));
         return ExitKind.Link;
     }
 
@@ -218,10 +224,11 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <summary>The translation at an address, made now if there is none; null when it has to be interpreted.</summary>
-    private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc) => code.Recent(pc) ?? Look(code, memory, pc);
+
+    private Translation? Look(SpaceCode code, AddressSpace memory, ulong pc)
     {
-        if (code.Recent(pc) is { } recent)
-            return recent;
         CodeDomain domain = code.DomainOf(pc);
         Translation? found = domain.Find(pc) ?? Translate(code, domain, memory, pc);
         if (found is not null)

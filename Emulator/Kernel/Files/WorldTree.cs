@@ -94,7 +94,9 @@ public sealed record WorldTree
             devicesMount.Root.Find("pts"u8, out point);
             vfs.MountAt(new PathEntry(devicesMount, point), terminals, "devpts");
         };
-        NameHost(root.Root);
+        // Most programs never look: it would be a seventh of a small one's start.
+        if (root.Root is MemoryDirectory top)
+            top.Awaited = ("etc"u8.ToArray(), NameHost);
         foreach ((string source, string target, bool writable) in Binds)
         {
             HostFileSystem? bind = HostFileSystem.Open(Clock, source, !writable, out Errno error);
@@ -109,11 +111,11 @@ public sealed record WorldTree
     /// The world's own name leads to itself, as container run-times see to: a line behind those that the tree has in /etc/hosts
     /// (hosts(5); 127.0.1.1 as Debian does it). A tree without /etc stays without.
     /// </summary>
-    private void NameHost(Inode root)
+    private void NameHost(Inode directory)
     {
         const int mostText = 1 << 16;
         const uint mode = 0x1A4;
-        if (root.Lookup("etc"u8, out Inode? directory) != Errno.None || directory!.Kind != FileKind.Directory)
+        if (directory.Kind != FileKind.Directory)
             return;
         string text = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
         Errno error = directory.Lookup("hosts"u8, out Inode? hosts);

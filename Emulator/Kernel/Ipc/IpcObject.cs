@@ -59,7 +59,7 @@ public sealed class IpcTable<T>(Setting most, Setting next)
 
     public int HighestIndex => _byIndex.Count == 0 ? 0 : _byIndex.Keys.Last();
 
-    public IEnumerable<T> All => _byIndex.Values;
+    public IEnumerable<T> All => _byIndex.Count == 0 ? [] : _byIndex.Values;
 
     public T? Find(int id) => id >= 0 && _byIndex.TryGetValue(id & ((1 << GenerationShift) - 1), out T? found) && found.Id == id ? found : null;
 

@@ -125,12 +125,13 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
         record.Thread = call.Thread.Id;
         record.Number = call.Number;
         ReadOnlySpan<ulong> arguments = call.Arguments;
-        record.Arguments[0] = arguments[0];
-        record.Arguments[1] = arguments[1];
-        record.Arguments[2] = arguments[2];
-        record.Arguments[3] = arguments[3];
-        record.Arguments[4] = arguments[4];
+        // The last one first: then the others need no check of bounds.
         record.Arguments[5] = arguments[5];
+        record.Arguments[4] = arguments[4];
+        record.Arguments[3] = arguments[3];
+        record.Arguments[2] = arguments[2];
+        record.Arguments[1] = arguments[1];
+        record.Arguments[0] = arguments[0];
         record.Result = value;
         record.Error = error;
         record.Outcome = outcome;

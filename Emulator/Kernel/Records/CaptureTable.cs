@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Vivarium.Emulator.Kernel.Records;
 
 /// <summary>
@@ -16,6 +18,7 @@ public sealed class CaptureTable(Func<int, CallCapture> captureOf)
     /// <summary>Null when nothing is kept.</summary>
     internal Known? this[int number]
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get
         {
             Known?[] all = _known;

@@ -298,7 +298,7 @@ public sealed partial class GuestThread
     public DebugRegisters? Debug { get; set; }
 
     /// <summary>It runs instruction by instruction.</summary>
-    internal bool IsStepped => Tracee is { Mode: TraceMode.Step } || Debug is { IsArmed: true };
+    internal bool IsStepped => (Tracee is not null || Debug is not null) && (Tracee is { Mode: TraceMode.Step } || Debug is { IsArmed: true });
 
     /// <summary>The call under way is none any more: its tracer put the thread elsewhere.</summary>
     public void DropCall()

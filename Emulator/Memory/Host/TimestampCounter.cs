@@ -19,6 +19,14 @@ public static unsafe class TimestampCounter
     /// <summary>Ticks since the machine's start. Only where <see cref="IsSupported"/>.</summary>
     public static long Read() => s_read();
 
+    /// <summary><see cref="Read"/> as a delegate. One of an object's is called directly, one of a static method through a thunk.</summary>
+    public static Func<long> Reader { get; } = new Source().Read;
+
+    private sealed class Source
+    {
+        public long Read() => s_read();
+    }
+
     private static delegate* unmanaged[SuppressGCTransition]<long> Make()
     {
         if (!X86Base.X64.IsSupported || (uint)X86Base.CpuId(unchecked((int)0x8000_0000), 0).Eax < PowerLeaf

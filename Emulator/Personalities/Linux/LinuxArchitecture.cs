@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
@@ -18,16 +19,23 @@ internal abstract class LinuxArchitecture
 {
     private static readonly LinuxArchitecture[] All = [new X64Architecture(), new RiscV64Architecture(), new Arm64Architecture()];
 
+    /// <summary>By <see cref="Cpu.Architecture"/>: asked for at each call.</summary>
+    private static readonly LinuxArchitecture?[] ByArchitecture = Index();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static LinuxArchitecture Of(GuestThread thread) => Of(thread.Cpu.Architecture);
 
-    public static LinuxArchitecture Of(Architecture architecture)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static LinuxArchitecture Of(Architecture architecture) => ByArchitecture[(int)architecture] ?? Missing(architecture);
+
+    private static LinuxArchitecture Missing(Architecture architecture) => throw new NotSupportedException($"Linux has no {architecture} here");
+
+    private static LinuxArchitecture?[] Index()
     {
-        foreach (LinuxArchitecture candidate in All)
-        {
-            if (candidate.Architecture == architecture)
-                return candidate;
-        }
-        throw new NotSupportedException($"Linux has no {architecture} here");
+        var index = new LinuxArchitecture?[ExecutionMode.Architectures];
+        foreach (LinuxArchitecture each in All)
+            index[(int)each.Architecture] = each;
+        return index;
     }
 
     /// <summary>The one whose programs have an ELF machine number, or null.</summary>

@@ -43,8 +43,16 @@ public sealed class MemoryDirectory : MemoryNode
         byte[] key = name.ToArray();
         _entries.Add(key, new Entry(key, node, 0));
         inode = node;
+        if (Awaited is { } awaited && awaited.Name.AsSpan().SequenceEqual(key))
+        {
+            Awaited = null;
+            awaited.Found(node);
+        }
         return Errno.None;
     }
+
+    /// <summary>A name of the lower directory, and what is to be done when it is first looked up: changes to what it holds can wait until then.</summary>
+    public (byte[] Name, Action<Inode> Found)? Awaited { private get; set; }
 
     public override Errno Make(ReadOnlySpan<byte> name, in NodeSpec spec, out Inode? inode)
     {
