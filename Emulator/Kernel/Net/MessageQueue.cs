@@ -8,6 +8,12 @@ public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderU
 {
     public static Ancillary None { get; } = new([], 0, 0, 0);
 
+    /// <summary>All that the sender was.</summary>
+    public Credentials? Sender { get; init; }
+
+    /// <summary>The sender wants the receiver to be told.</summary>
+    public bool IsSenderTold { get; init; }
+
     /// <summary>How a datagram arrived.</summary>
     public PacketInfo? Packet { get; init; }
 

@@ -212,6 +212,6 @@ public abstract class Socket : OpenFile
     {
         if (ancillary.SenderProcess != 0 || (call?.Thread ?? World.Current) is not { } sender)
             return ancillary;
-        return ancillary with { SenderProcess = sender.Process.Id, SenderUser = sender.Credentials.User, SenderGroup = sender.Credentials.Group };
+        return ancillary with { SenderProcess = sender.Process.Id, SenderUser = sender.Credentials.User, SenderGroup = sender.Credentials.Group, Sender = sender.Credentials };
     }
 }

@@ -3,7 +3,8 @@ namespace Vivarium.Emulator.Personalities.Bsd;
 /// <summary>What a system's messages on sockets have of its own (send(2), recv(2), unix(4)).</summary>
 /// <param name="NoSignal">MSG_NOSIGNAL.</param>
 /// <param name="CloseOnExec">MSG_CMSG_CLOEXEC.</param>
-internal sealed record BsdMessages(int NoSignal, int CloseOnExec)
+/// <param name="Control">Control messages.</param>
+internal sealed record BsdMessages(int NoSignal, int CloseOnExec, BsdControl Control)
 {
     /// <summary>MSG_ flags as Linux numbers them.</summary>
     public int FlagsToLinux(int flags)

@@ -66,13 +66,16 @@ internal sealed class BsdNumbers
         return bits;
     }
 
+    /// <summary>The status word of a continued child (WIFCONTINUED).</summary>
+    public required int ContinuedStatus { get; init; }
+
     /// <summary>The status word of wait(2): the macros of both systems take it apart as Linux's do, but for a continued child.</summary>
     public int EncodeStatus(WaitStatus status) => status.Change switch
     {
         ChildChange.Exited => status.Value << 8,
         ChildChange.Killed => FromNeutral(status.Value) | (status.DumpedCore ? 0x80 : 0),
         ChildChange.Stopped => (FromNeutral(status.Value) << 8) | 0x7F,
-        _ => (FromNeutral(Signal.Continue) << 8) | 0x7F,
+        _ => ContinuedStatus,
     };
 
     private void Map(int neutral, int number)

@@ -3,6 +3,7 @@ using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
+using Vivarium.Emulator.Personalities.FreeBsd.Arm64;
 using Vivarium.Emulator.Personalities.FreeBsd.X64;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd;
@@ -23,17 +24,19 @@ public sealed class FreeBsdPersonality : BsdPersonality
 
     public override string Name => "freebsd";
 
-    internal override BsdNumbers Numbers { get; } = new(FreeBsdSets.Errno, FreeBsdSets.Signo, FirstRealTimeSignal, LastSignal);
+    internal override BsdNumbers Numbers { get; } = new(FreeBsdSets.Errno, FreeBsdSets.Signo, FirstRealTimeSignal, LastSignal) { ContinuedStatus = 19 };
 
-    internal override byte AddressFamily6 => 28;
+    internal const byte InternetFamily6 = 28;
+
+    internal override byte AddressFamily6 => InternetFamily6;
 
     internal override BsdOpenFlags OpenFlags { get; } = new(Direct: 0x10000, Directory: 0x20000, CloseOnExec: 0x100000, DataSync: 0x1000000, PathOnly: 0x400000);
 
     internal override BsdStat Stat => BsdStat.FreeBsd;
 
-    internal override BsdMessages Messages { get; } = new(NoSignal: 0x20000, CloseOnExec: 0x40000);
+    internal override BsdMessages Messages { get; } = new(NoSignal: 0x20000, CloseOnExec: 0x40000, new FreeBsdControl());
 
-    private protected override BsdArchitecture[] Architectures { get; } = [new FreeBsdX64Architecture()];
+    private protected override BsdArchitecture[] Architectures { get; } = [new FreeBsdX64Architecture(), new FreeBsdArm64Architecture()];
 
     private protected override int TableBase => FreeBsdTable.Base;
 

@@ -3,6 +3,7 @@ using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
+using Vivarium.Emulator.Personalities.NetBsd.Arm64;
 using Vivarium.Emulator.Personalities.NetBsd.X64;
 
 namespace Vivarium.Emulator.Personalities.NetBsd;
@@ -23,17 +24,19 @@ public sealed class NetBsdPersonality : BsdPersonality
 
     public override string Name => "netbsd";
 
-    internal override BsdNumbers Numbers { get; } = new(NetBsdSets.Errno, NetBsdSets.Signo, FirstRealTimeSignal, LastSignal);
+    internal override BsdNumbers Numbers { get; } = new(NetBsdSets.Errno, NetBsdSets.Signo, FirstRealTimeSignal, LastSignal) { ContinuedStatus = 0xFFFF };
 
-    internal override byte AddressFamily6 => 24;
+    internal const byte InternetFamily6 = 24;
+
+    internal override byte AddressFamily6 => InternetFamily6;
 
     internal override BsdOpenFlags OpenFlags { get; } = new(Direct: 0x80000, Directory: 0x200000, CloseOnExec: 0x400000, DataSync: 0x10000, PathOnly: 0);
 
     internal override BsdStat Stat => BsdStat.NetBsd;
 
-    internal override BsdMessages Messages { get; } = new(NoSignal: 0x400, CloseOnExec: 0x800);
+    internal override BsdMessages Messages { get; } = new(NoSignal: 0x400, CloseOnExec: 0x800, new NetBsdControl());
 
-    private protected override BsdArchitecture[] Architectures { get; } = [new NetBsdX64Architecture()];
+    private protected override BsdArchitecture[] Architectures { get; } = [new NetBsdX64Architecture(), new NetBsdArm64Architecture()];
 
     private protected override int TableBase => NetBsdTable.Base;
 

@@ -9,6 +9,9 @@ namespace Vivarium.Emulator.Personalities.Bsd.Calls;
 /// <summary>Sockets: families, types, options and flags turned into the shared handlers' (socket(2)).</summary>
 public static class SocketCalls
 {
+    /// <summary>SOL_LOCAL.</summary>
+    private const int LocalLevel = 0;
+
     public static CallResult Socket(CallContext call, int family, int type, int protocol)
     {
         int linux = BsdSocketNames.FamilyToLinux(family, BsdPersonality.Of(call).AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
@@ -33,6 +36,8 @@ public static class SocketCalls
 
     public static CallResult Setsockopt(CallContext call, int fd, int level, int name, GuestAddress value, int length)
     {
+        if (level == LocalLevel && call.File(fd) is Socket { Family: SocketFamily.Unix } local)
+            return BsdPersonality.Of(call).Messages.Control.SetLocal(call, local, name, value, length);
         (int linuxLevel, int linuxName) = BsdSocketOptions.ToLinux(level, name);
         if (linuxName >= 0)
             return SocketOptionCalls.Setsockopt(call, fd, linuxLevel, linuxName, value, length);
@@ -42,6 +47,8 @@ public static class SocketCalls
 
     public static CallResult Getsockopt(CallContext call, int fd, int level, int name, GuestAddress value, GuestAddress length)
     {
+        if (level == LocalLevel && call.File(fd) is Socket { Family: SocketFamily.Unix } local)
+            return GetLocal(call, local, name, value, length);
         (int linuxLevel, int linuxName) = BsdSocketOptions.ToLinux(level, name);
         if (linuxName < 0)
             return LinuxSockets.Find(call, fd, out _) is not Errno.None and var error ? error : Errno.ENOPROTOOPT;
@@ -51,6 +58,17 @@ public static class SocketCalls
         if (name == pendingError && level == BsdSocketOptions.Socket && result.Outcome == CallOutcome.Value && call.Memory.TryRead(value, out int pending) && pending != 0)
             call.Memory.TryWrite(value, BsdPersonality.Of(call).ErrorNumber((Errno)pending));
         return result;
+    }
+
+    private static CallResult GetLocal(CallContext call, Socket socket, int name, GuestAddress value, GuestAddress length)
+    {
+        if (!call.Memory.TryRead(length, out int room))
+            return Errno.EFAULT;
+        Errno error = BsdPersonality.Of(call).Messages.Control.GetLocal(call, socket, name, out byte[] told);
+        if (error != Errno.None)
+            return error;
+        int given = Math.Min(Math.Max(0, room), told.Length);
+        return call.Memory.TryWrite(value, told.AsSpan(0, given)) && call.Memory.TryWrite(length, given) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     public static CallResult Sendto(CallContext call, int fd, GuestAddress buffer, ulong length, int flags, GuestAddress address, int addressLength) =>
@@ -63,7 +81,7 @@ public static class SocketCalls
     {
         if (LinuxSockets.Find(call, fd, out Socket socket) is not Errno.None and var error)
             return error;
-        return call.Memory.TryRead(message, out BsdMessage given) ? MessageCalls.Send(call, socket, given.ToHeader(), ToLinux(call, flags)) : Errno.EFAULT;
+        return call.Memory.TryRead(message, out BsdMessage given) ? MessageCalls.Send(call, socket, given.ToHeader(), ToLinux(call, flags), BsdPersonality.Of(call).Messages.Control) : Errno.EFAULT;
     }
 
     public static CallResult Recvmsg(CallContext call, int fd, GuestAddress message, int flags)
@@ -73,7 +91,7 @@ public static class SocketCalls
         if (!call.Memory.TryRead(message, out BsdMessage given))
             return Errno.EFAULT;
         MessageHeader header = given.ToHeader();
-        CallResult result = MessageCalls.Receive(call, socket, ref header, ToLinux(call, flags));
+        CallResult result = MessageCalls.Receive(call, socket, ref header, ToLinux(call, flags), BsdPersonality.Of(call).Messages.Control);
         if (result.Outcome != CallOutcome.Value)
             return result;
         return call.Memory.TryWrite(message, given.With(header)) ? result : Errno.EFAULT;

@@ -30,6 +30,7 @@ internal struct FreeBsdSigInfo
     public ulong Value;
     public int Trap;
 
+    /// <param name="trap">The system's number of the trap of a fault.</param>
     public static FreeBsdSigInfo Of(in SignalInfo info, int trap)
     {
         var raw = new FreeBsdSigInfo
@@ -41,7 +42,7 @@ internal struct FreeBsdSigInfo
         if (info.IsFault)
         {
             raw.Address = info.Value;
-            raw.Trap = TrapNumber(trap);
+            raw.Trap = trap;
             return raw;
         }
         raw.Process = info.SenderProcess;

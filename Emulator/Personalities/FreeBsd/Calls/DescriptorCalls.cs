@@ -10,7 +10,7 @@ using LinuxDescriptors = Vivarium.Emulator.Personalities.Linux.Calls.DescriptorC
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 
-/// <summary>fcntl(2), ioctl(2), pipes, sendfile(2).</summary>
+/// <summary>fcntl(2), pipes, sendfile(2).</summary>
 public static class DescriptorCalls
 {
     public static CallResult Fcntl(CallContext call, int fd, int command, ulong argument)
@@ -60,37 +60,6 @@ public static class DescriptorCalls
         return LockCalls.Apply(call, file, command switch { 11 => 5u, 12 => 6, _ => 7 }, ref request) is { Outcome: not CallOutcome.Value } failed
             ? failed
             : command != 11 || call.Memory.TryWrite(address, FreeBsdFlock.From(request)) ? CallResult.Ok() : Errno.EFAULT;
-    }
-
-    public static CallResult Ioctl(CallContext call, int fd, ulong request, GuestAddress argument)
-    {
-        switch ((uint)request)
-        {
-            case 0x20006601: // FIOCLEX
-                return LinuxDescriptors.Ioctl(call, fd, 0x5451, 0);
-            case 0x20006602: // FIONCLEX
-                return LinuxDescriptors.Ioctl(call, fd, 0x5450, 0);
-            case 0x4004667F: // FIONREAD
-                return LinuxDescriptors.Ioctl(call, fd, 0x541B, argument.Value);
-            case 0x8004667E: // FIONBIO
-                return LinuxDescriptors.Ioctl(call, fd, 0x5421, argument.Value);
-            case 0x8004667D: // FIOASYNC
-                return LinuxDescriptors.Ioctl(call, fd, 0x5452, argument.Value);
-            case 0x40087468: // TIOCGWINSZ
-                return LinuxDescriptors.Ioctl(call, fd, 0x5413, argument.Value);
-            case 0x80087467: // TIOCSWINSZ
-                return LinuxDescriptors.Ioctl(call, fd, 0x5414, argument.Value);
-            case 0x20007461: // TIOCSCTTY
-                return LinuxDescriptors.Ioctl(call, fd, 0x540E, 0);
-            case 0x20007471: // TIOCNOTTY
-                return LinuxDescriptors.Ioctl(call, fd, 0x5422, 0);
-            case 0x40047477: // TIOCGPGRP
-                return LinuxDescriptors.Ioctl(call, fd, 0x540F, argument.Value);
-            case 0x80047476: // TIOCSPGRP
-                return LinuxDescriptors.Ioctl(call, fd, 0x5410, argument.Value);
-            default:
-                return call.File(fd) is null ? Errno.EBADF : Errno.ENOTTY;
-        }
     }
 
     /// <summary>pipe(2) of old returns both descriptors in registers.</summary>

@@ -106,7 +106,7 @@ public static class ProcessCalls
     {
         const int continuedWord = 0xFFFF;
         if (word == continuedWord)
-            return numbers.FromNeutral(Signal.Continue);
+            return numbers.ContinuedStatus;
         if ((word & 0xFF) == 0x7F)
             return (numbers.FromNeutral(word >> 8 & 0xFF) << 8) | 0x7F;
         return (word & 0x7F) == 0 ? word : numbers.FromNeutral(word & 0x7F) | (word & 0x80);

@@ -11,7 +11,12 @@ namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 public static class SysctlCalls
 {
     private const int LongestName = 24;
-    private const int Kern = 1, Vm = 2, Hw = 6;
+    private const int Kern = 1, Vm = 2, Net = 4, Hw = 6;
+
+    /// <summary>PF_ROUTE, NET_RT_IFLIST.</summary>
+    private const int RouteFamily = 17, InterfaceListing = 3;
+
+    private static readonly FreeBsdInterfaces Interfaces = new();
 
     /// <summary>Numbers below this are of sys/sysctl.h; from here on they are given out here, as FreeBSD gives them at boot.</summary>
     private const int Dynamic = 0x7FFF_0000;
@@ -70,6 +75,8 @@ public static class SysctlCalls
         const int process = 14, pathName = 12;
         if (numbers is [Kern, process, pathName, _])
             return AnswerPath(call, numbers[3], old, oldLength);
+        if (numbers is [Net, RouteFamily, 0, var family, InterfaceListing, var index])
+            return SysctlTree.Answer(call, Interfaces.Write(call.Thread.Namespaces.Network, family, index), old, oldLength);
         return Tree.Find(numbers) is { } node ? Read(call, node, old, oldLength, value) : SysctlTree.Miss(call, string.Join('.', numbers));
     }
 

@@ -55,7 +55,7 @@ internal sealed class FreeBsdX64Architecture : BsdX64Architecture, IFreeBsdArchi
         {
             Handler = action.Handler,
             Context = FreeBsdX64Context.Of(thread, thread.SavedMask ?? thread.Blocked),
-            Info = FreeBsdSigInfo.Of(info, thread.Trap.Number),
+            Info = FreeBsdSigInfo.Of(info, FreeBsdSigInfo.TrapNumber(thread.Trap.Number)),
         };
         if (!thread.Process.Memory.TryWrite(new GuestAddress(at), frame))
             return false;

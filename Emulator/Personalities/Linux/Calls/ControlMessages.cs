@@ -6,9 +6,20 @@ using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
-/// <summary>SCM_RIGHTS and SCM_CREDENTIALS (cmsg(3), unix(7)).</summary>
-internal static class ControlMessages
+/// <summary>How a system lays out what travels beside a message's bytes (cmsg(3)).</summary>
+internal interface IControlFormat
 {
+    Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary);
+
+    /// <summary>False when some of it did not fit (MSG_CTRUNC).</summary>
+    bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used);
+}
+
+/// <summary>SCM_RIGHTS and SCM_CREDENTIALS (cmsg(3), unix(7)).</summary>
+internal sealed class ControlMessages : IControlFormat
+{
+    public static IControlFormat Format { get; } = new ControlMessages();
+
     private const int SocketLevel = 1;
     private const int Rights = 1;
     private const int Credentials = 2;
@@ -18,7 +29,7 @@ internal static class ControlMessages
     private const int MostDescriptors = 253;
     private const int LargestControl = 16384;
 
-    public static Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary)
+    public Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary)
     {
         ancillary = Ancillary.None;
         if (length < HeaderSize)
@@ -81,7 +92,7 @@ internal static class ControlMessages
         return Errno.None;
     }
 
-    private static Errno TakeFiles(CallContext call, ReadOnlySpan<int> descriptors, List<OpenFile> files)
+    internal static Errno TakeFiles(CallContext call, ReadOnlySpan<int> descriptors, List<OpenFile> files)
     {
         if (descriptors.Length + files.Count > MostDescriptors)
             return Errno.EINVAL;
@@ -96,7 +107,7 @@ internal static class ControlMessages
     }
 
     /// <summary>Writes what came with a message; false when some of it did not fit (MSG_CTRUNC).</summary>
-    public static bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used)
+    public bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used)
     {
         used = 0;
         bool fits = true;
@@ -131,7 +142,7 @@ internal static class ControlMessages
         return fits && installed == ancillary.Files.Length;
     }
 
-    private static bool Install(CallContext call, OpenFile file, bool closeOnExec, out int descriptor)
+    internal static bool Install(CallContext call, OpenFile file, bool closeOnExec, out int descriptor)
     {
         file.AddReference();
         if (call.Process.Files.Add(file, closeOnExec, out descriptor) == Errno.None)

@@ -165,7 +165,8 @@ public static class MessageCalls
         return call.Memory.TryRead(message, out MessageHeader header) ? Send(call, socket, header, flags) : Errno.EFAULT;
     }
 
-    internal static CallResult Send(CallContext call, Socket socket, in MessageHeader header, int flags)
+    /// <param name="control">The layout of control messages; Linux's when there is none.</param>
+    internal static CallResult Send(CallContext call, Socket socket, in MessageHeader header, int flags, IControlFormat? control = null)
     {
         Errno error = Errno.None;
         SocketAddress? to = null;
@@ -180,7 +181,7 @@ public static class MessageCalls
             return error;
         try
         {
-            error = ControlMessages.Read(call, socket, new GuestAddress(header.Control), header.ControlLength, out Ancillary ancillary);
+            error = (control ?? ControlMessages.Format).Read(call, socket, new GuestAddress(header.Control), header.ControlLength, out Ancillary ancillary);
             if (error != Errno.None)
                 return error;
             CallResult result = Send(call, socket, bytes.AsSpan((int)call.Progress, length - (int)call.Progress), flags, to, ancillary, isLast: true);
@@ -229,7 +230,7 @@ public static class MessageCalls
     }
 
     /// <summary>Receives into what a header names, and tells the rest in it.</summary>
-    internal static CallResult Receive(CallContext call, Socket socket, ref MessageHeader header, int flags)
+    internal static CallResult Receive(CallContext call, Socket socket, ref MessageHeader header, int flags, IControlFormat? control = null)
     {
         if (header.Name != 0 && header.NameLength < 0)
             return Errno.EINVAL;
@@ -247,7 +248,7 @@ public static class MessageCalls
             if (received.Error != Errno.None)
                 return received.Error;
             return Scatter(call, bytes.AsSpan(0, received.Count), vectors.AsSpan(0, (int)header.VectorCount))
-                ? Deliver(call, socket, ref header, received, flags)
+                ? Deliver(call, socket, ref header, received, flags, control ?? ControlMessages.Format)
                 : Errno.EFAULT;
         }
         finally
@@ -270,10 +271,10 @@ public static class MessageCalls
     }
 
     /// <summary>Writes name, control messages and flags back into the header.</summary>
-    private static CallResult Deliver(CallContext call, Socket socket, ref MessageHeader header, in Received received, int flags)
+    private static CallResult Deliver(CallContext call, Socket socket, ref MessageHeader header, in Received received, int flags, IControlFormat control)
     {
         bool isPeek = (flags & Peek) != 0;
-        bool fits = ControlMessages.Write(
+        bool fits = control.Write(
             call, socket, received.Ancillary, new GuestAddress(header.Control), header.ControlLength, (flags & CloseControlOnExec) != 0, isPeek, out ulong used);
         int result = (socket.Kind != SocketKind.Stream && received.Whole > received.Count ? Truncated : 0) | (fits ? 0 : ControlTruncated) | (flags & CloseControlOnExec) | (received.Ancillary.Error is null ? 0 : ErrorQueue);
         int nameLength = 0;

@@ -268,10 +268,10 @@ public static class TerminalCalls
     }
 
     /// <summary>Changes are for foreground groups (tty_check_change); a master may change anything.</summary>
-    private static CallResult Check(CallContext call, TerminalEnd end) =>
+    internal static CallResult Check(CallContext call, TerminalEnd end) =>
         end is MasterFile ? CallResult.Ok() : Check(call, end.Terminal);
 
-    private static CallResult Check(CallContext call, Terminal terminal)
+    internal static CallResult Check(CallContext call, Terminal terminal)
     {
         Errno error = terminal.CheckAccess(call, Signal.TerminalOutput);
         return error == Errno.EINTR ? call.Wait() : error;

@@ -11,7 +11,10 @@ namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 /// <summary>kqueue1(2) and kevent(2).</summary>
 public static class QueueCalls
 {
-    private static readonly IKeventLayout Version50 = new Layout();
+    private static readonly IKeventLayout Version50 = new Layout(40);
+
+    /// <summary>Since 2023: with ext[4] behind.</summary>
+    private static readonly IKeventLayout Version100 = new Layout(72);
 
     public static CallResult Kqueue1(CallContext call, uint flags)
     {
@@ -24,10 +27,13 @@ public static class QueueCalls
     public static CallResult Kevent50(CallContext call, int fd, GuestAddress changes, ulong changeCount, GuestAddress events, ulong eventCount, GuestAddress timeout) =>
         KeventCall.Run(call, fd, changes, (int)Math.Min(changeCount, int.MaxValue), events, (int)Math.Min(eventCount, int.MaxValue), timeout, Version50);
 
+    public static CallResult Kevent100(CallContext call, int fd, GuestAddress changes, ulong changeCount, GuestAddress events, ulong eventCount, GuestAddress timeout) =>
+        KeventCall.Run(call, fd, changes, (int)Math.Min(changeCount, int.MaxValue), events, (int)Math.Min(eventCount, int.MaxValue), timeout, Version100);
+
     /// <summary>struct kevent since NetBSD 5.0: ident 8, filter 4, flags 4, fflags 4, data 8 at 24, udata 8. Filters count from 0.</summary>
-    private sealed class Layout : IKeventLayout
+    private sealed class Layout(int size) : IKeventLayout
     {
-        public int Size => 40;
+        public int Size => size;
 
         private static ReadOnlySpan<EventFilter> Filters =>
         [

@@ -10,7 +10,12 @@ namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 public static class SysctlCalls
 {
     private const int LongestName = 12;
-    private const int Kern = 1, Hw = 6;
+    private const int Kern = 1, Net = 4, Hw = 6;
+
+    /// <summary>PF_ROUTE, NET_RT_IFLIST.</summary>
+    private const int RouteFamily = 34, InterfaceListing = 5;
+
+    private static readonly NetBsdInterfaces Interfaces = new();
 
     /// <summary>CTL_QUERY behind the numbers of a node: what is below it.</summary>
     private const int Query = -2;
@@ -52,6 +57,8 @@ public static class SysctlCalls
             Process? process = pid == -1 ? call.Process : call.FindProcess(pid);
             return process is null ? Errno.ESRCH : process.Executable is { } path ? SysctlTree.Answer(call, [.. path.FullPath(), 0], old, oldLength) : Errno.ENOENT;
         }
+        if (numbers is [Net, RouteFamily, 0, var family, InterfaceListing, var index])
+            return SysctlTree.Answer(call, Interfaces.Write(call.Thread.Namespaces.Network, family, index), old, oldLength);
         if (numbers[^1] == Query)
             return AnswerQuery(call, numbers[..^1], old, oldLength);
         if (Tree.Find(numbers) is not { } node)

@@ -82,7 +82,8 @@ func files() {
 	r, w, _ := os.Pipe()
 	command := exec.Command("sh", "-c", "echo to three >&3; echo out")
 	command.ExtraFiles = []*os.File{w}
-	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	endWithParent(command.SysProcAttr)
 	out, err := command.Output()
 	w.Close()
 	line, _ := io.ReadAll(r)

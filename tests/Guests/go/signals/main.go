@@ -33,19 +33,30 @@ func notified() {
 	signal.Notify(c, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGURG)
 	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH} {
 		syscall.Kill(os.Getpid(), s)
-		fmt.Println(<-c)
+		fmt.Println(told(<-c))
 	}
 	signal.Stop(c)
 	signal.Notify(c)
-	syscall.Kill(os.Getpid(), syscall.Signal(40))
+	syscall.Kill(os.Getpid(), realTime)
 	for s := range c {
 		if s != syscall.SIGURG {
-			fmt.Println(s)
+			fmt.Println(told(s))
 			break
 		}
 	}
 	signal.Stop(c)
 	signal.Reset()
+}
+
+// told is a signal's name where systems have different texts.
+func told(s os.Signal) string {
+	switch s {
+	case syscall.SIGWINCH:
+		return "another window"
+	case realTime:
+		return "real-time"
+	}
+	return s.String()
 }
 
 func ignored() {
@@ -110,10 +121,10 @@ func stopped() {
 	command.Process.Signal(syscall.SIGSTOP)
 	var status syscall.WaitStatus
 	pid, err := syscall.Wait4(command.Process.Pid, &status, syscall.WUNTRACED, nil)
-	fmt.Println(pid == command.Process.Pid, err, status.Stopped(), status.StopSignal())
+	fmt.Println(pid == command.Process.Pid, err, status.Stopped(), status.StopSignal() == syscall.SIGSTOP)
 	command.Process.Signal(syscall.SIGCONT)
-	_, err = syscall.Wait4(command.Process.Pid, &status, syscall.WCONTINUED, nil)
-	fmt.Println(status.Continued(), err)
+	pid, err = syscall.Wait4(command.Process.Pid, &status, continued, nil)
+	fmt.Println(pid == command.Process.Pid, err)
 	command.Process.Kill()
 	fmt.Println(command.Wait())
 }

@@ -1,0 +1,7 @@
+package main
+
+import "syscall"
+
+// NetBSD has no such thing.
+func endWithParent(attributes *syscall.SysProcAttr) {
+}
