@@ -72,6 +72,9 @@ public interface IPersonality
     {
     }
 
+    /// <summary>/proc names the caller's own process curproc as well.</summary>
+    bool HasCurproc => false;
+
     /// <summary>A child's status word (wait(2)).</summary>
     int EncodeWaitStatus(WaitStatus status);
 

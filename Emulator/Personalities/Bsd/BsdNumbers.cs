@@ -119,9 +119,9 @@ internal sealed class BsdNumbers
         "SIGSYS" => Signal.BadCall,
         // Numbers that mean nothing to the kernel: Linux's SIGSTKFLT, SIGPWR and the two of its C library.
         "SIGEMT" => 16,
-        "SIGPWR" or "SIGINFO" => 30,
+        "SIGINFO" => 30,
         "SIGTHR" => 32,
-        "SIGLIBRT" => 33,
+        "SIGLIBRT" or "SIGPWR" => 33,
         _ => 0,
     };
 }

@@ -71,6 +71,8 @@ public abstract class BsdPersonality : IPersonality
 
     public void Rewind(GuestThread thread) => ArchitectureOf(thread).Rewind(thread);
 
+    public bool HasCurproc => true;
+
     public int ErrorNumber(Errno error) => Numbers.ErrorNumber(error);
 
     public int NeutralSignal(int number) => Numbers.ToNeutral(number);

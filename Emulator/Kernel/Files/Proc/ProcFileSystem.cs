@@ -30,7 +30,9 @@ public sealed class ProcFileSystem : GeneratedFileSystem
     {
         _bootId = RandomId();
         AddSystem(root);
-        root.Add("self", new ProcLink(this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Ascii(own) : null));
+        root.Add("self", new ProcLink(this, OwnNumber));
+        // What the BSDs call it; to others it is no link.
+        root.AddUnlisted("curproc", new ProcLink(this, call => call is { Process.Personality.HasCurproc: true } ? OwnNumber(call) : null));
         root.Add("thread-self", new ProcLink(
             this, call => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Encoding.ASCII.GetBytes($"{own}/task/{_processes.NumberOf(call.Thread.Id)}") : null));
         root.Add("mounts", new ProcLink(this, static _ => "self/mounts"u8.ToArray()));
@@ -48,6 +50,8 @@ public sealed class ProcFileSystem : GeneratedFileSystem
 
     /// <summary>Types of file systems, in the order of /proc/filesystems.</summary>
     public static IReadOnlyList<string> Types { get; } = ["sysfs", "tmpfs", "proc", "cgroup2", "devtmpfs", "devpts", "overlay"];
+
+    private byte[]? OwnNumber(CallContext? call) => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Ascii(own) : null;
 
     private static byte[] Ascii(int value) => Encoding.ASCII.GetBytes(value.ToString(CultureInfo.InvariantCulture));
 

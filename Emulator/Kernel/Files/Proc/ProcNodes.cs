@@ -207,6 +207,9 @@ public class ProcDirectory : ProcNode
         return this;
     }
 
+    /// <summary>An entry that is found by its name alone.</summary>
+    internal void AddUnlisted(string name, Inode node) => _entries.Add(Encoding.UTF8.GetBytes(name), node);
+
     internal ProcDirectory AddText(string name, Func<string> make) => Add(name, new ProcText(Owner, _ => Encoding.UTF8.GetBytes(make())));
 
     public override Errno Lookup(ReadOnlySpan<byte> name, out Inode? inode)

@@ -87,6 +87,25 @@ public static class DescriptorCalls
         return (flags & ~closeOnExec) != 0 || last < first ? Errno.EINVAL : OpenCalls.CloseRange(call, first, last, (uint)flags);
     }
 
+    /// <summary>Counters of eventfd(2) and queues of inotify(2).</summary>
+    public static CallResult Specialfd(CallContext call, int type, GuestAddress request, ulong length)
+    {
+        const int eventCounter = 1, inotify = 2;
+        Span<uint> words = stackalloc uint[type == eventCounter ? 2 : 1];
+        if (type is not (eventCounter or inotify) || length != (ulong)words.Length * sizeof(uint))
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(request, System.Runtime.InteropServices.MemoryMarshal.AsBytes(words)))
+            return Errno.EFAULT;
+        const uint semaphore = 1, nonBlocking = 4, closeOnExec = 0x100000, linuxNonBlocking = 0x800, linuxCloseOnExec = 0x80000;
+        uint flags = words[^1];
+        if ((flags & ~(nonBlocking | closeOnExec | (type == eventCounter ? semaphore : 0))) != 0)
+            return Errno.EINVAL;
+        uint linux = (flags & semaphore) | ((flags & nonBlocking) != 0 ? linuxNonBlocking : 0) | ((flags & closeOnExec) != 0 ? linuxCloseOnExec : 0);
+        return type == eventCounter ? PipeCalls.Eventfd2(call, words[0], (int)linux) : InotifyCalls.InotifyInit1(call, linux);
+    }
+
+    public static CallResult InotifyAddWatchAt(CallContext call, int fd, int dirfd, GuestAddress path, uint mask) => InotifyCalls.AddWatch(call, fd, dirfd, path, mask);
+
     /// <summary>The shared handlers split the offset, as 32-bit systems pass it.</summary>
     public static CallResult Preadv(CallContext call, int fd, GuestAddress vectors, int count, long offset) => ReadWriteCalls.Preadv(call, fd, vectors, count, (ulong)offset, 0);
 

@@ -24,7 +24,11 @@ public static class InotifyCalls
         return PipeCalls.Install(call, new FileChangeQueue(call.World, Inotify.Format, status), (flags & CloseOnExec) != 0);
     }
 
-    public static CallResult InotifyAddWatch(CallContext call, int fd, GuestAddress pathname, uint mask)
+    public static CallResult InotifyAddWatch(CallContext call, int fd, GuestAddress pathname, uint mask) =>
+        AddWatch(call, fd, Fcntl.AtCurrentDirectory, pathname, mask);
+
+    /// <param name="dirfd">What the name is relative to.</param>
+    internal static CallResult AddWatch(CallContext call, int fd, int dirfd, GuestAddress pathname, uint mask)
     {
         if ((mask & ~Inotify.Known) != 0 || mask == 0)
             return Errno.EINVAL;
@@ -33,7 +37,7 @@ public static class InotifyCalls
         if ((mask & (Inotify.MaskAdd | Inotify.MaskCreate)) == (Inotify.MaskAdd | Inotify.MaskCreate) || file is not FileChangeQueue queue)
             return Errno.EINVAL;
         uint walk = (mask & Inotify.DontFollow) != 0 ? Fcntl.AtSymlinkNoFollow : 0;
-        Errno error = call.Locate(Fcntl.AtCurrentDirectory, pathname, walk, out PathEntry entry);
+        Errno error = call.Locate(dirfd, pathname, walk, out PathEntry entry);
         if (error != Errno.None)
             return error;
         if ((mask & Inotify.OnlyDirectory) != 0 && entry.Inode.Kind != FileKind.Directory)

@@ -152,7 +152,7 @@ func failures() {
 	_, err = net.Listen("tcp", listener.Addr().String())
 	fmt.Println(errors.Is(err, syscall.EADDRINUSE))
 	_, err = net.Listen("tcp", "192.0.2.1:80")
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, syscall.EADDRNOTAVAIL))
 	connection, _ := net.Dial("tcp", listener.Addr().String())
 	other, _ := listener.Accept()
 	other.(*net.TCPConn).SetLinger(0)

@@ -37,7 +37,7 @@ func notified() {
 	}
 	signal.Stop(c)
 	signal.Notify(c)
-	syscall.Kill(os.Getpid(), realTime)
+	syscall.Kill(os.Getpid(), unusual)
 	for s := range c {
 		if s != syscall.SIGURG {
 			fmt.Println(told(s))
@@ -53,8 +53,8 @@ func told(s os.Signal) string {
 	switch s {
 	case syscall.SIGWINCH:
 		return "another window"
-	case realTime:
-		return "real-time"
+	case unusual:
+		return "an unusual one"
 	}
 	return s.String()
 }
@@ -121,7 +121,7 @@ func stopped() {
 	command.Process.Signal(syscall.SIGSTOP)
 	var status syscall.WaitStatus
 	pid, err := syscall.Wait4(command.Process.Pid, &status, syscall.WUNTRACED, nil)
-	fmt.Println(pid == command.Process.Pid, err, status.Stopped(), status.StopSignal() == syscall.SIGSTOP)
+	fmt.Println(pid == command.Process.Pid, err, status&0xff == 0x7f, syscall.Signal(status>>8) == syscall.SIGSTOP)
 	command.Process.Signal(syscall.SIGCONT)
 	pid, err = syscall.Wait4(command.Process.Pid, &status, continued, nil)
 	fmt.Println(pid == command.Process.Pid, err)

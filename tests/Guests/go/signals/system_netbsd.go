@@ -3,8 +3,8 @@ package main
 import "syscall"
 
 const (
-	// realTime is one of the signals that queue and have no name.
-	realTime = syscall.Signal(40)
+	// unusual is a signal that other systems do not have: SIGINFO.
+	unusual = syscall.Signal(29)
 	// continued is wait4's WCONTINUED, which the package does not have here.
 	continued = 0x10
 )
