@@ -3,13 +3,15 @@ using Xunit;
 namespace Vivarium.Conformance;
 
 /// <summary>
-/// Programs of tests/Guests/freebsd: what FreeBSD's manual pages say of calls that no host here has. Each is silent about what is as
+/// Programs of tests/Guests/freebsd: what FreeBSD's and NetBSD's manual pages say of calls that no host here has. Each is silent about what is as
 /// expected and ends with "as the manual says".
 /// </summary>
 public sealed class FreeBsdTests
 {
     [Theory]
     [InlineData("kqueue")]
+    [InlineData("descriptors")]
+    [InlineData("netbsd-kqueue")]
     public async Task IsAsTheManualSays(string name)
     {
         using var scratch = new Scratch(new ConformanceCase());

@@ -5,8 +5,11 @@
 
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EBADF = 9, EAGAIN = 35, EINVAL = 22, ENOSYS = 78, ETIMEDOUT = 60 };
 
-/* The linker's mark by which a system knows its programs: a note of FreeBSD with the release. */
-__asm__(".section .note.tag,\"a\",@note\n.align 4\n.long 8, 4, 1\n.asciz \"FreeBSD\"\n.long 1302001\n.text");
+/* The linker's mark by which a system knows its programs: a note of FreeBSD with the release, unless the program has another's. */
+#ifndef SYSTEM_NOTE
+#define SYSTEM_NOTE ".long 8, 4, 1\n.asciz \"FreeBSD\"\n.long 1302001\n"
+#endif
+__asm__(".section .note.tag,\"a\",@note\n.align 4\n" SYSTEM_NOTE ".text");
 
 /* -errno for an error, which is what the carry flag says. */
 static long call(long number, long a, long b, long c, long d, long e, long f)

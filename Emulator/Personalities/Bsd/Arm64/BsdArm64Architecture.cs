@@ -18,7 +18,7 @@ internal abstract class BsdArm64Architecture : BsdArchitecture
     protected const int Instruction = 4;
 
     /// <summary>C of PSTATE, in NZCV's place.</summary>
-    private const uint Carry = 1u << 29;
+    protected const uint Carry = 1u << 29;
 
     public override Architecture Architecture => Architecture.Arm64;
 

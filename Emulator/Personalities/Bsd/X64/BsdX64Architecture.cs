@@ -14,7 +14,7 @@ namespace Vivarium.Emulator.Personalities.Bsd.X64;
 /// </summary>
 internal abstract class BsdX64Architecture : BsdArchitecture
 {
-    private const ulong Carry = 1;
+    protected const ulong Carry = 1;
 
     private const int MostCalls = 1024, MostArguments = 8, InRegisters = 6;
 

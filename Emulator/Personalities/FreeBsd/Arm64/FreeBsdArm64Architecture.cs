@@ -79,8 +79,14 @@ internal sealed class FreeBsdArm64Architecture : BsdArm64Architecture, IFreeBsdA
 
     public override int ContextSize => Unsafe.SizeOf<FreeBsdArm64Context>();
 
-    public override Errno SaveContext(GuestThread thread, GuestAddress address) =>
-        thread.Process.Memory.TryWrite(address, FreeBsdArm64Context.Of(thread, thread.Blocked)) ? Errno.None : Errno.EFAULT;
+    /// <summary>Who goes on with it finds that getcontext(2) returned 0 (GET_MC_CLEAR_RET).</summary>
+    public override Errno SaveContext(GuestThread thread, GuestAddress address)
+    {
+        FreeBsdArm64Context context = FreeBsdArm64Context.Of(thread, thread.Blocked);
+        context.General[0] = 0;
+        context.Flags &= ~Carry;
+        return thread.Process.Memory.TryWrite(address, context) ? Errno.None : Errno.EFAULT;
+    }
 
     public override Errno RestoreContext(GuestThread thread, GuestAddress address)
     {

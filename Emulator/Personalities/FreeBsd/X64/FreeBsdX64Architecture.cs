@@ -74,8 +74,14 @@ internal sealed class FreeBsdX64Architecture : BsdX64Architecture, IFreeBsdArchi
 
     public override int ContextSize => Unsafe.SizeOf<FreeBsdX64Context>();
 
-    public override Errno SaveContext(GuestThread thread, GuestAddress address) =>
-        thread.Process.Memory.TryWrite(address, FreeBsdX64Context.Of(thread, thread.Blocked)) ? Errno.None : Errno.EFAULT;
+    /// <summary>Who goes on with it finds that getcontext(2) returned 0 (GET_MC_CLEAR_RET).</summary>
+    public override Errno SaveContext(GuestThread thread, GuestAddress address)
+    {
+        FreeBsdX64Context context = FreeBsdX64Context.Of(thread, thread.Blocked);
+        context.Machine.Ax = context.Machine.Dx = 0;
+        context.Machine.RFlags &= ~Carry;
+        return thread.Process.Memory.TryWrite(address, context) ? Errno.None : Errno.EFAULT;
+    }
 
     public override Errno RestoreContext(GuestThread thread, GuestAddress address)
     {

@@ -131,7 +131,7 @@ func local() {
 		}
 		r, w, _ := os.Pipe()
 		n, m, err := connection.(*net.UnixConn).WriteMsgUnix([]byte("x"), syscall.UnixRights(int(w.Fd())), nil)
-		fmt.Println(n, m, err)
+		fmt.Println(n, m == syscall.CmsgSpace(4), err)
 		w.Close()
 		text, err := io.ReadAll(r)
 		fmt.Printf("%q %v\n", text, err)
