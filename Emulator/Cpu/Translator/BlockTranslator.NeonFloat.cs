@@ -107,6 +107,15 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Leaves it to the interpreter to choose among three NaNs, one of which is the scratch register.</summary>
     private void InterpretNaN(int kind, bool isScalar)
     {
+        if (Avx512F.VL.IsSupported)
+        {
+            const int mask = 1;
+            _asm.EmitEvex(1, isScalar ? ScalarPp(kind) : PackedPp(kind), IsDouble(kind), 0xC2, mask, Scratch15, Scratch15); // VCMP into a mask register
+            _asm.Byte(PredicateUnordered);
+            _asm.EmitVex(1, 0, false, 0x93, (int)RegisterMap.Work, 0, Operand.Of(mask)); // KMOVW
+            _asm.Emit(0x8B, (int)RegisterMap.Work, Operand.Memory(RegisterMap.Work, Gate.ProbeAddress));
+            return;
+        }
         _asm.Emit(0x0F29, Scratch15, NeonSlot);
         if (isScalar)
             InterpretUnordered(Scratch15, Operand.Of(Scratch15), kind);
