@@ -367,7 +367,7 @@ public sealed class PageTests(Stage stage)
         object NodeOf(string name, int running, int shards, bool drains, bool isMember) => new
         {
             name, address = "http://127.0.0.1:1", operatingSystem = "linux", architecture = "x64", cores = 16, memory = 64L << 30,
-            engines = (string[])["translator"], backends = (string[])["emulated"], labels = new { zone = Stage.Markup(1) },
+            engines = (string[])["translator"], platforms = (object[])[new { operatingSystem = "linux", architecture = "x64" }], backends = (string[])["emulated"], labels = new { zone = Stage.Markup(1) },
             capacity = 64, running, shards, isDraining = drains, isMember, seenAt = "2030-01-01T00:00:00Z",
         };
         object[] nodes = [NodeOf("one", 64, 32, false, true), NodeOf("two", 7, 31, true, true), NodeOf("three", 0, 0, false, false)];

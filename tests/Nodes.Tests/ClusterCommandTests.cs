@@ -93,7 +93,7 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
         Assert.Equal(
             Actors.Execution.EmulatedPlatforms.All.Select(static platform => platform.ToString()),
             node.GetProperty("platforms").EnumerateArray().Select(static platform => $"{platform.GetProperty("operatingSystem").GetString()}/{platform.GetProperty("architecture").GetString()}"));
-        Assert.Contains("netbsd/x64", _node.Run("top").Text);
+        Assert.Contains("netbsd/arm64,x64", _node.Run("top").Text);
     }
 
     [Fact]

@@ -32,8 +32,9 @@ public sealed class SecretFile(World world) : OpenFile(OpenFlags.ReadWrite)
             {
                 if (Content.Length != 0)
                     return Errno.EINVAL;
+                // No file is longer than its world's memory.
                 if (!Content.SetLength(size))
-                    return Errno.ENOMEM;
+                    return Errno.EFBIG;
             }
             _status.Mode = change.Mode ?? _status.Mode;
             return Errno.None;
