@@ -22,8 +22,9 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
     /// <summary>Places of the first table for each of the second: when two addresses meet in one, jumps to one of them cost as much as ten others.</summary>
     private const int Spread = 8;
 
-    /// <summary>The same in processes that jump to few places: a page.</summary>
+    /// <summary>The same in processes that jump to few places, as most do before they end: their table is a page, then four.</summary>
     private const int SmallSpread = 2;
+    private const int SmallSize = 4 * FirstSize;
 
     private const int LargestFirst = 1 << 17;
 
@@ -79,7 +80,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
     private bool TryMapFirst(int size)
     {
         nint place = memory.WindowBase + FirstAt(variant);
-        size = Math.Min(size * (size == FirstSize ? SmallSpread : Spread), LargestFirst);
+        size = Math.Min(size * (size <= SmallSize ? SmallSpread : Spread), LargestFirst);
         if (!HostMemory.MapAnonymous(place, BytesOf(size), Protection.Read | Protection.Write))
             return false;
         _places = size;
