@@ -122,6 +122,16 @@ static pid_t opening(const char *what, int flags, int isTruncation)
     _exit(0);
 }
 
+// What lets a child's open go on: the child's line comes first, or either might.
+#define SHOW_BEHIND(child, call) \
+    do { \
+        long result = (call); \
+        int error = errno; \
+        waitpid(child, 0, 0); \
+        errno = error; \
+        show(#call, result); \
+    } while (0)
+
 static void pause_a_little(void)
 {
     struct timespec left = {0, 150000000};
@@ -144,8 +154,7 @@ static void broken(int signal)
     pid_t child = opening("to write a read lease", O_WRONLY, 0);
     pause_a_little();
     seen("write again", file);
-    SHOW(fcntl(file, F_SETLEASE, F_UNLCK));
-    waitpid(child, 0, 0);
+    SHOW_BEHIND(child, fcntl(file, F_SETLEASE, F_UNLCK));
     SHOW(fcntl(file, F_GETLEASE));
     close(file);
     file = open("file", O_RDWR);
@@ -156,8 +165,7 @@ static void broken(int signal)
     pause_a_little();
     seen("read", file);
     SHOW(fcntl(file, F_GETLEASE));
-    SHOW(fcntl(file, F_SETLEASE, F_UNLCK));
-    waitpid(child, 0, 0);
+    SHOW_BEHIND(child, fcntl(file, F_SETLEASE, F_UNLCK));
     SHOW(fcntl(file, F_SETLEASE, F_WRLCK));
     child = opening("to shorten it", 0, 1);
     pause_a_little();

@@ -158,15 +158,22 @@ public sealed class PartitionTests(Laboratory laboratory, ITestOutputHelper outp
     private async Task<List<JobId>> SubmitUntilSomeRunOn(string node, int count, int beats = Beats)
     {
         List<JobId> jobs = [];
-        int there = 0;
-        while (there < count || jobs.Count < (count > 1 ? Jobs : 1))
+        while (jobs.Count < (count > 1 ? Jobs : 1) || await Running(jobs, node) < count)
         {
             var job = new JobId(Guid.Parse(await SubmitTo(1 + (jobs.Count % 2), Script(Guid.NewGuid().ToString("N"), beats))));
             jobs.Add(job);
             await Until(async () => (await _store.Find(job))!.Lifecycle.Node is not null, "it starts");
-            there += (await _store.Find(job))!.Lifecycle.Node == node ? 1 : 0;
         }
         return jobs;
+    }
+
+    /// <summary>Of so many jobs, how many run on a node; the first may be over when the last starts.</summary>
+    private async Task<int> Running(List<JobId> jobs, string node)
+    {
+        int there = 0;
+        foreach (JobId job in jobs)
+            there += (await _store.Find(job))!.Lifecycle is { State: JobState.Running } now && now.Node == node ? 1 : 0;
+        return there;
     }
 
     /// <summary>A guest that names itself by its start and writes the time down until it ends.</summary>
