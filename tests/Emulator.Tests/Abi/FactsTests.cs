@@ -139,6 +139,8 @@ public sealed class FactsTests
         foreach (CallShape call in Shapes())
         {
             Assert.Equal(call.Name, LinuxTable.Name(call.Number));
+            Assert.Equal(call.Arm64 ?? -1, LinuxTable.ToArm64(call.Number));
+            Assert.Equal(call.RiscV64 ?? -1, LinuxTable.ToRiscV64(call.Number));
             if (call.Arm64 is { } arm)
                 Assert.Equal(call.Number, LinuxTable.FromArm64(arm));
             if (call.RiscV64 is { } riscv)

@@ -60,16 +60,7 @@ internal sealed class Arm64Architecture : LinuxArchitecture
         };
     }
 
-    public override int NativeNumber(int number)
-    {
-        const int most = 512;
-        for (int native = 0; native < most; native++)
-        {
-            if (LinuxTable.FromArm64(native) == number)
-                return native;
-        }
-        return -1;
-    }
+    public override int NativeNumber(int number) => LinuxTable.ToArm64(number);
 
     public override void Return(ref CpuState state, ulong value) => state.Registers[0] = value;
 

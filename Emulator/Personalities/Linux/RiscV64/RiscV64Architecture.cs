@@ -47,16 +47,7 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
         thread.Call.Begin(LinuxTable.FromRiscV64(unchecked((int)(uint)state.Registers[RiscVState.A7])), arguments);
     }
 
-    public override int NativeNumber(int number)
-    {
-        const int most = 512;
-        for (int native = 0; native < most; native++)
-        {
-            if (LinuxTable.FromRiscV64(native) == number)
-                return native;
-        }
-        return -1;
-    }
+    public override int NativeNumber(int number) => LinuxTable.ToRiscV64(number);
 
     public override void Return(ref CpuState state, ulong value) => state.Registers[RiscVState.A0] = value;
 
