@@ -294,21 +294,25 @@ internal sealed unsafe partial class Assembler
     public void Jump(in Operand target) => Emit(0xFF, 4, target);
 
     /// <summary>
-    /// Places the displacement behind the next opcode in one aligned quadword, where a store that changes it is atomic (AMD64
-    /// Architecture Programmer's Manual Vol. 2, 7.3.2): another thread may be about to run it.
+    /// Places bytes of the next instruction, from an offset on, in one line of the cache: a locked store that changes them is seen as a whole
+    /// by a processor that is about to run them, since it has the line as it was before or after.
     /// </summary>
-    public void AlignDisplacement(int opcodeLength)
+    public void KeepInLine(int offset, int length)
     {
-        const int quadword = 8, last = quadword - sizeof(int);
-        int at = (int)(RunAddress + opcodeLength) & (quadword - 1);
-        if (at > last)
-            Pad(quadword - at);
+        int at = (int)(RunAddress + offset) & (CacheLine - 1);
+        if (at + length > CacheLine)
+            Pad(CacheLine - at);
     }
 
-    /// <summary>NOP of 1 to 3 bytes.</summary>
+    public const int CacheLine = 64;
+
+    /// <summary>Bytes of JMP with a displacement of 32 bits.</summary>
+    public const int JumpLength = 5;
+
+    /// <summary>NOP of 1 to 4 bytes.</summary>
     private void Pad(int length)
     {
-        ReadOnlySpan<byte> instruction = length switch { 1 => [0x90], 2 => [0x66, 0x90], _ => [0x0F, 0x1F, 0x00] };
+        ReadOnlySpan<byte> instruction = length switch { 1 => [0x90], 2 => [0x66, 0x90], 3 => [0x0F, 0x1F, 0x00], _ => [0x0F, 0x1F, 0x40, 0x00] };
         foreach (byte part in instruction)
             Byte(part);
     }
@@ -327,8 +331,7 @@ internal sealed unsafe partial class Assembler
     }
 
     /// <summary>
-    /// Goes elsewhere unless a guest address is the one in the scratch register. Leaves the flags alone. It has <see cref="TargetCheckLength"/>
-    /// bytes.
+    /// Goes elsewhere unless a guest address is the one in the scratch register. Leaves the flags alone.
     /// </summary>
     public void JumpUnlessTarget(ulong pc, nint elsewhere)
     {
@@ -350,9 +353,6 @@ internal sealed unsafe partial class Assembler
         Byte(5); // over the next one
         Jump(elsewhere);
     }
-
-    /// <summary>Bytes of <see cref="JumpUnlessTarget"/>.</summary>
-    public static int TargetCheckLength(ulong pc) => pc <= int.MaxValue ? 14 : 21;
 
     /// <summary>Lets the 32-bit displacement at an offset reach the present place.</summary>
     public void Land(int displacementAt) => Land(_start + displacementAt);

@@ -4,9 +4,9 @@ using Vivarium.Emulator.Cpu.Ops;
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
-/// The budget: a block pays for its instructions in segments, runs of them without a way out but faults, each at its start. A block
-/// that may be part of a loop looks at what is left: where an instruction changes all flags and cannot fault, by a subtraction and a
-/// jump, elsewhere by a probe.
+/// The budget: a block pays once, for all its instructions; who leaves it earlier is paid back on the way (<see cref="EmitExits"/>). A
+/// block that may be part of a loop looks at what is left: where an instruction changes all flags and cannot fault, by a subtraction and
+/// a jump, elsewhere by a probe.
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
@@ -15,15 +15,14 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The condition S of a jump.</summary>
     private const int IfNegative = 8;
 
-    private int _segmentStart;
-    private int _segmentEnd;
+    /// <summary>How many instructions the block pays for, and how many it has paid for so far.</summary>
+    private int _toPay;
+    private int _paid;
+
+    /// <summary>How many come before the present copy of an unrolled loop.</summary>
+    private int _before;
+
     private int _chargeAt;
-
-    /// <summary>The payment is also a look at the budget: an instruction that sets the flags.</summary>
-    private bool _chargeLooks;
-
-    /// <summary>Up to which instruction is paid for.</summary>
-    private int _paidTo;
 
     private int _instruction;
 
@@ -32,9 +31,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The instruction in front of which the block looks at the budget while it pays, or <see cref="Nowhere"/>.</summary>
     private int _pollAt;
 
-    /// <summary>The displacement of the jump for a budget that is spent, and up to where was paid then.</summary>
+    /// <summary>The displacement of the jump for a budget that is spent.</summary>
     private int _pollJumpAt;
-    private int _pollPaidTo;
 
     /// <summary>
     /// Who goes round in a circle must jump to where its block began or before that, or to a place that is not known: all other ways lead to
@@ -72,39 +70,32 @@ internal sealed unsafe partial class BlockTranslator
         return Nowhere;
     }
 
-    private void BeginSegment(int first)
+    /// <summary>Up to which instruction of the present copy is paid for.</summary>
+    private int PaidTo => _paid - _before;
+
+    /// <summary>At the head of the block: pays for all of it, unless a look at the budget further on does.</summary>
+    private void BeginPayment(int copies)
     {
-        InstructionStart[] instructions = _block.Instructions;
-        int end = first;
-        while (end < _block.InstructionCount)
-        {
-            int nextOp = ++end < _block.InstructionCount ? instructions[end].Op : _opCount;
-            if (nextOp > 0 && _ops[nextOp - 1].Code is >= OpCode.Branch and <= OpCode.BranchIfBitSet)
-                break;
-        }
-        (_segmentStart, _segmentEnd, _chargeAt, _paidTo) = (first, end, _asm.Offset, first);
-        _chargeLooks = false;
-        if (_pollAt >= first && _pollAt < end)
-            return;
-        Charge(end - first);
-        _paidTo = end;
+        (_paid, _toPay, _before, _chargeAt) = (0, copies * _block.InstructionCount, 0, Nowhere);
+        if (_pollAt == Nowhere)
+            Pay(looks: false);
     }
 
-    /// <summary>Pays for the segment, and leaves when the budget was spent. The flags are free: the instruction that comes overwrites them.</summary>
+    private void Pay(bool looks)
+    {
+        _chargeAt = _asm.Offset;
+        Charge(_toPay, looks);
+        _paid = _toPay;
+    }
+
+    /// <summary>Pays for the block, and leaves when the budget was spent. The flags are free: the instruction that comes overwrites them.</summary>
     private void EmitPoll()
     {
-        // Once in an unrolled loop.
-        _chargeLooks = _pollJumpAt == 0;
-        _chargeAt = _asm.Offset;
-        Charge(_segmentEnd - _segmentStart);
-        _paidTo = _segmentEnd;
-        if (!_chargeLooks)
-            return;
+        Pay(looks: true);
         _asm.Byte(0x0F); // JS
         _asm.Byte(0x80 | IfNegative);
         _pollJumpAt = _asm.Offset;
         _asm.Int32(0);
-        _pollPaidTo = _segmentEnd;
     }
 
     /// <summary>The interpreter runs the one instruction that makes the flags again: the state is a precise one then.</summary>
@@ -113,41 +104,45 @@ internal sealed unsafe partial class BlockTranslator
         if (_pollJumpAt == 0)
             return;
         _asm.Land(code + _pollJumpAt);
-        _chargeLooks = false;
-        Charge(_pollAt - _pollPaidTo);
+        Charge(_pollAt - _paid);
         Exchange();
         EmitExit(_block.Instructions[_pollAt].Pc, ExitKind.Interpret);
     }
 
-    /// <summary>Corrects the payment for a segment that ends early.</summary>
-    private void EndSegmentAt(int instruction)
+    /// <summary>The block ends early, in front of an instruction: corrects its payment.</summary>
+    private void EndPaymentAt(int instruction)
     {
-        if (_paidTo == _segmentStart)
+        int done = _before + instruction;
+        if (_chargeAt == Nowhere)
         {
             // It was to be paid for further on.
-            if (instruction > _segmentStart)
-                Charge(instruction - _segmentStart);
+            if (done > 0)
+                Charge(done);
+            _paid = done;
             for (int i = _starts.Count - 1; i >= 0 && _starts[i].Instruction == instruction; i--)
                 _starts[i] = _starts[i] with { Offset = _asm.Offset, PaidTo = instruction };
             return;
         }
         int end = _asm.Offset;
+        bool looks = _pollJumpAt != 0;
         _asm.Offset = _chargeAt;
-        Charge(instruction - _segmentStart);
+        Charge(done, looks);
         _asm.Offset = end;
-        if (_pollPaidTo == _segmentEnd)
-            _pollPaidTo = instruction;
-        for (int i = _starts.Count - 1; i >= 0 && _starts[i].PaidTo == _segmentEnd && _starts[i].Instruction >= _segmentStart; i--)
-            _starts[i] = _starts[i] with { PaidTo = instruction };
+        int less = _paid - done;
+        _paid = done;
+        for (int i = _starts.Count - 1; i >= 0 && _starts[i].Offset > _chargeAt; i--)
+            _starts[i] = _starts[i] with { PaidTo = _starts[i].PaidTo - less };
     }
 
-    /// <summary>Takes instructions off the budget, in an instruction of fixed length.</summary>
-    private void Charge(int instructions)
+    /// <summary>Takes instructions off the budget, in an instruction of <see cref="ChargeLength"/>; with a look at what is left it sets the flags.</summary>
+    private void Charge(int instructions, bool looks = false)
     {
         // SUB R14, n or LEA R14, [R14 - n]
-        _asm.Byte(_chargeLooks ? 0x49 : 0x4D);
-        _asm.Byte(_chargeLooks ? 0x81 : 0x8D);
-        _asm.Byte(_chargeLooks ? 0xEE : 0xB6);
-        _asm.Int32((_chargeLooks ? instructions : -instructions) << RegisterMap.BudgetShift);
+        _asm.Byte(looks ? 0x49 : 0x4D);
+        _asm.Byte(looks ? 0x81 : 0x8D);
+        _asm.Byte(looks ? 0xEE : 0xB6);
+        _asm.Int32((looks ? instructions : -instructions) << RegisterMap.BudgetShift);
     }
+
+    public const int ChargeLength = 7;
 }

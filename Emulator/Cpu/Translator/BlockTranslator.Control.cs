@@ -63,24 +63,30 @@ internal sealed unsafe partial class BlockTranslator
     private void ExitTo(ulong target)
     {
         Exchange();
-        _asm.AlignDisplacement(opcodeLength: 1);
-        _asm.Byte(0xE9);
-        AddExit(target, isExchanged: true);
+        EmitLinkedJump();
+        AddExit(target, isJump: true, isExchanged: true);
     }
 
     private void BranchTo(int condition, ulong target)
     {
-        _asm.AlignDisplacement(opcodeLength: 2);
+        _asm.KeepInLine(offset: 2, sizeof(int));
         _asm.Byte(0x0F);
         _asm.Byte(0x80 | condition);
-        AddExit(target, isExchanged: _exchanges.Count == 0);
+        _asm.Int32(0);
+        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0);
     }
 
-    private void AddExit(ulong target, bool isExchanged)
+    /// <summary>JMP to the next instruction, which can be sent elsewhere.</summary>
+    private void EmitLinkedJump()
     {
-        _exits.Add(new PendingExit(_asm.Offset, target, isExchanged));
+        _asm.KeepInLine(offset: 0, Assembler.JumpLength);
+        _asm.Byte(0xE9);
         _asm.Int32(0);
     }
+
+    /// <summary>The jump that was just emitted leaves the block.</summary>
+    private void AddExit(ulong target, bool isJump, bool isExchanged) =>
+        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere));
 
     /// <summary>
     /// JRCXZ looks at the work register without touching the flags: it gets the register, or with PEXT the bit of it. Within a block a way out
@@ -167,29 +173,40 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < _exits.Count; i++)
         {
             PendingExit exit = _exits[i];
-            int displacementAt = exit.DisplacementAt;
-            _asm.Land(code + displacementAt);
-            if (!exit.IsExchanged)
-            {
-                // A conditional jump comes here to exchange registers, and goes on by a jump that can be linked.
-                Exchange();
-                _asm.AlignDisplacement(opcodeLength: 1);
-                _asm.Byte(0xE9);
-                displacementAt = _asm.OffsetFrom(code);
-                _asm.Int32(0);
-                _asm.Land(code + displacementAt);
-            }
-            int stub = _asm.OffsetFrom(code);
+            var link = new Link { DisplacementAt = exit.DisplacementAt, IsJump = exit.IsJump, Next = LinkTable.None, Previous = LinkTable.None };
+            _asm.Land(code + exit.DisplacementAt);
+            EmitWay(exit, code, ref link);
+            link.StubAt = _asm.OffsetFrom(code);
             _asm.Move(RegisterMap.Scratch, (long)exit.Target);
-            _asm.AlignDisplacement(opcodeLength: 1);
-            _asm.Byte(0xE9);
-            int leave = _asm.OffsetFrom(code);
-            _asm.Int32(0);
-            _asm.Land(code + leave);
-            _links[firstLink + i] = new Link { DisplacementAt = displacementAt, StubAt = stub, LeaveAt = leave, Next = LinkTable.None, Previous = LinkTable.None };
+            EmitLinkedJump();
+            link.LeaveAt = _asm.OffsetFrom(code) - sizeof(int);
+            _links[firstLink + i] = link;
             _asm.Store(Operand.Memory(HostRegister.Rsp, Frame.Pc), RegisterMap.Scratch, 3);
             _asm.Move(RegisterMap.Scratch, (int)ExitKind.Link | ((firstLink + i) << 8));
             _asm.Jump(_gate.Exit);
         }
+    }
+
+    /// <summary>
+    /// A jump comes here, in front of its stub, to be paid back what it did not run, or to exchange registers, and goes on by a jump that can
+    /// be linked. Where only the budget differs its target may see to that itself (<see cref="Translation.Refund"/>).
+    /// </summary>
+    private void EmitWay(in PendingExit exit, byte* code, ref Link link)
+    {
+        int refund = (exit.IsPaid ? _paid : 0) - exit.Done;
+        if (refund == 0 && exit.IsExchanged)
+            return;
+        link.WayAt = _asm.OffsetFrom(code);
+        if (refund != 0)
+            Charge(-refund);
+        if (exit.IsExchanged)
+        {
+            link.Refund = (sbyte)refund;
+            EmitLinkedJump();
+            return;
+        }
+        Exchange();
+        EmitLinkedJump();
+        (link.DisplacementAt, link.IsJump) = (_asm.OffsetFrom(code) - sizeof(int), true);
     }
 }

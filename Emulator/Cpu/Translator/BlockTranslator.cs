@@ -32,8 +32,11 @@ internal sealed unsafe partial class BlockTranslator
 
     public BlockTranslator(Gate gate, LinkTable links) => (_gate, _map, _links) = (gate, gate.Map, links);
 
-    /// <summary>A jump out of the block: the displacement of its instruction, its target, and whether registers are where the next block wants them.</summary>
-    private readonly record struct PendingExit(int DisplacementAt, ulong Target, bool IsExchanged);
+    /// <summary>
+    /// A jump out of the block: the displacement of its instruction, whether that is a JMP, its target, whether registers are where the next
+    /// block wants them, and how many instructions are done and how many paid for.
+    /// </summary>
+    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid);
 
     /// <summary>What no block's <see cref="SizeLimit"/> exceeds by much.</summary>
     public const int LargestBlock = 128 << 10;
@@ -43,9 +46,10 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// Translates a block into a place of <see cref="SizeLimit"/> bytes, and what seldom runs of it, and its fault map, into another; tells
-    /// how many bytes it took of that one.
+    /// how many bytes it took of each.
     /// </summary>
-    public Translation Translate(CodeDomain domain, LoweredBlock block, byte* place, byte* rarePlace, nint runOffset, out int rareLength)
+    /// <param name="way">How it was come to for the first time: others may come otherwise, a little more slowly.</param>
+    public Translation Translate(CodeDomain domain, LoweredBlock block, Way way, byte* place, byte* rarePlace, nint runOffset, out int length, out int rareLength)
     {
         (_block, _ops, _opCount) = (block, block.Ops, block.OpCount);
         _starts.Clear();
@@ -56,8 +60,12 @@ internal sealed unsafe partial class BlockTranslator
         (_zeroAbove32, _zeroAbove64) = (0, 0);
         ChooseRegisters();
         _asm.Begin(place, runOffset);
-        _asm.JumpUnlessTarget(block.Pc, _gate.Miss);
-        place += _asm.Offset;
+        if (way.IsIndirect)
+            _asm.JumpUnlessTarget(block.Pc, _gate.Miss);
+        if (way.Refund != 0)
+            Charge(-way.Refund);
+        int lead = _asm.Offset;
+        place += lead;
         _asm.Begin(place, runOffset);
         nint entry = _asm.RunAddress;
         Exchange();
@@ -67,10 +75,17 @@ internal sealed unsafe partial class BlockTranslator
             Probe(RegisterMap.Budget);
         int done = EmitBlock();
         int firstLink = _links.Take(_exits.Count);
-        int length = _asm.Offset;
+        length = _asm.Offset;
         _asm.Begin(rarePlace, runOffset);
         EmitPollExit(place);
         EmitExits(place, firstLink);
+        nint checkedEntry = entry - lead;
+        if (!way.IsIndirect)
+        {
+            checkedEntry = _asm.RunAddress;
+            _asm.JumpUnlessTarget(block.Pc, _gate.Miss);
+            _asm.Jump(entry);
+        }
         byte* map = rarePlace + _asm.Offset;
         rareLength = (int)(FaultMap.Write(map, _block.Instructions.AsSpan(0, _block.InstructionCount), _block.End, CollectionsMarshal.AsSpan(_starts)) - rarePlace);
         var translation = new Translation(block.Pc, block.Length, entry, length, done, PackExchanges())
@@ -79,19 +94,27 @@ internal sealed unsafe partial class BlockTranslator
             FirstLink = firstLink,
             LinkCount = _exits.Count,
             MapAt = (int)(map - place),
+            CheckAt = (int)(checkedEntry - entry),
+            Refund = way.Refund,
         };
+        length += lead;
         for (int i = 0; i < _exits.Count; i++)
             _links[firstLink + i].Owner = translation;
         return translation;
     }
 
+    /// <summary>A way to a block: by a jump through a register, or by one that pays instructions back.</summary>
+    public readonly record struct Way(bool IsIndirect, int Refund);
+
     /// <summary>Emits the block, several times over when it is a small loop; returns how many of its instructions have host code.</summary>
     private int EmitBlock()
     {
         int copies = IsLoop ? Math.Clamp(MostUnrolled / _block.InstructionCount, 1, MostCopies) : 1;
+        BeginPayment(copies);
         for (int copy = 1; ; copy++)
         {
             _isLastCopy = copy == copies;
+            _before = (copy - 1) * _block.InstructionCount;
             int done = EmitInstructions();
             if (_isLastCopy || done < _block.InstructionCount)
                 return copy == 1 ? done : _block.InstructionCount;
@@ -113,14 +136,14 @@ internal sealed unsafe partial class BlockTranslator
     private int EmitInstructions()
     {
         InstructionStart[] instructions = _block.Instructions;
-        BeginSegment(0);
         for (int i = 0; i < _block.InstructionCount; i++)
         {
             _instruction = i;
-            if (i == _pollAt)
+            // Once in an unrolled loop.
+            if (i == _pollAt && _pollJumpAt == 0)
                 EmitPoll();
             int start = _asm.Offset, exits = _exits.Count;
-            _starts.Add(new CodeStart(start, i, _paidTo, ParkedFlags));
+            _starts.Add(new CodeStart(start, i, PaidTo, ParkedFlags));
             _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[_map.StackPointer], _stackTouched);
@@ -136,22 +159,19 @@ internal sealed unsafe partial class BlockTranslator
                 _asm.Offset = start;
                 (_checks[_map.StackPointer], _stackTouched) = stack;
                 _exits.RemoveRange(exits, _exits.Count - exits);
-                EndSegmentAt(i);
-                _paidTo = i;
+                EndPaymentAt(i);
                 Unpark();
                 SettleStackPointer();
                 Exchange();
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
                 return i;
             }
-            if (i + 1 == _segmentEnd && i + 1 < _block.InstructionCount)
-                BeginSegment(i + 1);
         }
         if (_opCount == 0 || !IsControl(_ops[_opCount - 1].Code))
         {
             // Behind the last instruction, which has run when the check faults.
             Unpark();
-            _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, _block.InstructionCount));
+            _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, PaidTo));
             SettleStackPointer();
             ExitTo(_block.End);
         }

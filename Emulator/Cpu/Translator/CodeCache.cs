@@ -54,7 +54,8 @@ internal sealed unsafe partial class CodeCache
     }
 
     /// <summary>The translation of a block in a domain, made now unless another world just did; null when there is no room.</summary>
-    public Translation? Translate(CodeDomain domain, LoweredBlock block)
+    /// <param name="link">The jump that goes to it, if any, at a generation.</param>
+    public Translation? Translate(CodeDomain domain, LoweredBlock block, int link, int generation)
     {
         lock (_lock)
         {
@@ -62,14 +63,29 @@ internal sealed unsafe partial class CodeCache
                 return found;
             if (!TryReserve(BlockTranslator.SizeLimit(block)))
                 return null;
-            Translation translation = TranslatorOf(domain.Mode.Architecture).Translate(domain, block, _store.Place, _store.RarePlace, _store.RunOffset, out int rareLength);
-            _store.Commit(Assembler.TargetCheckLength(translation.Pc) + translation.Length, rareLength);
+            BlockTranslator.Way way = WayOf(generation == Generation ? link : LinkTable.None, domain);
+            Translation translation = TranslatorOf(domain.Mode.Architecture).Translate(domain, block, way, _store.Place, _store.RarePlace, _store.RunOffset, out int length, out int rareLength);
+            _store.Commit(length, rareLength);
             _regions[_store.Region].Translations.Add(translation);
             Blocks++;
             Bytes += translation.Length + rareLength;
             domain.Add(translation);
             return translation;
         }
+    }
+
+    /// <summary>How a block that a jump goes to is best come to; the block that ends where the next is put may run on into it.</summary>
+    private BlockTranslator.Way WayOf(int number, CodeDomain domain)
+    {
+        if (number == LinkTable.None || _links[number].Owner.Domain != domain)
+        {
+            _store.Align();
+            return new BlockTranslator.Way(IsIndirect: true, Refund: 0);
+        }
+        ref Link link = ref _links[number];
+        if (!link.IsJump || link.Owner.Entry + link.DisplacementAt + sizeof(int) != (nint)_store.Place + _store.RunOffset)
+            _store.Align();
+        return new BlockTranslator.Way(IsIndirect: false, link.Refund);
     }
 
     /// <summary>
@@ -92,7 +108,12 @@ internal sealed unsafe partial class CodeCache
                 _links.Disconnect(number);
             ChainedJumps++;
             _links.Connect(number, to);
-            Patch(link.Owner.Entry + link.DisplacementAt, to.Entry);
+            if (link.Refund == 0)
+                Send(link, to.Entry);
+            else if (link.Refund == to.Refund)
+                Send(link, to.RefundEntry);
+            else
+                Patch(link.Owner.Entry + link.StubAt - sizeof(int), to.Entry);
             return true;
         }
     }
@@ -118,7 +139,7 @@ internal sealed unsafe partial class CodeCache
         while (translation.Incoming != LinkTable.None)
         {
             ref Link link = ref _links[translation.Incoming];
-            Patch(link.Owner.Entry + link.DisplacementAt, link.Owner.Entry + link.StubAt);
+            Unlink(link);
             _links.Disconnect(translation.Incoming);
         }
         for (int number = translation.FirstLink; number < translation.FirstLink + translation.LinkCount; number++)
@@ -147,10 +168,41 @@ internal sealed unsafe partial class CodeCache
         }
     }
 
-    /// <summary>One store: see <see cref="Assembler.AlignDisplacement"/>.</summary>
+    private void Unlink(in Link link)
+    {
+        nint stub = link.Owner.Entry + link.StubAt;
+        if (link.Refund == 0)
+        {
+            Send(link, stub);
+            return;
+        }
+        Patch(stub - sizeof(int), stub);
+        Send(link, link.Owner.Entry + link.WayAt);
+    }
+
+    /// <summary>Sets where a link's jump goes. A JMP to what comes behind it becomes a NOP, and a JMP again.</summary>
+    private void Send(in Link link, nint target)
+    {
+        nint place = link.Owner.Entry + link.DisplacementAt;
+        if (!link.IsJump)
+        {
+            Patch(place, target);
+            return;
+        }
+        const ulong jump = 0xE9, nop = 0x00_00_44_1F_0F, mask = (1ul << (8 * Assembler.JumpLength)) - 1;
+        nint distance = target - (place + sizeof(int));
+        ulong instruction = distance == 0 ? nop : jump | ((ulong)(uint)(int)distance << 8);
+        nint start = place - 1;
+        // The eight bytes that are stored at once are in the instruction's line, too.
+        int before = Math.Max(0, (int)(start & (Assembler.CacheLine - 1)) + sizeof(ulong) - Assembler.CacheLine);
+        ref ulong bytes = ref Unsafe.AsRef<ulong>(_store.Writable(start - before));
+        Interlocked.Exchange(ref bytes, (bytes & ~(mask << (8 * before))) | (instruction << (8 * before)));
+    }
+
+    /// <summary>Changes a displacement in one locked store: see <see cref="Assembler.KeepInLine"/>.</summary>
     private void Patch(nint place, nint target)
     {
-        Debug.Assert(place % sizeof(long) <= sizeof(int));
-        Unsafe.WriteUnaligned(_store.Writable(place), (int)(target - (place + sizeof(int))));
+        Debug.Assert(place % Assembler.CacheLine <= Assembler.CacheLine - sizeof(int));
+        Interlocked.Exchange(ref Unsafe.AsRef<int>(_store.Writable(place)), (int)(target - (place + sizeof(int))));
     }
 }

@@ -82,9 +82,12 @@ internal sealed unsafe class CodeStore
     /// <summary>Takes the bytes that were written.</summary>
     public void Commit(int length, int rareLength)
     {
-        _used += (length + Alignment - 1) & ~(Alignment - 1);
+        _used += length;
         _usedRarely += rareLength;
     }
+
+    /// <summary>Leaves bytes free in front of the next code.</summary>
+    public void Align() => _used = (_used + Alignment - 1) & ~(Alignment - 1);
 
     /// <summary>The writable view of an executable address.</summary>
     public byte* Writable(nint address) => _writable + (address - _executable);

@@ -97,7 +97,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
         for (int i = 0; i < Length; i++)
         {
             if (_entries[i].NegatedPc != Empty)
-                _first[FirstPlaceOf(_entries[i].NegatedPc)] = CheckedCode(_entries[i]);
+                _first[FirstPlaceOf(_entries[i].NegatedPc)] = _entries[i].Code;
         }
     }
 
@@ -107,17 +107,15 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
     /// <summary>Those that number an entry of the second.</summary>
     public ulong Mask => (ulong)(_size - 1) << LowBit;
 
-    /// <summary>Puts an address in its first place. What was there moves on by one, and so on, until one finds a free place, or would be too far from its first.</summary>
+    /// <summary>Puts an address in its first place, with code that looks whether it is meant. What was there moves on by one, and so on, until one finds a free place, or would be too far from its first.</summary>
     public void Remember(ulong pc, nint code)
     {
         if (2 * _used > _size && _size < LargestSize && TryMapFirst(4 * _size))
             Resize(4 * _size);
         var entry = new Entry { NegatedPc = 0 - pc, Code = code };
         Put(entry);
-        _first[FirstPlaceOf(entry.NegatedPc)] = CheckedCode(entry);
+        _first[FirstPlaceOf(entry.NegatedPc)] = code;
     }
-
-    private static nint CheckedCode(in Entry entry) => entry.Code - Assembler.TargetCheckLength(0 - entry.NegatedPc);
 
     private void Put(Entry entry)
     {

@@ -11,6 +11,13 @@ internal struct Link
     public int StubAt;
     public int LeaveAt;
 
+    /// <summary>Of a jump that is owed instructions: where it is paid back, in front of the stub, to which that goes on by a jump.</summary>
+    public int WayAt;
+    public sbyte Refund;
+
+    /// <summary>It is a JMP, not a conditional one.</summary>
+    public bool IsJump;
+
     /// <summary>Its neighbours among the jumps linked to the same block; of a number that is free, <see cref="Next"/> is the next free one.</summary>
     public int Next;
     public int Previous;

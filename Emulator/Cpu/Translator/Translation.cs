@@ -31,8 +31,22 @@ internal sealed class Translation(ulong pc, int guestLength, nint entry, int len
     /// <summary>What it may jump to directly.</summary>
     public required CodeDomain Domain { get; init; }
 
-    /// <summary>Where to enter it. In front of that is the check for jumps that may mean another block (<see cref="Assembler.JumpUnlessTarget"/>).</summary>
+    /// <summary>Where to enter it.</summary>
     public nint Entry { get; } = entry;
+
+    /// <summary>
+    /// The check for jumps that may mean another block (<see cref="Assembler.JumpUnlessTarget"/>), from the entry on: in front of it, or out of
+    /// the way where the block was first come to by a direct jump.
+    /// </summary>
+    public int CheckAt { get; init; }
+
+    public nint CheckedEntry => Entry + CheckAt;
+
+    /// <summary>So many instructions are paid back in front of the entry; 0 when nothing is there.</summary>
+    public int Refund { get; init; }
+
+    /// <summary>Where jumps enter it that <see cref="Refund"/> is due to.</summary>
+    public nint RefundEntry => Entry - BlockTranslator.ChargeLength;
 
     /// <summary>Bytes of host code from the entry on, without its exits.</summary>
     public int Length { get; } = length;

@@ -67,7 +67,7 @@ public sealed unsafe class Translator : IEngine
         while (turn.Left > 0 && !hasEnded)
         {
             SpaceCode code = SpaceCode.Of(memory, _cache, cpu.Mode);
-            hasEnded = IsOrdinary(ref cpu.State, memory, code) && code.Jumps.TryPlace() && Find(code, memory, cpu.State.Pc) is { } block
+            hasEnded = IsOrdinary(ref cpu.State, memory, code) && code.Jumps.TryPlace() && Find(code, memory, cpu.State.Pc, turn) is { } block
                 ? block.Translated > 0 ? RunTranslated(cpu, memory, code, block, ref turn, out exit) : StepOver(cpu, memory, code, ref turn, out exit)
                 : StepOver(cpu, memory, null, ref turn, out exit);
         }
@@ -138,7 +138,7 @@ public sealed unsafe class Translator : IEngine
         do
         {
             if (link != NoLink && !_cache.Join(link, block))
-                code.Jumps.Remember(block.Pc, block.Entry);
+                code.Jumps.Remember(block.Pc, block.CheckedEntry);
             long given = Math.Min(turn.Left, MostBudget) + Overdraft;
             context.Budget = (given << RegisterMap.BudgetShift) | (uint)memory.WindowShift;
             long result;
@@ -157,7 +157,7 @@ public sealed unsafe class Translator : IEngine
             }
             turn.Hits++;
             if (kind == ExitKind.Miss)
-                code.Jumps.Remember(next.Pc, next.Entry);
+                code.Jumps.Remember(next.Pc, next.CheckedEntry);
             context.JumpTable = code.Jumps.Start;
             (context.JumpMask, context.FirstMask) = (code.Jumps.Mask, code.Jumps.FirstMask);
             block = next;
@@ -225,24 +225,24 @@ public sealed unsafe class Translator : IEngine
 
     /// <summary>The translation at an address, made now if there is none; null when it has to be interpreted.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc) => code.Recent(pc) ?? Look(code, memory, pc);
+    private Translation? Find(SpaceCode code, AddressSpace memory, ulong pc, in Turn turn) => code.Recent(pc) ?? Look(code, memory, pc, turn);
 
-    private Translation? Look(SpaceCode code, AddressSpace memory, ulong pc)
+    private Translation? Look(SpaceCode code, AddressSpace memory, ulong pc, in Turn turn)
     {
         CodeDomain domain = code.DomainOf(pc);
-        Translation? found = domain.Find(pc) ?? Translate(code, domain, memory, pc);
+        Translation? found = domain.Find(pc) ?? Translate(code, domain, memory, pc, turn.Generation == code.Generation ? turn.Link : NoLink);
         if (found is not null)
             code.Note(found);
         return found;
     }
 
-    private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc)
+    private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc, int link)
     {
         // A block of an image must not depend on what lies behind it.
         bool isOwn = code.IsOwn(domain);
         if (BlockBuilder.Of(code.Mode).Lower(memory, pc, isOwn ? ulong.MaxValue : domain.End) is not { } block)
             return null;
-        Translation? translation = _cache.Translate(domain, block);
+        Translation? translation = _cache.Translate(domain, block, link, code.Generation);
         if (translation is null)
             _cache.Evict(code.Generation);
         else if (isOwn)
