@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Tests.Cpu.Qemu;
 using Vivarium.Emulator.Tests.Cpu.Translator;
 
 namespace Vivarium.Emulator.Tests.Cpu.Arm64;
@@ -12,7 +13,7 @@ namespace Vivarium.Emulator.Tests.Cpu.Arm64;
 /// <param name="hasVectors">Cases have vector registers too.</param>
 internal sealed class Arm64Generator(ulong seed, Arm64Template[] templates, bool hasVectors)
 {
-    public const ulong Code = 0x10000, Data = 0x400000, Records = 0x500000;
+    private const ulong Code = RecordProgram.CodeAt, Data = RecordProgram.DataAt, Records = RecordProgram.RecordsAt;
     public const int DataSize = 1 << 17;
 
     // x0..x30, sp, nzcv, fpcr, fpsr, nothing; v0..v31.

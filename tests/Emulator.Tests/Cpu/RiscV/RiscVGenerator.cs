@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Cpu.RiscV;
+using Vivarium.Emulator.Tests.Cpu.Qemu;
 using Vivarium.Emulator.Tests.Cpu.Translator;
 
 namespace Vivarium.Emulator.Tests.Cpu.RiscV;
@@ -9,7 +10,7 @@ namespace Vivarium.Emulator.Tests.Cpu.RiscV;
 /// </summary>
 internal sealed class RiscVGenerator(ulong seed)
 {
-    public const ulong Code = 0x10000, Data = 0x400000, Records = 0x500000;
+    private const ulong Code = RecordProgram.CodeAt, Data = RecordProgram.DataAt, Records = RecordProgram.RecordsAt;
     public const int DataSize = 8192;
 
     /// <summary>x0..x31, f0..f31, fcsr.</summary>

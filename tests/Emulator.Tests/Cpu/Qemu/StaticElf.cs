@@ -1,15 +1,16 @@
 using System.Buffers.Binary;
 
-namespace Vivarium.Emulator.Tests.Cpu.RiscV;
+namespace Vivarium.Emulator.Tests.Cpu.Qemu;
 
-/// <summary>A static program of given segments, entered at the first; RISC-V's unless a machine is given.</summary>
-internal static class RiscVElf
+/// <summary>A static program of given segments, entered at the first.</summary>
+internal static class StaticElf
 {
     private const int HeaderSize = 64, ProgramHeaderSize = 56, Page = 4096;
-    private const byte RiscV = 243;
+    
+    public const byte Arm64 = 183;
+    public const byte RiscV = 243;
 
-    public static byte[] Build(params (ulong Address, byte[] Content, uint Flags)[] segments) => Build(RiscV, segments);
-
+    /// <param name="machine">ELF's number of the processor.</param>
     public static byte[] Build(byte machine, params (ulong Address, byte[] Content, uint Flags)[] segments)
     {
         int at = Page;
