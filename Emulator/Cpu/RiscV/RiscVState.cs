@@ -23,10 +23,10 @@ internal static class RiscVState
 
     private const int RoundingControl = 13;
 
-    /// <summary>fa0..fa7, ft0..ft6, then the others.</summary>
+    /// <summary>fa0..fa7, ft0..ft6, then the others; the one vector that never has a host register is ft11.</summary>
     private static ReadOnlySpan<byte> Vectors =>
     [
-        8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 0, 1, 2, 3, 4, 5, 6, 7, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+        8, 9, 10, 11, 12, 13, 14, 31, 16, 17, 0, 1, 2, 3, 4, 5, 6, 7, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 15,
     ];
 
     /// <summary>The vector that holds a floating-point register.</summary>
@@ -42,14 +42,17 @@ internal static class RiscVState
     {
         uint mode = (value >> 5) & 7;
         state.Registers[RoundingSlot] = mode;
-        uint flags = ((value >> 4) & 1) | ((value >> 1) & 4) | ((value << 1) & 8) | ((value << 3) & 0x10) | ((value << 5) & 0x20);
         uint control = mode < 4 ? (uint)ModeOf(mode) << RoundingControl : 0;
-        state.Mxcsr = (state.Mxcsr & ~(0x3Fu | (3u << RoundingControl))) | flags | control;
+        state.Mxcsr = (state.Mxcsr & ~(0x3Fu | (3u << RoundingControl))) | HostFlagsOf(value) | control;
     }
 
     /// <summary>MXCSR has invalid in bit 0, then denormal, divide by zero, overflow, underflow, inexact.</summary>
-    private static uint FlagsOf(uint control) =>
+    public static uint FlagsOf(uint control) =>
         ((control & 1) << 4) | ((control & 4) << 1) | ((control & 8) >> 1) | ((control & 0x10) >> 3) | ((control & 0x20) >> 5);
+
+    /// <summary>The inverse.</summary>
+    public static uint HostFlagsOf(uint flags) =>
+        ((flags >> 4) & 1) | ((flags >> 1) & 4) | ((flags << 1) & 8) | ((flags << 3) & 0x10) | ((flags << 5) & 0x20);
 
     /// <summary>frm's RNE, RTZ, RDN, RUP, RMM.</summary>
     public static RoundingMode ModeOf(uint mode) => mode switch

@@ -59,6 +59,11 @@ internal sealed unsafe partial class Assembler
     /// </summary>
     public void Emit(int opcode, int reg, in Operand rm, bool wide = false, int prefix = 0, bool bytes = false)
     {
+        if (IsFar(reg) || (!rm.IsMemory && IsFar((int)rm.Base)))
+        {
+            EmitFar(opcode, reg, rm, wide, prefix);
+            return;
+        }
         if (rm.IsGuest)
             Byte(GsPrefix);
         if (rm.IsNarrow)
@@ -79,6 +84,12 @@ internal sealed unsafe partial class Assembler
     /// <summary>An instruction with a VEX prefix of 128 bits or scalar (SDM Vol. 2, 2.3.5). <paramref name="map"/>: 1 is 0F, 2 is 0F 38, 3 is 0F 3A; <paramref name="pp"/>: 0, 1 is 66, 2 is F3, 3 is F2.</summary>
     public void EmitVex(int map, int pp, bool wide, int opcode, int reg, int second, in Operand rm)
     {
+        if (IsFar(reg | second) || (!rm.IsMemory && IsFar((int)rm.Base)))
+        {
+            bool isWide = map switch { 1 => opcode == FromInteger ? wide : pp is 1 or 3, 2 => wide, _ => (opcode & 1) != 0 };
+            EmitEvex(map, pp, isWide, opcode, reg, second, rm);
+            return;
+        }
         if (rm.IsGuest)
             Byte(GsPrefix);
         if (rm.IsNarrow)
@@ -91,20 +102,44 @@ internal sealed unsafe partial class Assembler
     }
 
     /// <summary>An instruction with an EVEX prefix (SDM Vol. 2, 2.7) on registers, of 128 bits or scalar, without a mask.</summary>
-    public void EmitEvex(int map, int pp, bool wide, int opcode, int reg, int second, int rm)
+    public void EmitEvex(int map, int pp, bool wide, int opcode, int reg, int second, int rm) => EmitEvex(map, pp, wide, opcode, reg, second, Operand.Of(rm));
+
+    private void EmitEvex(int map, int pp, bool wide, int opcode, int reg, int second, in Operand rm)
     {
+        if (rm.IsGuest)
+            Byte(GsPrefix);
+        if (rm.IsNarrow)
+            Byte(AddressSizePrefix);
         Byte(0x62);
-        int extensions = (((reg >> 3) & 1) << 7) | (((rm >> 4) & 1) << 6) | (((rm >> 3) & 1) << 5) | (((reg >> 4) & 1) << 4);
+        int index = rm.IsMemory ? Extension(rm.Index, 1) : ((int)rm.Base >> 4) & 1, address = rm.IsMemory ? Extension(rm.Base, 1) : ((int)rm.Base >> 3) & 1;
+        int extensions = (((reg >> 3) & 1) << 7) | (index << 6) | (address << 5) | (((reg >> 4) & 1) << 4);
         Byte((extensions ^ 0xF0) | map);
         Byte((wide ? 0x80 : 0) | ((~second & 15) << 3) | 4 | pp);
         Byte((((second >> 4) & 1) ^ 1) << 3);
         Byte(opcode);
-        ModRm(reg, Operand.Of(rm & 15));
+        ModRm(reg, rm, hasShortDisplacement: false);
+    }
+
+    /// <summary>Vector registers that only EVEX reaches.</summary>
+    private static bool IsFar(int register) => register is >= 16 and < 32;
+
+    /// <summary>CVTSI2SD.</summary>
+    private const int FromInteger = 0x2A;
+
+    /// <summary>The EVEX form of an instruction of two operands with its older encoding: moves, comparisons into flags, conversions to integers.</summary>
+    private void EmitFar(int opcode, int reg, in Operand rm, bool wide, int prefix)
+    {
+        int map = (opcode >> 8) switch { 0x0F => 1, 0x0F38 => 2, _ => 3 };
+        int pp = prefix switch { 0 => 0, 0x66 => 1, 0xF3 => 2, _ => 3 };
+        // Those that have an integer operand are as wide as it.
+        bool isWide = opcode is 0x0F2C or 0x0F2D or 0x0F6E or 0x0F7E ? wide : prefix is 0x66 or 0xF2;
+        EmitEvex(map, pp, isWide, opcode & byte.MaxValue, reg, 0, rm);
     }
 
     private static int Extension(HostRegister register, int bit) => register != HostRegister.None && (int)register >= 8 ? bit : 0;
 
-    private void ModRm(int reg, in Operand rm)
+    /// <param name="hasShortDisplacement">With EVEX those of a byte count elements.</param>
+    private void ModRm(int reg, in Operand rm, bool hasShortDisplacement = true)
     {
         int field = (reg & 7) << 3;
         if (!rm.IsMemory)
@@ -120,7 +155,7 @@ internal sealed unsafe partial class Assembler
             return;
         }
         int low = (int)rm.Base & 7;
-        int mode = rm.Displacement == 0 && low != 5 ? 0 : (sbyte)rm.Displacement == rm.Displacement ? 0x40 : 0x80;
+        int mode = rm.Displacement == 0 && low != 5 ? 0 : hasShortDisplacement && (sbyte)rm.Displacement == rm.Displacement ? 0x40 : 0x80;
         if (rm.Index != HostRegister.None || low == 4)
         {
             Byte(mode | field | 4);

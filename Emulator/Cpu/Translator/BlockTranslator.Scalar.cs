@@ -115,6 +115,23 @@ internal sealed unsafe partial class BlockTranslator
         SetBoxed(destination, !IsDouble(kind));
     }
 
+    /// <summary>A scalar into a host register: from the frame as it was stored there, whose upper half may be old.</summary>
+    private void LoadScalar(int host, int vector)
+    {
+        if (IsPinned(vector))
+            LoadWhole(host, Operand.Of(vector), isAligned: true);
+        else
+            _asm.Emit(0x0F10, host, VectorPlace(vector), prefix: 0xF2); // MOVSD
+    }
+
+    private int UseScalar(int vector)
+    {
+        if (IsPinned(vector))
+            return vector;
+        LoadScalar(Scratch15, vector);
+        return Scratch15;
+    }
+
     private void Unordered(int first, in Operand second, int kind, bool isSignaling = false) =>
         _asm.Emit(isSignaling ? 0x0F2F : 0x0F2E, first, second, prefix: IsDouble(kind) ? 0x66 : 0);
 
@@ -135,7 +152,7 @@ internal sealed unsafe partial class BlockTranslator
         RequireBoxed(op.A, op.Size);
         RequireBoxed(op.B, op.Size);
         int host = ScalarTarget(op.Destination);
-        _asm.EmitVex(1, ScalarPp(op.Size), false, opcode, host, UseVector(op.A), VectorPlace(op.B));
+        _asm.EmitVex(1, ScalarPp(op.Size), false, opcode, host, UseScalar(op.A), VectorPlace(op.B));
         Canonicalize(host, op.Size);
         FinishScalar(op.Destination, host, op.Size);
         return 1;
@@ -159,12 +176,12 @@ internal sealed unsafe partial class BlockTranslator
         const int form132 = 0x99, form231 = 0xB9;
         bool isSum = IsPinned(a), borrows = !isSum && !IsPinned(c);
         int second = isSum ? a : borrows ? 0 : c;
-        LoadWhole(Scratch15, VectorPlace(isSum ? c : a), isAligned: true);
+        LoadScalar(Scratch15, isSum ? c : a);
         if (borrows)
         {
             // All three are in the frame: one more register is borrowed for the addend.
             _asm.Emit(0x0F29, second, Operand.Memory(HostRegister.Rsp, Frame.VectorTemporaries)); // MOVAPS
-            LoadWhole(second, VectorPlace(c), isAligned: true);
+            LoadScalar(second, c);
         }
         _asm.EmitVex(2, 1, IsDouble(op.Size), (isSum ? form231 : form132) + form, Scratch15, second, VectorPlace(b));
         if (borrows)
@@ -181,7 +198,7 @@ internal sealed unsafe partial class BlockTranslator
         RequireBoxed(op.A, op.Size);
         RequireBoxed(op.B, op.Size);
         bool isMin = op.Code == OpCode.ScalarMin;
-        int first = UseVector(op.A);
+        int first = UseScalar(op.A);
         Unordered(first, VectorPlace(op.B), op.Size);
         InterpretUnless(ConditionNotParity);
         int differ = JumpShort(ConditionNotEqual);
@@ -206,14 +223,14 @@ internal sealed unsafe partial class BlockTranslator
         Operand work = Operand.Of(RegisterMap.Work);
         if (kind == ScalarForm.Equal)
         {
-            Unordered(UseVector(op.A), VectorPlace(op.B), op.Size);
+            Unordered(UseScalar(op.A), VectorPlace(op.B), op.Size);
             _asm.Emit(0x0F90 | ConditionNotParity, 0, Operand.Of(HostRegister.Rax), bytes: true);
             _asm.Emit(0x0F90 | ConditionEqual, 0, work, bytes: true);
             _asm.Alu(0x22, (int)RegisterMap.Work, Operand.Of(HostRegister.Rax), 0); // AND
         }
         else
         {
-            Unordered(UseVector(op.B), VectorPlace(op.A), op.Size, isSignaling: true);
+            Unordered(UseScalar(op.B), VectorPlace(op.A), op.Size, isSignaling: true);
             _asm.Emit(0x0F90 | (kind == ScalarForm.Less ? ConditionAbove : ConditionAboveOrEqual), 0, work, bytes: true);
         }
         HostRegister target = Target(op.Destination);
@@ -233,16 +250,16 @@ internal sealed unsafe partial class BlockTranslator
         int host = ScalarTarget(op.Destination);
         if (op.A == op.B && kind == ScalarForm.CopySign)
         {
-            LoadWhole(host, VectorPlace(op.A), isAligned: true);
+            LoadScalar(host, op.A);
         }
         else if (op.A == op.B)
         {
             bool negates = kind == ScalarForm.NegateSign;
-            _asm.EmitVex(1, 0, false, negates ? xor : and, host, UseVector(op.A), negates ? sign : KindConstant(HostConstant.DoubleMagnitude, op.Size));
+            _asm.EmitVex(1, 0, false, negates ? xor : and, host, UseScalar(op.A), negates ? sign : KindConstant(HostConstant.DoubleMagnitude, op.Size));
         }
         else
         {
-            LoadWhole(Scratch15, VectorPlace(op.B), isAligned: true);
+            LoadScalar(Scratch15, op.B);
             if (kind != ScalarForm.ExclusiveSign)
                 _asm.EmitVex(1, 0, false, xor, Scratch15, Scratch15, VectorPlace(op.A));
             if (kind == ScalarForm.NegateSign)
@@ -363,7 +380,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The range is looked at first, since what is out of it must not raise inexact. From 2 to the 63 on the top bit is set apart.</summary>
     private void ToUnsigned(in MicroOp op)
     {
-        int value = UseVector(op.A);
+        int value = UseScalar(op.A);
         Unordered(value, KindConstant(HostConstant.DoubleMinusOne, op.Size), op.Size);
         InterpretUnless(ConditionAbove);
         Unordered(value, KindConstant(op.C == 2 ? HostConstant.Double32 : HostConstant.Double64, op.Size), op.Size);

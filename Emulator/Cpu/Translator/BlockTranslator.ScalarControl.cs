@@ -3,14 +3,13 @@ using Vivarium.Emulator.Cpu.Ops;
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
-/// RISC-V's accrued exceptions, which C libraries save and restore around conversions, in MXCSR: NV is bit 0 there and 4 here, DZ 2 and 3,
-/// OF 3 and 2, UF 4 and 1, NX 5 and 0. The rounding mode is the interpreter's: what it changes is the mode that code is for.
+/// RISC-V's accrued exceptions, which C libraries save and restore around conversions and quiet comparisons, in MXCSR, where they are in another
+/// order: tables translate. The rounding mode is the interpreter's: what it changes is the mode that code is for.
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
-    private const int FlagCount = 5;
-
-    private static ReadOnlySpan<byte> HostFlags => [5, 4, 3, 2, 0];
+    /// <summary>MXCSR's flags that RISC-V has: all but that of a denormal operand.</summary>
+    private const int ScalarFlags = 0x3D;
 
     private static Operand ControlPlace => Operand.Memory(HostRegister.Rsp, Frame.SavedFlags);
 
@@ -35,45 +34,33 @@ internal sealed unsafe partial class BlockTranslator
             return 0;
         FlushDependents(destination, at);
         _asm.Emit(0x0FAE, 3, ControlPlace); // STMXCSR
-        _asm.Move(RegisterMap.Work, 0L);
-        for (int i = 0; i < FlagCount; i++)
-        {
-            _asm.Load(HostRegister.Rax, ControlPlace, 2);
-            MoveBit(HostFlags[i], i);
-            _asm.Alu(0x0A, (int)RegisterMap.Work, Operand.Of(HostRegister.Rax), 2); // OR
-        }
+        _asm.Load(RegisterMap.Work, ControlPlace, 2);
+        _asm.AluImmediate(GroupAnd, Operand.Of(RegisterMap.Work), 0x3F, 2);
+        _asm.Load(RegisterMap.Work, Gate.FlagsOfHost(RegisterMap.Work), 0);
         Finish(destination, RegisterMap.Work, at);
         return 1;
     }
 
+    /// <summary>MXCSR is written only when its flags change, which takes as long as ten instructions.</summary>
     private int EmitSetFlags(byte value, long part, int at)
     {
-        const int allFlags = 0x3F;
+        const int written = 0x1F;
         if (part != ScalarForm.ControlFlags || !_map.HasAccumulator)
             return 0;
         Settle(value, at);
         HostRegister from = Use(value, RegisterMap.Work, at);
-        _asm.Move(RegisterMap.Work, from);
-        _asm.Emit(0x0FAE, 3, ControlPlace);
-        _asm.AluImmediate(GroupAnd, ControlPlace, ~allFlags, 2);
-        for (int i = 0; i < FlagCount; i++)
-        {
-            _asm.Move32(HostRegister.Rax, RegisterMap.Work);
-            MoveBit(i, HostFlags[i]);
-            _asm.Alu(0x08, (int)HostRegister.Rax, ControlPlace, 2); // OR
-        }
+        _asm.Move32(RegisterMap.Work, from);
+        _asm.AluImmediate(GroupAnd, Operand.Of(RegisterMap.Work), written, 2);
+        _asm.Load(RegisterMap.Work, Gate.HostFlags(RegisterMap.Work), 0);
+        _asm.Emit(0x0FAE, 3, ControlPlace); // STMXCSR
+        _asm.Load(HostRegister.Rax, ControlPlace, 2);
+        _asm.Alu(0x32, (int)RegisterMap.Work, Operand.Of(HostRegister.Rax), 2); // XOR
+        _asm.AluImmediate(GroupAnd, Operand.Of(RegisterMap.Work), ScalarFlags, 2);
+        int same = JumpShort(ConditionEqual);
+        _asm.Alu(0x32, (int)RegisterMap.Work, Operand.Of(HostRegister.Rax), 2);
+        _asm.Store(ControlPlace, RegisterMap.Work, 2);
         _asm.Emit(0x0FAE, 2, ControlPlace); // LDMXCSR
+        LandShort(same);
         return 1;
-    }
-
-    /// <summary>Leaves one bit of the accumulator, at another place.</summary>
-    private void MoveBit(int from, int to)
-    {
-        const int shiftLeft = 4, shiftRight = 5;
-        _asm.AluImmediate(GroupAnd, Operand.Of(HostRegister.Rax), 1 << from, 2);
-        if (from == to)
-            return;
-        _asm.Emit(0xC1, to > from ? shiftLeft : shiftRight, Operand.Of(HostRegister.Rax));
-        _asm.Byte(Math.Abs(to - from));
     }
 }

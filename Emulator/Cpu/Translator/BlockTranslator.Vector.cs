@@ -58,10 +58,10 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>A temporary that is only noted.</summary>
     private static bool IsVectorTemporary(int vector) => vector is >= FirstVectorTemporary and < FirstSlotTemporary;
 
-    private static bool IsPinned(int vector) => vector < RegisterMap.PinnedVectors;
+    private bool IsPinned(int vector) => _map.IsPinned(vector);
 
     /// <summary>A guest vector: its host register, or its slot of 16 aligned bytes.</summary>
-    private static Operand VectorPlace(int vector) => IsPinned(vector) ? Operand.Of(vector)
+    private Operand VectorPlace(int vector) => IsPinned(vector) ? Operand.Of(vector)
         : vector >= FirstSlotTemporary ? Operand.Memory(HostRegister.Rsp, Frame.VectorTemporaries + (16 * (vector - FirstSlotTemporary))) : RegisterMap.VectorSlot(vector);
 
     private int EmitVector(int at)

@@ -7,7 +7,7 @@ internal sealed unsafe partial class Gate
 
     // The stub's own frame; the return address is behind it.
     private const int SavedVectors = 0x00;
-    private const int Time = SavedVectors + (16 * RegisterMap.PinnedVectors);
+    private const int Time = SavedVectors + (16 * (RegisterMap.PinnedVectors + RegisterMap.FirstFarVector));
     private const int SavedFlagBits = Time + 16;
     private const int SavedRegisters = SavedFlagBits + 8;
 
@@ -34,8 +34,7 @@ internal sealed unsafe partial class Gate
         _asm.Byte(0x9F); // LAHF
         _asm.Emit(0x0F90, 0, Operand.Of(HostRegister.Rax)); // SETO AL
         _asm.Store(FrameAt(SavedFlagBits), HostRegister.Rax, 3);
-        for (int i = 0; i < RegisterMap.PinnedVectors; i++)
-            _asm.Emit(0x0F29, i, FrameAt(SavedVectors + (16 * i))); // MOVAPS
+        MoveVectors(0x0F29); // MOVAPS
         _asm.Load(RegisterMap.Scratch, FrameAt(ClockFrame + returnAddress + Frame.Context), 3);
         _asm.Move(HostRegister.Rdi, Monotonic);
         _asm.AddressOf(HostRegister.Rsi, FrameAt(Time));
@@ -45,8 +44,7 @@ internal sealed unsafe partial class Gate
         _asm.Int32(nanosecondsPerSecond);
         _asm.Alu(0x02, (int)HostRegister.Rax, FrameAt(Time + 8), 3); // ADD
         _asm.AddressOf(RegisterMap.Scratch, Operand.Sum(RegisterMap.Scratch, HostRegister.Rax, 0, 0));
-        for (int i = 0; i < RegisterMap.PinnedVectors; i++)
-            _asm.Emit(0x0F28, i, FrameAt(SavedVectors + (16 * i)));
+        MoveVectors(0x0F28);
         _asm.Load(HostRegister.Rax, FrameAt(SavedFlagBits), 3);
         _asm.AluImmediate(0, Operand.Of(HostRegister.Rax), 0x7F, 0); // overflows again if AL was 1
         _asm.Byte(0x9E); // SAHF
@@ -54,5 +52,16 @@ internal sealed unsafe partial class Gate
             _asm.Load(CallerSaved[i], FrameAt(SavedRegisters + (8 * i)), 3);
         _asm.AddressOf(HostRegister.Rsp, Operand.Memory(HostRegister.Rsp, ClockFrame));
         _asm.Byte(0xC3);
+    }
+
+    private void MoveVectors(int opcode)
+    {
+        for (int i = 0, place = SavedVectors; i < Map.Vectors; i++)
+        {
+            if (!Map.IsPinned(i))
+                continue;
+            _asm.Emit(opcode, i, FrameAt(place));
+            place += 16;
+        }
     }
 }

@@ -129,8 +129,24 @@ internal sealed unsafe partial class Gate
     /// <summary>An access there always faults: how translated code leaves an instruction to the interpreter.</summary>
     public static Operand Fault => Operand.Memory(HostRegister.None, ProbeAddress + (int)GuestAddress.PageSize);
 
+    private const int FlagTables = 0x600;
+
+    /// <summary>Where RISC-V's flags are for each of MXCSR's six, and behind them MXCSR's for each of RISC-V's five: bytes, by an index in a register.</summary>
+    public static Operand FlagsOfHost(HostRegister index) => FlagTable(index, 0);
+
+    public static Operand HostFlags(HostRegister index) => FlagTable(index, FlagsOfHostCount);
+
+    private const int FlagsOfHostCount = 64, HostFlagsCount = 32;
+
+    private static Operand FlagTable(HostRegister index, int at) =>
+        Operand.Memory(index, ProbeAddress + sizeof(int) - (int)GuestAddress.PageSize + FlagTables + at);
+
     private static bool WriteConstants(nint place)
     {
+        for (uint i = 0; i < FlagsOfHostCount; i++)
+            ((byte*)place)[FlagTables + i] = (byte)RiscV.RiscVState.FlagsOf(i);
+        for (uint i = 0; i < HostFlagsCount; i++)
+            ((byte*)place)[FlagTables + FlagsOfHostCount + i] = (byte)RiscV.RiscVState.HostFlagsOf(i);
         ReadOnlySpan<ulong> values = HostConstants.Values;
         for (int i = 0; i < values.Length; i++)
             ((ulong*)place)[2 * i] = values[i];
@@ -242,9 +258,9 @@ internal sealed unsafe partial class Gate
         _asm.Emit(0x0FAE, 2, StateAt(StateControl)); // LDMXCSR
         for (int i = Map.Vectors - 1; i >= 0; i--)
         {
-            int host = Math.Min(i, RegisterMap.VectorScratch);
+            int host = Map.IsPinned(i) ? i : RegisterMap.VectorScratch;
             _asm.Emit(0x0F10, host, StateAt(StateVectors + (16 * i))); // MOVUPS
-            if (i >= RegisterMap.PinnedVectors)
+            if (!Map.IsPinned(i))
                 _asm.Emit(0x0F29, host, RegisterMap.VectorSlot(i)); // MOVAPS
         }
         LoadRegisters();
@@ -348,8 +364,8 @@ internal sealed unsafe partial class Gate
         StoreFlags();
         for (int i = 0; i < Map.Vectors; i++)
         {
-            int host = Math.Min(i, RegisterMap.VectorScratch);
-            if (i >= RegisterMap.PinnedVectors)
+            int host = Map.IsPinned(i) ? i : RegisterMap.VectorScratch;
+            if (!Map.IsPinned(i))
                 _asm.Emit(0x0F28, host, RegisterMap.VectorSlot(i));
             _asm.Emit(0x0F11, host, StateAt(StateVectors + (16 * i)));
         }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>
@@ -20,6 +22,9 @@ internal sealed class RegisterMap
     /// <summary>Guest vectors 0..14 keep their host register; the others are in the frame.</summary>
     public const int PinnedVectors = 15;
     public const int VectorScratch = 15;
+
+    /// <summary>Guest vectors from here on have a host register too where the host has AVX-512 (<see cref="HasFarVectors"/>).</summary>
+    public const int FirstFarVector = 16;
 
     /// <summary>The most guest registers of any architecture.</summary>
     public const int MostRegisters = 64;
@@ -92,6 +97,15 @@ internal sealed class RegisterMap
 
     /// <summary><see cref="Spare"/> holds none either.</summary>
     public bool HasSpare { get; }
+
+    /// <summary>
+    /// Guest vectors 16..31 are in the host registers of these numbers, which only EVEX reaches. For RISC-V, whose scalar instructions all have
+    /// that form.
+    /// </summary>
+    public bool HasFarVectors => Architecture == Architecture.RiscV64 && Avx512F.VL.IsSupported && Avx512DQ.VL.IsSupported;
+
+    /// <summary>Whether a guest vector has a host register, which then has its number.</summary>
+    public bool IsPinned(int vector) => vector < PinnedVectors || (vector is >= FirstFarVector and < 2 * FirstFarVector && HasFarVectors);
 
     /// <summary>The host register of a guest register, or None.</summary>
     public HostRegister Host(int guest) => _hosts[guest];
