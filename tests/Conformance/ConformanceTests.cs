@@ -18,12 +18,11 @@ public sealed class ConformanceTests
     {
         (CaseFile file, ConformanceCase @case) = ConformanceCase.All[name];
         using var scratch = new Scratch(@case);
-        List<string> commandLine = @case.CommandLine(file);
         // The test host ignores SIGPIPE, its caller perhaps others, and what it starts would inherit that.
         Outcome native = await scratch.Run(["/usr/bin/env", "--default-signal", .. @case.NativeCommandLine(file)]);
         scratch.Fill();
         string before = scratch.Inventory();
-        Outcome emulated = await scratch.Run([Repository.Viv, "run", "--env", $"SYSTEM={@case.System}", .. @case.Options, "--", .. commandLine]);
+        Outcome emulated = await scratch.Run([Repository.Viv, "run", "--env", $"SYSTEM={@case.System}", .. @case.Run(file)]);
         if (KnownFailures.Contains(name))
         {
             Assert.True(native.ToString() != emulated.ToString(), $"{name} runs as natively now: take it off known-failures.txt");
@@ -40,8 +39,8 @@ public sealed class ConformanceTests
     {
         (CaseFile file, ConformanceCase @case) = ConformanceCase.All[name];
         using var scratch = new Scratch(@case);
-        string first = await Listing(scratch, [.. @case.Options, "--", .. @case.CommandLine(file)], seed: 7);
-        string second = await Listing(scratch, [.. @case.Options, "--", .. @case.CommandLine(file)], seed: 7);
+        string first = await Listing(scratch, @case.Run(file), seed: 7);
+        string second = await Listing(scratch, @case.Run(file), seed: 7);
         Assert.Equal(first, second);
         Assert.NotEmpty(first);
         Assert.Empty(CallsUsed.By(name).Except(CallsUsed.In(first)));

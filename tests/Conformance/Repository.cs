@@ -11,22 +11,25 @@ internal static class Repository
 
     public static string Viv => Path.Combine(Root, "viv");
 
-    /// <summary>The statically linked program of <c>tests/Guests/NAME.c</c>, built when it is absent or older than its source.</summary>
-    public static string Guest(string name, bool isStatic = true, string architecture = "")
+    /// <summary>The program of <c>tests/Guests/NAME.c</c>, static with glibc or musl or else dynamic, built when it is absent or older than its source.</summary>
+    public static string Guest(string name, string library = "glibc", string architecture = "")
     {
         string sources = Path.Combine(Root, "tests", "Guests");
         string source = Path.Combine(sources, name + ".c");
-        string program = Path.Combine(Root, ".cache", "guests", architecture, isStatic ? name : name + ".dynamic");
+        string program = Path.Combine(Root, ".cache", "guests", architecture, library == "glibc" ? name : $"{name}.{library}");
         lock (BuildLock)
         {
             Directory.CreateDirectory(Path.GetDirectoryName(program)!);
             DateTime newest = File.GetLastWriteTimeUtc(source);
             DateTime header = Directory.EnumerateFiles(sources, "*.h").Max(File.GetLastWriteTimeUtc);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < (header > newest ? header : newest))
-                Compile(source, program, isStatic, architecture);
+                Compile(source, program, library, architecture);
         }
         return program;
     }
+
+    /// <summary>Where Debian's programs for an architecture are that ./test unpacked; nothing for the host's own.</summary>
+    public static string Debian(string architecture) => architecture.Length == 0 ? "" : Path.Combine(Root, ".cache", "debian", architecture);
 
     /// <summary>The program of the package <c>tests/Guests/go/NAME</c> for a system (GOOS) and an architecture (GOARCH, or nothing for the host's); static, of the standard library alone. One name for all systems.</summary>
     public static string GoGuest(string name, string system = "linux", string architecture = "")
@@ -73,10 +76,28 @@ internal static class Repository
         return program;
     }
 
-    private static void Compile(string source, string program, bool isStatic, string architecture)
+    private static void Compile(string source, string program, string library, string architecture)
     {
-        string[] mode = isStatic ? ["-static"] : [];
-        Build(Root, architecture.Length == 0 ? "gcc" : architecture == "arm64" ? "aarch64-linux-gnu-gcc" : architecture + "-linux-gnu-gcc", ["-O2", "-w", .. mode, "-pthread", "-o", program, source, "-lm", "-lutil"]);
+        string machine = architecture == "arm64" ? "aarch64" : architecture;
+        string compiler = machine.Length != 0 ? machine + "-linux-gnu-gcc" : library == "musl" ? "musl-gcc" : "gcc";
+        string[] mode = library switch
+        {
+            "dynamic" => [],
+            // The kernel's headers are glibc's neighbours.
+            "musl" when machine.Length == 0 => ["-static", "-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"],
+            "musl" => MuslOptions(machine, Path.Combine(Debian(architecture), "usr")),
+            _ => ["-static"],
+        };
+        string[] libraries = library == "musl" ? ["-Wl,--start-group", "-lc", "-lgcc", "-Wl,--end-group"] : ["-lm", "-lutil"];
+        Build(Root, compiler, ["-O2", "-w", "-pthread", .. mode, "-o", program, source, .. libraries]);
+    }
+
+    /// <summary>Makes glibc's cross compiler use the musl of another Debian's tree; gcc's helpers for atomic operations would need glibc.</summary>
+    private static string[] MuslOptions(string machine, string tree)
+    {
+        string library = Path.Combine(tree, "lib", machine + "-linux-musl");
+        string[] start = [.. new[] { "crt1.o", "crti.o", "crtn.o" }.Select(name => Path.Combine(library, name))];
+        return ["-static", "-mno-outline-atomics", "-isystem", Path.Combine(tree, "include", machine + "-linux-musl"), "-L" + library, "-nostdlib", .. start];
     }
 
     private static void Build(string folder, string compiler, params string[] arguments)

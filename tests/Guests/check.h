@@ -6,6 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef __GLIBC__
+// Other libraries do not know the names of errors: their messages tell as much.
+static inline const char *strerrorname_np(int error) { return strerror(error); }
+#endif
+
 // Prints the outcome of a call: its value, or the symbolic errno.
 static inline long show(const char *what, long value)
 {
