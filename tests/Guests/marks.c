@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
@@ -241,6 +242,44 @@ static void notices(void)
     mq_unlink("/marks");
 }
 
+static void zeros(void)
+{
+    int fd = open("/dev/zero", O_RDWR);
+    char *own = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 4096), *all = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    printf("%d %d\n", own[5000], all[1]);
+    own[5000] = 1;
+    if (fork() == 0)
+    {
+        own[5000] = all[1] = 2;
+        _exit(0);
+    }
+    wait(0);
+    printf("%d %d\n", own[5000], all[1]);
+    fd = open("/dev/zero", O_RDONLY);
+    all = mmap(0, 4096, PROT_READ, MAP_SHARED, fd, 0);
+    SHOW(mprotect(all, 4096, PROT_READ | PROT_WRITE));
+}
+
+// A mark to expire goes with the next visit, and nothing is mounted on the links of open files.
+static void visits(void)
+{
+    char path[50];
+    mkdir("place", 0700);
+    mount("place", "place", "tmpfs", 0, "");
+    SHOW(umount2("place", MNT_EXPIRE));
+    SHOW(access("place", F_OK));
+    SHOW(umount2("place", MNT_EXPIRE));
+    SHOW(umount2("place", MNT_EXPIRE));
+    close(creat("under", 0600));
+    int fd = open("under", O_RDONLY);
+    sprintf(path, "/proc/self/fd/%d", fd);
+    int link = open(path, O_PATH | O_NOFOLLOW);
+    sprintf(path, "/proc/self/fd/%d", link);
+    SHOW(mount("named", path, "", MS_BIND, 0));
+    close(link);
+    close(fd);
+}
+
 // A file that cannot be spliced: nothing of it is nothing, more of it is refused.
 static void nothing(void)
 {
@@ -261,6 +300,8 @@ int main(void)
     processes();
     cores();
     notices();
+    zeros();
+    visits();
     nothing();
     chdir("/");
     umount2("/tmp/marks", MNT_DETACH);

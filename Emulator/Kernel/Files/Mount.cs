@@ -85,15 +85,18 @@ public sealed partial class Mount
     }
 
     private bool _isExpiring;
+    private bool _wasExpiring;
+
+    /// <summary>A path led here: whoever wants it to expire has come this way last.</summary>
+    public void NoteVisit() => (_wasExpiring, _isExpiring) = (_isExpiring, false);
 
     /// <summary>Marks it as unused: EAGAIN the first time; None when nobody came since; EBUSY while it is in use (MNT_EXPIRE of umount2(2)).</summary>
     public Errno Expire()
     {
         if (Holders != 0 || Children.Count != 0)
             return Errno.EBUSY;
-        bool wasExpiring = _isExpiring;
         _isExpiring = true;
-        return wasExpiring ? Errno.None : Errno.EAGAIN;
+        return _wasExpiring ? Errno.None : Errno.EAGAIN;
     }
 
     public IReadOnlyList<Mount> Children => _children;

@@ -61,6 +61,9 @@ public class Key(KeyTable table, int serial, KeyType type, byte[] description)
     /// <summary>Marked to be collected: nobody finds it any more.</summary>
     public bool IsInvalid { get; private set; }
 
+    /// <summary>Nobody could say what it is: for a while the answer is kept (request_key(2)).</summary>
+    public bool IsNegative { get; set; }
+
     public int Holders => _holders;
 
     /// <summary>Bytes of the world's memory that it counts for.</summary>
@@ -73,7 +76,7 @@ public class Key(KeyTable table, int serial, KeyType type, byte[] description)
 
     /// <summary>ENOKEY, EKEYREVOKED or EKEYEXPIRED; no error when it can be used.</summary>
     public Errno Validate(World world) =>
-        IsInvalid ? Errno.ENOKEY : IsRevoked ? Errno.EKEYREVOKED : Expiry <= world.Clock.Realtime ? Errno.EKEYEXPIRED : Errno.None;
+        IsInvalid || IsNegative ? Errno.ENOKEY : IsRevoked ? Errno.EKEYREVOKED : Expiry <= world.Clock.Realtime ? Errno.EKEYEXPIRED : Errno.None;
 
     public bool Allows(Credentials who, bool isPossessed, KeyRight wanted)
     {

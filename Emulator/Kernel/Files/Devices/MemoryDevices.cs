@@ -18,6 +18,8 @@ public static class MemoryDevices
 
     public static bool IsRandom(ulong device) => DeviceNumber.Major(device) == Major && DeviceNumber.Minor(device) is Random or UnlimitedRandom;
 
+    public static bool IsZero(ulong device) => DeviceNumber.Major(device) == Major && DeviceNumber.Minor(device) == Zero;
+
     public static void Register(DeviceTable devices, RandomBytes random)
     {
         foreach (uint minor in (uint[])[Null, Zero, Full, Random, UnlimitedRandom])

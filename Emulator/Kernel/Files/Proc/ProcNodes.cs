@@ -151,6 +151,9 @@ public sealed class ProcLink : ProcNode
 
     private protected override long Size => _object is null ? 0 : 64;
 
+    /// <summary>It leads straight to an object: nothing can be mounted on it (proc(5)).</summary>
+    public bool IsMagic => _object is not null;
+
     public override Errno ReadLink(CallContext? call, out byte[]? target)
     {
         target = _text(call);

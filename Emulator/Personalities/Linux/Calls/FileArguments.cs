@@ -86,6 +86,7 @@ internal static class FileArguments
         }
         error = call.World.Vfs.Resolve(call.CallerWith(credentials), entry, path, walk, out PathEntry? found);
         entry = found!;
+        found?.Mount.NoteVisit();
         return error;
     }
 

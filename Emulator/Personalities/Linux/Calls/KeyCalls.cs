@@ -92,7 +92,55 @@ public static partial class KeyCalls
             error = here;
         }
         // A keyring that has none at all decides (search_cred_keyrings_rcu in security/keys/process_keys.c).
-        return isMissing ? Errno.ENOKEY : error;
+        error = isMissing ? Errno.ENOKEY : error;
+        return error != Errno.ENOKEY || callout.IsNull ? error : AskFor(call, kind, text, target);
+    }
+
+    /// <summary>
+    /// Who is asked for keys is a program, /sbin/request-key, that the kernel of a world does not run, as one that has none does not: the key is made, and is negative
+    /// for a minute.
+    /// </summary>
+    private static Errno AskFor(CallContext call, KeyType type, byte[] description, FoundKey target)
+    {
+        const long patience = 60_000_000_000;
+        const KeyRight always = KeyRight.View | KeyRight.Search | KeyRight.Link | KeyRight.SetAttributes;
+        if (type == KeyType.Keyring)
+            return Errno.EPERM;
+        if (target.Key is null)
+        {
+            Errno refused = FindDestination(call, out target);
+            if (refused != Errno.None)
+                return refused;
+        }
+        if (target.Key is not Keyring ring)
+            return Errno.ENOTDIR;
+        // What is there says already that there is none.
+        if (ring.Find(type, description) is { IsNegative: true, IsInvalid: false } known && !(known.Expiry <= call.World.Clock.Realtime))
+            return Errno.ENOKEY;
+        uint rights = (uint)(always | (type.IsReadable ? KeyRight.Read : 0) | (type.IsUpdatable ? KeyRight.Write : 0)) << 24 | (uint)KeyRight.View << 16;
+        Errno error = call.World.Keys.Make(type, description, call.Thread.Credentials, rights, [], out Key? made);
+        if (error != Errno.None)
+            return error;
+        made!.Hold();
+        (made.IsNegative, made.Expiry) = (true, call.World.Clock.Realtime + patience);
+        error = ring.Link(made);
+        made.Release();
+        return error != Errno.None ? error : Errno.ENOENT;
+    }
+
+    /// <summary>Where a key goes that is made for a request without a keyring: the first there is of those that were set, to which the requester must be able to write.</summary>
+    private static Errno FindDestination(CallContext call, out FoundKey target)
+    {
+        const int asUsual = 0, ofThread = 1, last = 5;
+        int wanted = call.Thread.Keys?.Destination ?? asUsual;
+        target = default;
+        for (int ring = wanted == asUsual ? ofThread : wanted; ring <= last; ring++)
+        {
+            Errno error = call.FindKey(-ring, creates: false, KeyRight.Write, out target);
+            if (error != Errno.ENOKEY)
+                return error;
+        }
+        return Errno.ENOKEY;
     }
 
     /// <summary>A key that was found, linked to a keyring when one was given.</summary>

@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
+using Vivarium.Emulator.Kernel.Files.Devices;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
@@ -101,7 +102,9 @@ public static class MemoryCalls
         if (file is SecretFile && !isShared)
             return Errno.EINVAL;
         content = file.MapObject(ref offset);
-        return content is null ? Errno.ENODEV : Errno.None;
+        // Pages of the device of zeros are anonymous ones (mmap_zero in drivers/char/mem.c).
+        bool isZero = file.Inode.Kind == FileKind.CharacterDevice && MemoryDevices.IsZero(file.Inode.Status.RawDevice);
+        return content is null && !isZero ? Errno.ENODEV : Errno.None;
     }
 
     private static AnonymousObject? SharedPages(CallContext call, ulong length)

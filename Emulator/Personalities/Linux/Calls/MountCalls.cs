@@ -35,6 +35,8 @@ public static class MountCalls
             return Change(call, point, flags, options);
         if ((flags & PropagationFlags) != 0 && (flags & Bind) == 0)
             return Spread(point, flags);
+        if (point.Inode is Kernel.Files.Proc.ProcLink { IsMagic: true })
+            return Errno.ENOENT;
         if ((flags & (Bind | Move)) == 0)
             return MountNew(call, source, point, type, flags, options);
         error = source.IsNull ? Errno.EINVAL : call.ReadPath(source, out byte[] name) is not Errno.None and var unreadable ? unreadable : name.Length == 0 ? Errno.EINVAL : Errno.None;
