@@ -109,8 +109,15 @@ public sealed partial class GuestThread
 
     private ICallFilter? _filter;
 
-    /// <summary>What files it has left itself; null = all that its credentials give (landlock(7)).</summary>
+    /// <summary>What it has left itself; null = all that its credentials give (landlock(7)).</summary>
     public AccessDomain? Domain { get; set; }
+
+    /// <summary>May it signal another thread, by its credentials and by what it has left itself? Threads of one process always may.</summary>
+    public bool MaySignal(GuestThread target) =>
+        ReferenceEquals(Process, target.Process) || (Credentials.MaySignal(target.Credentials) && AccessDomain.MayReach(Domain, target.Domain, DomainScopes.Signals));
+
+    public bool MaySignal(Process target) =>
+        ReferenceEquals(Process, target) || (Credentials.MaySignal(target.Credentials) && AccessDomain.MayReach(Domain, target.Domain, DomainScopes.Signals));
 
     /// <summary>It was told to go on, before it waited or while it did (_lwp_unpark(2) of NetBSD).</summary>
     public bool IsUnparked { get; set; }

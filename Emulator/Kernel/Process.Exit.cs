@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Signals;
+using AccessDomain = Vivarium.Emulator.Kernel.Files.AccessDomain;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel;
@@ -54,7 +55,7 @@ public sealed partial class Process
         IsStopped = false;
         foreach (GuestThread thread in _threads)
             Retire(thread);
-        LastCredentials = MainThread.Credentials;
+        (LastCredentials, _lastDomain) = (MainThread.Credentials, MainThread.Domain);
         LastName = MainThread.Name;
         GuestThread[] ended = [.. _threads];
         _threads.Clear();
@@ -94,10 +95,19 @@ public sealed partial class Process
 
     public Credentials Credentials => _threads.Count > 0 ? MainThread.Credentials : LastCredentials;
 
+    /// <summary>What its first thread has left itself, or had.</summary>
+    public AccessDomain? Domain => _threads.Count > 0 ? MainThread.Domain : _lastDomain;
+
+    private AccessDomain? _lastDomain;
+
     /// <summary>May somebody read its memory and take its descriptors (ptrace(2), "Ptrace access mode checking")?</summary>
     public bool MayBeInspectedBy(GuestThread thread)
     {
-        if (ReferenceEquals(thread.Process, this) || thread.Credentials.Has(Capability.Trace))
+        if (ReferenceEquals(thread.Process, this))
+            return true;
+        if (!AccessDomain.MayTrace(thread.Domain, Domain))
+            return false;
+        if (thread.Credentials.Has(Capability.Trace))
             return true;
         Credentials who = thread.Credentials, own = Credentials;
         return Dumpable == 1 && who.User == own.User && who.User == own.EffectiveUser && who.User == own.SavedUser

@@ -23,20 +23,54 @@ public enum FileRights : ulong
     Refer = 1 << 13,
     Truncate = 1 << 14,
 
+    /// <summary>What ioctl(2) does to character and block devices.</summary>
+    ControlDevice = 1 << 15,
+
     /// <summary>Those that a file, and not a directory, may be given.</summary>
-    OfFiles = Execute | WriteFile | ReadFile | Truncate,
-    All = (1 << 15) - 1,
+    OfFiles = Execute | WriteFile | ReadFile | Truncate | ControlDevice,
+    All = (1 << 16) - 1,
 }
 
-/// <summary>Rights that are taken away, and the files and directories below which some are kept.</summary>
-public sealed class AccessRules(FileRights handled)
+/// <summary>Uses of TCP's ports that a program may take from itself.</summary>
+[Flags]
+public enum PortRights : ulong
+{
+    None = 0,
+    Bind = 1 << 0,
+    Connect = 1 << 1,
+    All = (1 << 2) - 1,
+}
+
+/// <summary>What does not lead out of a domain.</summary>
+[Flags]
+public enum DomainScopes : ulong
+{
+    None = 0,
+
+    /// <summary>Connections to UNIX sockets with abstract names.</summary>
+    AbstractSockets = 1 << 0,
+    Signals = 1 << 1,
+    All = (1 << 2) - 1,
+}
+
+/// <summary>Rights that are taken away, the files, directories and ports that some are kept for, and what stays inside.</summary>
+public sealed class AccessRules(FileRights handled, PortRights handledPorts, DomainScopes scopes)
 {
     private readonly Dictionary<Inode, FileRights> _allowed = [];
+    private readonly Dictionary<int, PortRights> _ports = [];
 
     public FileRights Handled { get; } = handled;
 
-    /// <summary>References are refused wherever no rule of a layer allows them, also by one that does not speak of them.</summary>
-    internal FileRights Denied => Handled | FileRights.Refer;
+    public PortRights HandledPorts { get; } = handledPorts;
+
+    public DomainScopes Scopes { get; } = scopes;
+
+    /// <summary>References are refused wherever no rule of a layer allows them, also by one that speaks of files and not of them.</summary>
+    internal FileRights Denied => Handled == FileRights.None ? FileRights.None : Handled | FileRights.Refer;
+
+    public void AllowPort(int port, PortRights rights) => _ports[port] = _ports.GetValueOrDefault(port) | rights;
+
+    internal bool Allows(int port, PortRights wanted) => (HandledPorts & wanted & ~_ports.GetValueOrDefault(port)) == PortRights.None;
 
     public void Allow(Inode inode, FileRights rights) => _allowed[inode] = _allowed.GetValueOrDefault(inode) | rights;
 
@@ -44,9 +78,11 @@ public sealed class AccessRules(FileRights handled)
 
     internal AccessRules Copy()
     {
-        var copy = new AccessRules(Handled);
+        var copy = new AccessRules(Handled, HandledPorts, Scopes);
         foreach ((Inode inode, FileRights rights) in _allowed)
             copy._allowed.Add(inode, rights);
+        foreach ((int port, PortRights rights) in _ports)
+            copy._ports.Add(port, rights);
         return copy;
     }
 }
@@ -55,7 +91,7 @@ public sealed class AccessRules(FileRights handled)
 /// Layers of rules that a thread and all that it starts live under: each right must be kept by every layer that takes it
 /// away. Rights of a directory hold for all below it, across mounts (security/landlock/fs.c).
 /// </summary>
-public sealed class AccessDomain
+public sealed partial class AccessDomain
 {
     public const int MostLayers = 16;
 
@@ -66,6 +102,9 @@ public sealed class AccessDomain
     /// <summary>A domain within another one; null when it has as many layers as one may have (E2BIG).</summary>
     public static AccessDomain? Within(AccessDomain? outer, AccessRules rules) =>
         outer?._layers.Length >= MostLayers ? null : new AccessDomain([.. outer?._layers ?? [], rules.Copy()]);
+
+    /// <summary>A layer speaks of files.</summary>
+    public bool HandlesFiles => Array.Exists(_layers, static layer => layer.Handled != FileRights.None);
 
     /// <summary>EACCES unless all rights are kept at a name.</summary>
     public Errno Check(Mount mount, Dentry name, FileRights wanted)

@@ -28,8 +28,14 @@ public sealed class FileSignals
     public int Signal { get; set; }
 
     private Credentials? _owner;
+    private AccessDomain? _domain;
 
-    public void SetTarget(SignalTarget kind, int target, Credentials owner) => (Kind, Target, _owner) = (kind, target, owner);
+    /// <param name="owner">Who names the target: with its credentials, and under its rules unless it names itself, signals are sent.</param>
+    public void SetTarget(SignalTarget kind, int target, GuestThread owner)
+    {
+        bool isItself = kind switch { SignalTarget.Process => owner.Process.Id == target, SignalTarget.Thread => owner.Process.World.FindThread(target)?.Process == owner.Process, _ => false };
+        (Kind, Target, _owner, _domain) = (kind, target, owner.Credentials, isItself ? null : owner.Domain);
+    }
 
     /// <summary>Says that something happened to the file behind a descriptor.</summary>
     internal void Raise(World world, int descriptor)
@@ -46,16 +52,17 @@ public sealed class FileSignals
         switch (Kind)
         {
             case SignalTarget.Thread:
-                return world.FindThread(Target) is not { } thread || !MayReach(thread.Credentials) || world.Send(thread, info);
+                return world.FindThread(Target) is not { } thread || !MayReach(thread.Credentials, thread.Domain) || world.Send(thread, info);
             case SignalTarget.Process:
-                return world.FindProcess(Target) is not { } process || !MayReach(process.Credentials) || world.Send(process, info);
+                return world.FindProcess(Target) is not { } process || !MayReach(process.Credentials, process.Domain) || world.Send(process, info);
             default:
                 bool isSent = true;
                 foreach (Process member in world.Processes())
-                    isSent &= Target == 0 || member.Group != Target || member.IsZombie || !MayReach(member.Credentials) || world.Send(member, info);
+                    isSent &= Target == 0 || member.Group != Target || member.IsZombie || !MayReach(member.Credentials, member.Domain) || world.Send(member, info);
                 return isSent;
         }
     }
 
-    private bool MayReach(Credentials target) => _owner is { } owner && (owner.EffectiveUser == 0 || owner.MaySignal(target));
+    private bool MayReach(Credentials target, AccessDomain? domain) =>
+        _owner is { } owner && (owner.EffectiveUser == 0 || owner.MaySignal(target)) && AccessDomain.MayReach(_domain, domain, DomainScopes.Signals);
 }

@@ -71,6 +71,9 @@ public abstract class OpenFile : IMappingHolder
     /// <summary>Its opener had given up the right to change its length (landlock(7)).</summary>
     public bool IsLengthFixed { get; internal set; }
 
+    /// <summary>A device whose opener had given up the right to control devices (landlock(7)).</summary>
+    public bool IsControlDenied { get; internal set; }
+
     /// <summary>It was opened while nobody wanted to be asked about files there: nobody is asked what is done with it.</summary>
     public bool AsksNobody { get; set; }
 

@@ -198,7 +198,11 @@ public sealed partial class Vfs
             regular.Count();
         }
         if (caller.Call?.Thread.Domain is { } domain && file.Path is { } path)
+        {
             file.IsLengthFixed = domain.Check(path.Mount, path.Dentry, FileRights.Truncate) != Errno.None;
+            file.IsControlDenied = path.Inode.Kind is FileKind.CharacterDevice or FileKind.BlockDevice
+                && domain.Check(path.Mount, path.Dentry, FileRights.ControlDevice) != Errno.None;
+        }
         file.AsksNobody = !FileAlerts.MayBeAsked(file.Inode);
         file.HoldName();
         FileNotifier.OnFile(file, change);

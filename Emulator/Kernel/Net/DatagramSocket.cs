@@ -42,9 +42,11 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         }
         if (address is InternetAddress internet)
             return ConnectInternet(internet);
-        Errno error = Network.Names.FindDatagram(call, address, out _peer);
+        Errno error = Network.Names.FindDatagram(call, address, out DatagramSocket? peer);
+        if (error == Errno.None && !UnixNames.MayReach(call, peer!))
+            error = Errno.EPERM;
         if (error == Errno.None)
-            Remote = address;
+            (_peer, Remote) = (peer, address);
         return error;
     }
 
@@ -137,7 +139,7 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         }
         if (target.ReadShut)
             return Errno.EPIPE;
-        if (target._peer is not null && target._peer != this)
+        if ((target._peer is not null && target._peer != this) || (target != _peer && !UnixNames.MayReach(call, target)))
             return Errno.EPERM;
         if (!target.Queue.HasMemory)
             return Errno.ENOBUFS;

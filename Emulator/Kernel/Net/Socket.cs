@@ -33,6 +33,7 @@ public abstract class Socket : OpenFile
         _inode = new AnonymousInode(network.World, FileKind.Socket, 0x1FF);
         SendBuffer = new SendBuffer(Source);
         Queue = new MessageQueue(network.World.Accountant);
+        Domain = network.World.Current?.Domain;
         network.Sockets.Add(this);
     }
 
@@ -46,6 +47,9 @@ public abstract class Socket : OpenFile
 
     /// <summary>Who made it.</summary>
     public uint Owner { get; set; }
+
+    /// <summary>What its maker had left itself then.</summary>
+    internal AccessDomain? Domain { get; }
 
     public SocketFamily Family { get; }
 

@@ -163,7 +163,9 @@ public sealed partial class StreamSocket
         if (other!.Kind != Kind)
             return Errno.EPROTOTYPE;
         listener = other as StreamSocket;
-        return listener is { IsListening: true } ? Errno.None : Errno.ECONNREFUSED;
+        if (listener is not { IsListening: true })
+            return Errno.ECONNREFUSED;
+        return UnixNames.MayReach(call, listener) ? Errno.None : Errno.EPERM;
     }
 
     /// <summary>The listener to wait for when <see cref="Connect"/> said EAGAIN.</summary>

@@ -68,6 +68,10 @@ public sealed class UnixNames(World world)
         return socket is null ? Errno.ECONNREFUSED : Errno.None;
     }
 
+    /// <summary>Abstract names may be hidden from who is outside of, or below, the rules that their owner lives under (landlock(7)).</summary>
+    public static bool MayReach(CallContext? call, Socket other) =>
+        other.Local is not UnixAbstract || AccessDomain.MayReach(call?.Thread.Domain, other.Domain, DomainScopes.AbstractSockets);
+
     public void Remove(Socket socket)
     {
         if (socket.Local is UnixAbstract name && _abstract.GetValueOrDefault(name.Name) == socket)

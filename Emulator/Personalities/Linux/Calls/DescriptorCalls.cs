@@ -115,10 +115,13 @@ public static class DescriptorCalls
         const uint NonBlocking = 0x5421;
         const uint Asynchronous = 0x5452;
         const uint BytesToRead = 0x541B;
+        const uint BlockSize = 2;
         const uint Clone = 0x40049409, CloneRange = 0x4020940D, SameRange = 0xC0189436;
         Errno error = call.UsableFile(fd, out OpenFile file);
         if (error != Errno.None)
             return error;
+        if (file.IsControlDenied && !LandlockCalls.IsOfAnyFile(request))
+            return Errno.EACCES;
         switch (request)
         {
             case SetCloseOnExec or ClearCloseOnExec:
@@ -133,6 +136,8 @@ public static class DescriptorCalls
             // No file system here shares blocks between files.
             case Clone or CloneRange or SameRange when file.Inode.Kind == FileKind.Regular && (file.Flags & OpenFlags.PathOnly) == 0:
                 return CannotShare(call, file, request, argument);
+            case BlockSize when (file.Flags & OpenFlags.PathOnly) == 0:
+                return call.Memory.TryWrite(new GuestAddress(argument), (int)(file.Inode.FileSystem?.Status.BlockSize ?? (long)GuestAddress.PageSize)) ? 0 : Errno.EFAULT;
             case BytesToRead when file.Pending is { } pending:
                 return call.Memory.TryWrite(new GuestAddress(argument), pending) ? 0 : Errno.EFAULT;
             default:

@@ -51,7 +51,7 @@ internal static class FileSignalCalls
         int id = given == 0 ? 0 : kind == SignalTarget.Group ? GroupOf(call, given) : kind == SignalTarget.Thread ? call.FindThread(given)?.Id ?? 0 : call.FindProcess(given)?.Id ?? 0;
         if (given != 0 && id == 0)
             return Errno.ESRCH;
-        (file.SignalOwner ??= new FileSignals()).SetTarget(kind, id, call.Thread.Credentials);
+        (file.SignalOwner ??= new FileSignals()).SetTarget(kind, id, call.Thread);
         return 0;
     }
 
@@ -62,7 +62,7 @@ internal static class FileSignalCalls
     {
         FileSignals signals = file.SignalOwner ??= new FileSignals();
         if (signals.Target == 0)
-            signals.SetTarget(SignalTarget.Process, call.Process.Id, call.Thread.Credentials);
+            signals.SetTarget(SignalTarget.Process, call.Process.Id, call.Thread);
     }
 
     private static CallResult Lease(CallContext call, OpenFile file, int fd, int kind)

@@ -49,7 +49,7 @@ public static class MountCalls
     }
 
     /// <summary>Nobody changes mounts under rules that name places by them (landlock(7)).</summary>
-    internal static bool MayMount(CallContext call) => call.Thread.Domain is null && Administers(call);
+    internal static bool MayMount(CallContext call) => call.Thread.Domain is not { HandlesFiles: true } && Administers(call);
 
     private static bool Administers(CallContext call) =>
         call.Thread.FileCredentials.Has(FilePrivileges.Administer) && call.Thread.Namespaces.Rules(call.Thread.Namespaces.Mounts.Owner);
@@ -211,7 +211,7 @@ public static class MountCalls
         // What covers the place itself: only a root can be covered and still be found.
         while (point.Mount.On(point.Dentry) is { } above)
             point = new PathEntry(above, above.Root);
-        if (!Administers(call) || (call.Thread.Domain is not null && ReferenceEquals(point.Dentry, point.Mount.Root)))
+        if (!Administers(call) || (call.Thread.Domain is { HandlesFiles: true } && ReferenceEquals(point.Dentry, point.Mount.Root)))
             return Errno.EPERM;
         if ((flags & Expire) != 0 && ReferenceEquals(point.Dentry, point.Mount.Root))
         {

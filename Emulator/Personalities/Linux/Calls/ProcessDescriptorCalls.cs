@@ -51,7 +51,7 @@ public static class ProcessDescriptorCalls
             return Errno.EINVAL;
         if (target.IsReaped)
             return Errno.ESRCH;
-        if (!call.Thread.Credentials.MaySignal(target.Credentials))
+        if (!call.Thread.MaySignal(target))
             return Errno.EPERM;
         if (signal != 0 && !((flags & group) != 0 ? call.World.SendGroup(target.Group, info) : call.World.Send(target, info)))
             return Errno.EAGAIN;

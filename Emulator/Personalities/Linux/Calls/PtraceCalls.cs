@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Cpu.Debugging;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Tracing;
 using Vivarium.Emulator.Memory;
@@ -24,7 +25,8 @@ public static class PtraceCalls
     public static CallResult Ptrace(CallContext call, int request, int pid, GuestAddress address, GuestAddress data)
     {
         if (request == TraceMe)
-            return call.Process.Parent is { } parent ? call.World.Trace(call.Thread, parent, isSeized: false, TraceOptions.None) : Errno.EPERM;
+            return call.Process.Parent is { } parent && AccessDomain.MayTrace(parent.Domain, call.Thread.Domain)
+                ? call.World.Trace(call.Thread, parent, isSeized: false, TraceOptions.None) : Errno.EPERM;
         if (call.FindThread(pid) is not { } thread)
             return Errno.ESRCH;
         if (request is Attach or Seize)
@@ -48,7 +50,7 @@ public static class PtraceCalls
             return Errno.EIO;
         Credentials own = call.Thread.Credentials, other = thread.Credentials;
         bool isSame = own.User == other.User && own.User == other.EffectiveUser && own.Group == other.Group && own.Group == other.EffectiveGroup;
-        if (!isSame && !own.Has(Capability.Trace))
+        if ((!isSame && !own.Has(Capability.Trace)) || !AccessDomain.MayTrace(call.Thread.Domain, thread.Domain))
             return Errno.EPERM;
         Errno error = call.World.Trace(thread, call.Process, isSeized, isSeized ? (TraceOptions)(uint)data.Value : TraceOptions.None);
         if (error != Errno.None || isSeized)

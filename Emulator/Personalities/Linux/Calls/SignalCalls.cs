@@ -1,5 +1,6 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Abi;
@@ -171,8 +172,9 @@ public static class SignalCalls
 
     private static CallResult SendTo(CallContext call, Process target, in SignalInfo info)
     {
-        bool mayContinue = info.Signal == Signal.Continue && target.Session == call.Process.Session;
-        if (!mayContinue && !call.Thread.Credentials.MaySignal(target.Credentials))
+        bool mayContinue = info.Signal == Signal.Continue && target.Session == call.Process.Session
+            && AccessDomain.MayReach(call.Thread.Domain, target.Domain, DomainScopes.Signals);
+        if (!mayContinue && !call.Thread.MaySignal(target))
             return Errno.EPERM;
         if (info.Signal != 0 && !call.World.Send(target, info))
             return Errno.EAGAIN;
@@ -185,7 +187,7 @@ public static class SignalCalls
             return Errno.EINVAL;
         if (call.FindThread(tid) is not { } target || (group is { } wanted && target.Process.Id != call.Pids.Outside(wanted)))
             return Errno.ESRCH;
-        if (!call.Thread.Credentials.MaySignal(target.Credentials))
+        if (!call.Thread.MaySignal(target))
             return Errno.EPERM;
         if (info.Signal != 0 && !call.World.Send(target, info))
             return Errno.EAGAIN;

@@ -160,6 +160,9 @@ public static class SocketCalls
         Errno error = Find(call, fd, out Socket socket);
         if (error != Errno.None)
             return error;
+        error = LandlockCalls.CheckPort(call, socket, address, length, PortRights.Bind);
+        if (error != Errno.None)
+            return error;
         error = SocketNames.Read(call, socket.Family, address, length, out SocketAddress? name);
         if (error != Errno.None)
             return error;
@@ -221,6 +224,9 @@ public static class SocketCalls
     public static CallResult Connect(CallContext call, int fd, GuestAddress address, int length)
     {
         Errno error = Find(call, fd, out Socket socket);
+        if (error != Errno.None)
+            return error;
+        error = LandlockCalls.CheckPort(call, socket, address, length, PortRights.Connect);
         if (error != Errno.None)
             return error;
         error = SocketNames.Read(call, socket.Family, address, length, out SocketAddress? name);
