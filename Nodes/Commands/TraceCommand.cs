@@ -14,6 +14,7 @@ internal sealed class TraceCommand
     private const string Start =
         """
         usage: viv trace FILE|JOB [OPTIONS]
+               viv trace FILE|JOB... --export FILE.json
 
         Tells what a job did and where its time went, from a file of viv run --trace-file or, by the job's identifier, from
         the cluster; of a job that runs, as far as it is.
@@ -29,6 +30,7 @@ internal sealed class TraceCommand
           viv trace t.json --tree            then, with the first column of a run:
           viv trace t.json --span 3f62 --calls
           viv trace t.json --export t.perfetto.json
+          viv trace JOB JOB --export both.json          jobs of one trace, for Jaeger's page
 
         """;
 
@@ -92,10 +94,19 @@ internal sealed class TraceCommand
         }
         if (_help)
             return ShowHelp();
-        if (operands.Count != 1)
-            return Failure.Usage(operands.Count == 0 ? "no file or job given" : "more than one file given", "trace");
-        if (Load(operands[0], out string? error) is not { } trace)
-            return Failure.Report($"{operands[0]}: {error}");
+        if (operands.Count == 0 || (operands.Count > 1 && _export is null))
+            return Failure.Usage(operands.Count == 0 ? "no file or job given" : "more than one file given: only --export takes several", "trace");
+        List<TraceDocument> traces = [];
+        string? error = null;
+        foreach (string operand in operands)
+        {
+            if (Load(operand, out error) is not { } loaded)
+                return Failure.Report($"{operand}: {error}");
+            traces.Add(loaded);
+        }
+        if (traces.Count > 1)
+            return TraceFiles.Write(_export!, traces) is { } problem ? Failure.Report(problem) : 0;
+        TraceDocument trace = traces[0];
         if (_calls.Count > 0)
             _filter = _filter with { Calls = _calls };
         if (_span is not null)

@@ -40,6 +40,25 @@ internal static class TraceFiles
         }
     }
 
+    /// <summary>Several jobs in one file, which Jaeger's form alone can hold. Returns what went wrong, or null.</summary>
+    public static string? Write(string file, IReadOnlyList<TraceDocument> traces)
+    {
+        if (traces.Count == 1)
+            return Write(file, traces[0]);
+        if (new[] { Perfetto, Otlp, Own }.Any(end => file.EndsWith(end, StringComparison.Ordinal)))
+            return $"several jobs can be written as Jaeger's JSON only, not to {file}";
+        try
+        {
+            using FileStream output = new(file, FileMode.Create);
+            JaegerJson.Write(output, [.. traces.Select(static trace => trace.Joined())], []);
+            return null;
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            return $"the trace was not written to {file}: {failure.Message}";
+        }
+    }
+
     public static void Write(Stream output, string name, TraceDocument trace)
     {
         if (name.EndsWith(Perfetto, StringComparison.Ordinal))
@@ -49,6 +68,6 @@ internal static class TraceFiles
         else if (name.EndsWith(Own, StringComparison.Ordinal))
             output.Write(TraceFile.Write(trace));
         else
-            JaegerJson.Write(output, trace.Joined(), TraceFile.Write(trace));
+            JaegerJson.Write(output, [trace.Joined()], TraceFile.Write(trace));
     }
 }

@@ -8,6 +8,14 @@ internal static class AttemptSpans
     /// <summary>Earlier attempts' processes have their numbers in viewers behind those of this many: Linux's are fewer.</summary>
     private const int ProcessesOfAttempt = 10_000_000;
 
+    /// <summary>Of which earlier attempt a joined trace's process is, 0 = the last, and its number there.</summary>
+    public static (int Attempt, int Process) Split(int process)
+    {
+        // -1 is an attempt's processes without spans of their own.
+        int attempt = (process + 1) / ProcessesOfAttempt;
+        return (attempt, process - (attempt * ProcessesOfAttempt));
+    }
+
     public static string NameOf(int attempt) => string.Create(CultureInfo.InvariantCulture, $"attempt {attempt}");
 
     public static void Describe(TraceSpan span, int attempt, string node, string end)
@@ -42,7 +50,7 @@ internal static class AttemptSpans
         IReadOnlyList<TraceSpan> spans = attempt.Spans;
         if (spans.Count > 1 && spans[1].Kind == SpanKind.Attempt)
         {
-            TraceSpan told = With(spans[1], job, spans[1].Start, spans[1].End, 0);
+            TraceSpan told = With(spans[1], job, spans[1].Start, spans[1].End, offset);
             Mark(told, facts);
             all.Add(told);
             all.AddRange(spans.Skip(2).Select(span => With(span, span.Parent, span.Start, span.End, offset)));
@@ -57,6 +65,7 @@ internal static class AttemptSpans
             Kind = SpanKind.Attempt,
             Start = spans[0].Start,
             End = spans[0].End,
+            Process = offset,
         };
         Describe(own, attempt.Job.Attempt, attempt.Job.Node, facts?.End ?? attempt.Job.End);
         Mark(own, facts);
@@ -84,7 +93,7 @@ internal static class AttemptSpans
         Attributes = [.. span.Attributes],
         Links = span.Links,
         Error = span.Error,
-        Process = span.Process == 0 ? 0 : span.Process + offset,
+        Process = span.Process + offset,
         FirstIndex = span.FirstIndex,
         LastIndex = span.LastIndex,
     };

@@ -3,6 +3,10 @@ namespace Vivarium.Telemetry.Traces;
 /// <summary>Who the spans come from (OpenTelemetry's resource conventions).</summary>
 public static class Resource
 {
+    /// <param name="attempt">One of the earlier attempts of a joined trace, which another node may have run; 0 = the last.</param>
+    public static IReadOnlyList<TraceAttribute> Of(TraceDocument trace, int attempt) =>
+        Of(attempt == 0 ? trace.Job : trace.Job with { Node = trace.Attempts.FirstOrDefault(facts => facts.Number == attempt)?.Node ?? "" });
+
     public static IReadOnlyList<TraceAttribute> Of(JobFacts job)
     {
         List<TraceAttribute> attributes =

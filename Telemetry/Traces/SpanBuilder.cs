@@ -99,7 +99,9 @@ internal sealed class SpanBuilder(TraceRecording job, CallFolder folder)
     {
         string path = GuestText.Of(process.Executable);
         string name = path.Length == 0 ? $"process {process.Id}" : path[(path.LastIndexOf('/') + 1)..];
-        TraceSpan span = Add(SpanKind.Process, parent.Id, name, process.Start + Offset, process.End + Offset, process.Id);
+        // The first one is there before the program runs: viewers have a child within its parent.
+        long start = parent.Kind == SpanKind.Phase ? Math.Max(process.Start + Offset, parent.Start) : process.Start + Offset;
+        TraceSpan span = Add(SpanKind.Process, parent.Id, name, start, process.End + Offset, process.Id);
         _processes[process.Id] = span;
         span.Set("process.pid", (long)process.Id);
         span.Set("process.parent_pid", (long)process.Parent);

@@ -45,7 +45,7 @@ public sealed class TraceSpan
     /// <summary>Why it failed; null = it did not.</summary>
     public string? Error { get; set; }
 
-    /// <summary>The process whose calls it tells; 0 = none, -1 = those without spans of their own.</summary>
+    /// <summary>The process whose calls it tells; 0 = none, -1 = those without spans of their own. In joined traces <see cref="AttemptSpans.Split"/> tells the attempt too.</summary>
     public int Process { get; init; }
 
     /// <summary>Places of its first and last call among all the job's records; -1 = it tells of none.</summary>

@@ -4,8 +4,9 @@ using System.Text.Json;
 namespace Vivarium.Telemetry.Traces.Formats;
 
 /// <summary>
-/// Jaeger's JSON model, as its query service answers and its page takes by upload: one trace, its spans with references and typed tags, and
-/// the services ("processes") that they belong to. Times there are microseconds; the exact ones are in tags.
+/// Jaeger's JSON model, as its query service answers and its page takes by upload: traces, their spans with references and typed tags, and
+/// the services ("processes") that they belong to. Times there are microseconds; the exact ones are in tags. Of traces with one identifier the
+/// page shows one only, so the jobs of one trace are written as one.
 /// </summary>
 public static class JaegerJson
 {
@@ -13,14 +14,16 @@ public static class JaegerJson
     public const string Member = "vivarium";
 
     /// <param name="embedded">The trace file to put in as <see cref="Member"/>; empty = none.</param>
-    public static void Write(Stream output, TraceDocument trace, ReadOnlySpan<byte> embedded)
+    public static void Write(Stream output, IReadOnlyList<TraceDocument> jobs, ReadOnlySpan<byte> embedded)
     {
+        List<IGrouping<string, TraceDocument>> traces = [.. jobs.DistinctBy(static job => job.Job.Id).GroupBy(static job => job.Job.TraceId)];
         using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
         json.WriteStartObject();
         json.WriteStartArray("data");
-        WriteTrace(json, trace);
+        foreach (IGrouping<string, TraceDocument> trace in traces)
+            WriteTrace(json, trace.Key, [.. trace]);
         json.WriteEndArray();
-        json.WriteNumber("total", 1);
+        json.WriteNumber("total", traces.Count);
         json.WriteNumber("limit", 0);
         json.WriteNumber("offset", 0);
         json.WriteNull("errors");
@@ -29,38 +32,57 @@ public static class JaegerJson
         json.WriteEndObject();
     }
 
-    private static void WriteTrace(Utf8JsonWriter json, TraceDocument trace)
+    private static void WriteTrace(Utf8JsonWriter json, string trace, TraceDocument[] jobs)
     {
         json.WriteStartObject();
-        json.WriteString("traceID", trace.Job.TraceId);
+        json.WriteString("traceID", trace);
         json.WriteStartArray("spans");
-        foreach (TraceSpan span in trace.Spans)
-            WriteSpan(json, trace, span);
+        for (int i = 0; i < jobs.Length; i++)
+        {
+            foreach (TraceSpan span in jobs[i].Spans)
+                WriteSpan(json, trace, i, span);
+        }
         json.WriteEndArray();
         json.WriteStartObject("processes");
-        WriteService(json, "p0", "vivarium", Resource.Of(trace.Job));
-        foreach (ProcessFacts process in trace.Processes)
-        {
-            string key = Key(process.Id);
-            WriteService(json, key, process.Name, [new("process.pid", (long)process.Id), new("process.executable.path", process.Executable)]);
-        }
-        if (trace.Job.OtherProcesses > 0)
-            WriteService(json, Key(-1), "more processes", []);
+        for (int i = 0; i < jobs.Length; i++)
+            WriteServices(json, i, jobs[i]);
         json.WriteEndObject();
-        if (trace.LostRecords > 0)
-        {
-            json.WriteStartArray("warnings");
-            json.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"{trace.LostRecords:N0} of {trace.Job.Calls:N0} call records were dropped; counts and sums are exact"));
-            json.WriteEndArray();
-        }
-        else
-        {
-            json.WriteNull("warnings");
-        }
+        WriteWarnings(json, jobs);
         json.WriteEndObject();
     }
 
-    private static string Key(int process) => process == 0 ? "p0" : string.Create(CultureInfo.InvariantCulture, $"p{(process < 0 ? "other" : process)}");
+    private static void WriteWarnings(Utf8JsonWriter json, TraceDocument[] jobs)
+    {
+        if (jobs.All(static job => job.LostRecords == 0))
+        {
+            json.WriteNull("warnings");
+            return;
+        }
+        json.WriteStartArray("warnings");
+        foreach (TraceDocument job in jobs.Where(static job => job.LostRecords > 0))
+            json.WriteStringValue(string.Create(CultureInfo.InvariantCulture, $"{job.LostRecords:N0} of {job.Job.Calls:N0} call records were dropped; counts and sums are exact"));
+        json.WriteEndArray();
+    }
+
+    private static void WriteServices(Utf8JsonWriter json, int job, TraceDocument trace)
+    {
+        WriteService(json, Key(job, 0), "vivarium", Resource.Of(trace.Job));
+        foreach (int own in trace.Spans.Where(static span => span.Kind == SpanKind.Attempt && span.Process != 0).Select(static span => span.Process))
+            WriteService(json, Key(job, own), "vivarium", Resource.Of(trace, AttemptSpans.Split(own).Attempt));
+        foreach (ProcessFacts process in trace.Processes)
+        {
+            (int attempt, int number) = AttemptSpans.Split(process.Id);
+            TraceAttribute[] node = [.. Resource.Of(trace, attempt).Where(static attribute => attribute.Key == "host.name")];
+            TraceAttribute[] own = number < 0 ? [] : [new("process.pid", (long)number), new("process.executable.path", process.Executable)];
+            WriteService(json, Key(job, process.Id), process.Name, [.. own, .. node]);
+        }
+        if (trace.Job.OtherProcesses > 0)
+            WriteService(json, Key(job, -1), "more processes", []);
+    }
+
+    /// <summary>A service's name within its trace: <c>p101</c>, <c>j2p101</c> in the second of several jobs.</summary>
+    private static string Key(int job, int process) =>
+        string.Create(CultureInfo.InvariantCulture, $"{(job == 0 ? "" : $"j{job + 1}")}p{(process < 0 ? "other" : process)}");
 
     private static void WriteService(Utf8JsonWriter json, string key, string name, IReadOnlyList<TraceAttribute> tags)
     {
@@ -70,17 +92,17 @@ public static class JaegerJson
         json.WriteEndObject();
     }
 
-    private static void WriteSpan(Utf8JsonWriter json, TraceDocument trace, TraceSpan span)
+    private static void WriteSpan(Utf8JsonWriter json, string trace, int job, TraceSpan span)
     {
         json.WriteStartObject();
-        json.WriteString("traceID", trace.Job.TraceId);
+        json.WriteString("traceID", trace);
         json.WriteString("spanID", Id(span.Id));
         json.WriteString("operationName", span.Name);
         json.WriteStartArray("references");
         if (span.Parent != 0)
-            WriteReference(json, trace.Job.TraceId, "CHILD_OF", span.Parent);
+            WriteReference(json, trace, "CHILD_OF", span.Parent);
         foreach (TraceLink link in span.Links)
-            WriteReference(json, link.TraceId ?? trace.Job.TraceId, "FOLLOWS_FROM", link.Span);
+            WriteReference(json, link.TraceId ?? trace, "FOLLOWS_FROM", link.Span);
         json.WriteEndArray();
         json.WriteNumber("flags", 1);
         long start = span.Start / 1000;
@@ -95,7 +117,7 @@ public static class JaegerJson
         WriteTags(json, tags);
         json.WriteStartArray("logs");
         json.WriteEndArray();
-        json.WriteString("processID", Key(span.Kind is SpanKind.Job or SpanKind.Phase or SpanKind.Attempt ? 0 : span.Process));
+        json.WriteString("processID", Key(job, span.Process));
         json.WriteNull("warnings");
         json.WriteEndObject();
     }

@@ -13,9 +13,18 @@ public static class OtlpJson
         using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
         json.WriteStartObject();
         json.WriteStartArray("resourceSpans");
+        // Attempts on other nodes have resources of their own.
+        foreach (IGrouping<int, TraceSpan> attempt in trace.Spans.GroupBy(static span => AttemptSpans.Split(span.Process).Attempt))
+            WriteResource(json, trace, attempt.Key, attempt);
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteResource(Utf8JsonWriter json, TraceDocument trace, int attempt, IEnumerable<TraceSpan> spans)
+    {
         json.WriteStartObject();
         json.WriteStartObject("resource");
-        WriteAttributes(json, Resource.Of(trace.Job));
+        WriteAttributes(json, Resource.Of(trace, attempt));
         json.WriteEndObject();
         json.WriteStartArray("scopeSpans");
         json.WriteStartObject();
@@ -23,10 +32,8 @@ public static class OtlpJson
         json.WriteString("name", "vivarium");
         json.WriteEndObject();
         json.WriteStartArray("spans");
-        foreach (TraceSpan span in trace.Spans)
+        foreach (TraceSpan span in spans)
             WriteSpan(json, trace.Job.TraceId, span);
-        json.WriteEndArray();
-        json.WriteEndObject();
         json.WriteEndArray();
         json.WriteEndObject();
         json.WriteEndArray();

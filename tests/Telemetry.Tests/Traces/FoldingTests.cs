@@ -145,6 +145,20 @@ public sealed class FoldingTests
         return new TraceRecording(id, spec, new JobResult { End = JobEnd.Exited }, recorder, TraceContext.Of(id, null, null)) { Queued = 5, Started = 10, Ran = 20, Ended = 1_000_000 };
     }
 
+    [Fact]
+    public void The_first_process_begins_with_the_run_and_not_before_it()
+    {
+        CallRecorder recorder = Recorder([Calls.Of(1, 1000, 100, 1)]);
+        recorder.Folder!.Complete(0);
+        var id = new JobId(Guid.NewGuid());
+        var spec = new JobSpec { Program = "/bin/x"u8.ToArray(), Arguments = [] };
+        long ran = 1050 + recorder.ToRealtime;
+        var recording = new TraceRecording(id, spec, new JobResult { End = JobEnd.Exited }, recorder, TraceContext.Of(id, null, null)) { Ran = ran, Ended = ran + 1000 };
+        IReadOnlyList<TraceSpan> spans = recording.Document.Spans;
+        Assert.Equal(ran, spans.Single(span => span.Name == "run").Start);
+        Assert.Equal(ran, spans.Single(span => span.Kind == SpanKind.Process).Start);
+    }
+
     private static void AssertAddsUp(CallRecord[] records, TraceDocument document)
     {
         Assert.InRange(document.Spans.Count, 4, MostSpans);

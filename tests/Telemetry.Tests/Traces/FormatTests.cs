@@ -19,13 +19,14 @@ public sealed class FormatTests
     [Fact]
     public void Jaegers_json_is_its_model()
     {
-        using JsonDocument json = Parse(stream => JaegerJson.Write(stream, s_trace, TraceFile.Write(s_trace)));
+        using JsonDocument json = Parse(stream => JaegerJson.Write(stream, [s_trace], TraceFile.Write(s_trace)));
         JsonElement data = json.RootElement.GetProperty("data")[0];
         Assert.Matches("^[0-9a-f]{32}$", data.GetProperty("traceID").GetString());
         JsonElement processes = data.GetProperty("processes");
         HashSet<string> ids = [.. data.GetProperty("spans").EnumerateArray().Select(span => span.GetProperty("spanID").GetString()!)];
         Assert.Equal(s_trace.Spans.Count, ids.Count);
         long calls = 0;
+        Dictionary<string, long> starts = data.GetProperty("spans").EnumerateArray().ToDictionary(span => span.GetProperty("spanID").GetString()!, span => span.GetProperty("startTime").GetInt64());
         foreach (JsonElement span in data.GetProperty("spans").EnumerateArray())
         {
             Assert.Equal(data.GetProperty("traceID").GetString(), span.GetProperty("traceID").GetString());
@@ -38,6 +39,8 @@ public sealed class FormatTests
             {
                 Assert.Contains(reference.GetProperty("refType").GetString(), (string[])["CHILD_OF", "FOLLOWS_FROM"]);
                 Assert.Contains(reference.GetProperty("spanID").GetString()!, ids);
+                if (reference.GetProperty("refType").GetString() == "CHILD_OF")
+                    Assert.True(starts[reference.GetProperty("spanID").GetString()!] <= span.GetProperty("startTime").GetInt64());
             }
             foreach (JsonElement tag in span.GetProperty("tags").EnumerateArray())
             {
@@ -48,6 +51,49 @@ public sealed class FormatTests
         Assert.Equal(5000, calls);
         Assert.All(processes.EnumerateObject(), process => Assert.NotEmpty(process.Value.GetProperty("serviceName").GetString()!));
     }
+
+    [Fact]
+    public void Jobs_of_one_trace_are_one_in_jaegers_json()
+    {
+        TraceDocument other = s_trace with { Job = s_trace.Job with { Id = "other", Node = "b" } };
+        TraceDocument apart = s_trace with { Job = s_trace.Job with { Id = "apart", TraceId = new string('a', 32) } };
+        using JsonDocument json = Parse(stream => JaegerJson.Write(stream, [s_trace, other, apart, s_trace], []));
+        JsonElement[] traces = [.. json.RootElement.GetProperty("data").EnumerateArray()];
+        Assert.Equal([s_trace.Spans.Count * 2, s_trace.Spans.Count], traces.Select(trace => trace.GetProperty("spans").GetArrayLength()));
+        JsonElement processes = traces[0].GetProperty("processes");
+        Assert.All(traces[0].GetProperty("spans").EnumerateArray(), span => Assert.True(processes.TryGetProperty(span.GetProperty("processID").GetString()!, out _)));
+        Assert.Equal("b", TagOf(processes.GetProperty("j2p0"), "host.name"));
+    }
+
+    [Fact]
+    public void Attempts_on_other_nodes_have_those_nodes_for_hosts_and_their_own_process_numbers()
+    {
+        TraceDocument lost = s_trace with { Job = s_trace.Job with { Node = "a", Attempt = 1 } };
+        TraceDocument last = s_trace with
+        {
+            Job = s_trace.Job with { Node = "b", Attempt = 2 },
+            Attempts = [new(1, "a", 5, 90, AttemptFacts.Lost, "the rest"), new(2, "b", 100, 200, "Exited", null)],
+            Earlier = [lost],
+        };
+        TraceDocument joined = last.Joined();
+        using JsonDocument json = Parse(stream => JaegerJson.Write(stream, [joined], []));
+        JsonElement trace = json.RootElement.GetProperty("data")[0], processes = trace.GetProperty("processes");
+        foreach (JsonElement span in trace.GetProperty("spans").EnumerateArray().Skip(1))
+        {
+            string key = span.GetProperty("processID").GetString()!;
+            bool isFirst = key.Length >= "p10000000".Length;
+            Assert.Equal(isFirst ? "a" : "b", TagOf(processes.GetProperty(key), "host.name"));
+        }
+        Assert.All(processes.EnumerateObject(), process => Assert.True(TagOf(process.Value, "process.pid") is not { } pid || pid.Length < 8));
+        using JsonDocument otlp = Parse(stream => OtlpJson.Write(stream, joined));
+        JsonElement[] resources = [.. otlp.RootElement.GetProperty("resourceSpans").EnumerateArray()];
+        Assert.Equal(["b", "a"], resources.Select(resource => resource.GetProperty("resource").GetProperty("attributes").EnumerateArray()
+            .Single(pair => pair.GetProperty("key").GetString() == "host.name").GetProperty("value").GetProperty("stringValue").GetString()));
+        Assert.Equal(joined.Spans.Count, resources.Sum(resource => resource.GetProperty("scopeSpans")[0].GetProperty("spans").GetArrayLength()));
+    }
+
+    private static string? TagOf(JsonElement process, string key) => process.GetProperty("tags").EnumerateArray()
+        .Where(tag => tag.GetProperty("key").GetString() == key).Select(tag => tag.GetProperty("value").ToString()).SingleOrDefault();
 
     [Fact]
     public void Perfettos_json_is_the_trace_event_format()
@@ -102,7 +148,7 @@ public sealed class FormatTests
     {
         using var jaeger = new MemoryStream();
         byte[] own = TraceFile.Write(s_trace);
-        JaegerJson.Write(jaeger, s_trace, own);
+        JaegerJson.Write(jaeger, [s_trace], own);
         foreach (byte[] file in (byte[][])[own, jaeger.ToArray()])
         {
             TraceDocument read = TraceFile.Read(file, out string? error)!;
