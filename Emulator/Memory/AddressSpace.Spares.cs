@@ -45,7 +45,8 @@ public sealed unsafe partial class AddressSpace
             if (!IsKept(_areas[i]))
                 HostMemory.Release((nint)(_base + _areas[i].Start), _areas[i].Length);
         }
-        return SpareWindows.TryKeep(new SpareWindow(parent, _base, _limit, _record, new Leftovers(kept, changed)));
+        Tables.ReleaseLarge((nint)_base);
+        return SpareWindows.TryKeep(new SpareWindow(parent, _base, _limit, _record, Tables, new Leftovers(kept, changed)));
     }
 
     /// <summary>Not what others may write to or are charged for: its end must be the end of the content.</summary>

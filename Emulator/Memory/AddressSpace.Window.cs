@@ -118,6 +118,7 @@ public sealed unsafe partial class AddressSpace
                 throw new InvalidOperationException("cannot move guest memory to a larger window");
         }
         Arena.Free((nint)_base, _limit, wasMapped: true);
+        Tables = new EngineTables();
         _base = target;
         _limit = size;
         return true;

@@ -47,6 +47,7 @@ public sealed unsafe partial class AddressSpace : IDisposable
         _record = spare.Record;
         *_record = default;
         _leftovers = spare.Leftovers;
+        Tables = spare.Tables;
         _wasMapped = true;
     }
 
@@ -59,6 +60,9 @@ public sealed unsafe partial class AddressSpace : IDisposable
 
     /// <summary>What an engine keeps with this space; disposed with it.</summary>
     internal IDisposable? EngineData { get; set; }
+
+    /// <summary>What it has in front of the window. Another one when the window grew, which left it behind.</summary>
+    internal EngineTables Tables { get; private set; } = new();
 
     // ---- engine accesses ----------------------------------------------------------------------------------------
 

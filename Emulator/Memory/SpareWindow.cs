@@ -59,7 +59,7 @@ internal sealed class Leftovers(List<KeptMapping> mappings, List<PageRun> change
 }
 
 /// <summary>The window of a child that has ended, which its parent's next child takes over: what both map alike stays mapped.</summary>
-internal sealed unsafe class SpareWindow(Lineage lineage, byte* window, ulong size, FaultRecord* record, Leftovers leftovers)
+internal sealed unsafe class SpareWindow(Lineage lineage, byte* window, ulong size, FaultRecord* record, EngineTables tables, Leftovers leftovers)
 {
     public Lineage Lineage { get; } = lineage;
 
@@ -68,6 +68,8 @@ internal sealed unsafe class SpareWindow(Lineage lineage, byte* window, ulong si
     public ulong Size => size;
 
     public FaultRecord* Record => record;
+
+    public EngineTables Tables { get; } = tables;
 
     public Leftovers Leftovers { get; } = leftovers;
 

@@ -65,6 +65,26 @@ public sealed class SpareWindowTests
     }
 
     [Fact]
+    public unsafe void Small_tables_of_the_engine_stay_with_the_window_and_large_ones_do_not()
+    {
+        const long small = int.MinValue, large = small + (1 << 20);
+        var accountant = new MemoryAccountant(1 << 30);
+        using AddressSpace parent = NewParent(accountant, pages: 40);
+        EngineTables? tables = null;
+        for (int round = 0; round < 4; round++)
+        {
+            using AddressSpace child = parent.Fork()!;
+            Assert.True(tables is null || tables == child.Tables);
+            tables = child.Tables;
+            Assert.True(tables.TryMap(child.WindowBase, 0, small, Page));
+            Assert.True(tables.TryMap(child.WindowBase, 1, large, 64 * Page));
+            Assert.Equal(round == 0 ? 0 : Secret, *(ulong*)(child.WindowBase + small));
+            Assert.Equal(0ul, *(ulong*)(child.WindowBase + large));
+            *(ulong*)(child.WindowBase + small) = *(ulong*)(child.WindowBase + large) = Secret;
+        }
+    }
+
+    [Fact]
     public void Windows_are_not_kept_without_their_parent_or_without_end()
     {
         var accountant = new MemoryAccountant(1 << 30);

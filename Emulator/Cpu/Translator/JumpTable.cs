@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Memory;
-using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
@@ -59,7 +58,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
     /// </summary>
     public static int FirstAt(byte variant) => int.MinValue + ((1 + variant) * LargestFirst * sizeof(long));
 
-    /// <summary>The first table is in front of the window: not yet at first, and no more when the window grew, which took the table with it.</summary>
+    /// <summary>The first table is in front of the window: not yet at first, and no more when the window grew, which left it behind.</summary>
     private bool IsPlaced => _window != 0 && _window == memory.WindowBase;
 
     /// <summary>Sees to it that there is a first table; false when the host has no room for it.</summary>
@@ -81,7 +80,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
     {
         nint place = memory.WindowBase + FirstAt(variant);
         size = Math.Min(size * (size <= SmallSize ? SmallSpread : Spread), LargestFirst);
-        if (!HostMemory.MapAnonymous(place, BytesOf(size), Protection.Read | Protection.Write))
+        if (!memory.Tables.TryMap(memory.WindowBase, variant, FirstAt(variant), BytesOf(size)))
             return false;
         _places = size;
         _first = (nint*)place;
@@ -190,8 +189,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
 
     public void Dispose()
     {
-        if (IsPlaced)
-            HostMemory.Release((nint)_first, BytesOf(_places));
+        // The first one goes with the window.
         _window = 0;
         NativeMemory.Free(_entries);
         _entries = null;
