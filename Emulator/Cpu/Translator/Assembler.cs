@@ -278,6 +278,9 @@ internal sealed unsafe partial class Assembler
     /// <summary>SHRX: shifts right by the low 6 bits of a register without touching the flags.</summary>
     public void ShiftRight(HostRegister to, HostRegister from, HostRegister count) => EmitVex(2, 3, wide: true, 0xF7, (int)to, (int)count, Operand.Of(from));
 
+    /// <summary>SARX: -1 when the budget is spent, else 0; leaves the flags alone. The budget's low byte is a count beyond its bits.</summary>
+    public void SignOf(HostRegister to, HostRegister budget) => EmitVex(2, 2, wide: true, 0xF7, (int)to, (int)budget, Operand.Of(budget));
+
     /// <summary>PEXT: collects the bits of a register that a mask in memory selects; leaves the flags alone.</summary>
     public void ExtractBits(HostRegister to, HostRegister from, in Operand mask) => EmitVex(2, 2, wide: true, 0xF5, (int)to, (int)from, mask);
 
@@ -359,9 +362,13 @@ internal sealed unsafe partial class Assembler
     /// looks (<see cref="JumpUnlessTarget"/>).
     /// </summary>
     /// <param name="table">Where the table is, from the window on.</param>
-    public void JumpThroughTable(int table)
+    /// <param name="looks">When the budget is spent the mask in front of the table's is taken, which chooses the first place.</param>
+    public void JumpThroughTable(int table, bool looks)
     {
-        ExtractBits(RegisterMap.Work, RegisterMap.Scratch, Operand.Memory(HostRegister.Rsp, Frame.FirstMask));
+        if (looks)
+            SignOf(RegisterMap.Work, RegisterMap.Budget);
+        Operand mask = looks ? Operand.Sum(HostRegister.Rsp, RegisterMap.Work, 3, Frame.FirstMask) : Operand.Memory(HostRegister.Rsp, Frame.FirstMask);
+        ExtractBits(RegisterMap.Work, RegisterMap.Scratch, mask);
         Jump(new Operand(HostRegister.None, RegisterMap.Work, 3, table, IsMemory: true, IsGuest: true));
     }
 

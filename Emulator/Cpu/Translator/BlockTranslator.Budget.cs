@@ -6,7 +6,7 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// <summary>
 /// The budget: a block pays once, for all its instructions; who leaves it earlier is paid back on the way (<see cref="EmitExits"/>). A
 /// block that may be part of a loop looks at what is left: where an instruction changes all flags and cannot fault, by a subtraction and
-/// a jump, elsewhere by a probe.
+/// a jump, in the look-up of a jump through a register, elsewhere by a probe.
 /// </summary>
 internal sealed unsafe partial class BlockTranslator
 {
@@ -28,6 +28,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private bool _polls;
 
+    /// <summary>The look-up of a jump through a register is the look (<see cref="Assembler.JumpThroughTable"/>).</summary>
+    private bool _looksAtEnd;
+
     /// <summary>The instruction in front of which the block looks at the budget while it pays, or <see cref="Nowhere"/>.</summary>
     private int _pollAt;
 
@@ -44,16 +47,18 @@ internal sealed unsafe partial class BlockTranslator
         bool movesStack = false;
         foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
-            _polls |= op.Code == OpCode.JumpRegister || (op.Code is >= OpCode.Jump and <= OpCode.BranchIfBitSet && (ulong)op.Immediate <= _block.Pc);
+            _polls |= op.Code is >= OpCode.Jump and <= OpCode.BranchIfBitSet && (ulong)op.Immediate <= _block.Pc;
             movesStack |= op.Destination == _map.StackPointer && op.Code is OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate;
         }
-        _pollAt = _polls || movesStack ? FindPoll() : Nowhere;
-        _polls |= _pollAt != Nowhere;
+        bool endsAnywhere = _opCount > 0 && _ops[_opCount - 1].Code == OpCode.JumpRegister;
+        _pollAt = _polls || endsAnywhere || movesStack ? FindPoll() : Nowhere;
+        _looksAtEnd = endsAnywhere && !_polls && _pollAt == Nowhere;
+        _polls |= endsAnywhere || _pollAt != Nowhere;
         _pollJumpAt = 0;
     }
 
-    /// <summary>Whether the block has looked at the budget on the way to the present instruction.</summary>
-    private bool HasPolled => _polls && (_pollAt == Nowhere || _pollJumpAt != 0);
+    /// <summary>Whether the block has looked at the budget on the way to the present instruction, or does at once.</summary>
+    private bool HasPolled => _polls && (_looksAtEnd ? _instruction + 1 == _block.InstructionCount : _pollAt == Nowhere || _pollJumpAt != 0);
 
     /// <summary>The first instruction that leaves no flag as it was and cannot fault.</summary>
     private int FindPoll()

@@ -149,7 +149,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Move(RegisterMap.Scratch, target);
         SettleStackPointer();
         Exchange();
-        _asm.JumpThroughTable(JumpTable.FirstAt(_variant));
+        _asm.JumpThroughTable(JumpTable.FirstAt(_variant), _looksAtEnd);
     }
 
     // ---- exits -----------------------------------------------------------------------------------------------------

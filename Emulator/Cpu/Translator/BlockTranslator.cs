@@ -71,7 +71,7 @@ internal sealed unsafe partial class BlockTranslator
         Exchange();
         _head = _asm.RunAddress;
         PlanPoll();
-        if (_polls && _pollAt == Nowhere)
+        if (_polls && _pollAt == Nowhere && !_looksAtEnd)
             Probe(RegisterMap.Budget);
         int done = EmitBlock();
         int firstLink = _links.Take(_exits.Count);

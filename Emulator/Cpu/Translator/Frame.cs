@@ -23,7 +23,9 @@ internal static class Frame
 
     /// <summary>A register's value while a look-up or a shift takes the register.</summary>
     public const int SavedCounter = 0x30;
-    public const int JumpTable = 0x38;
+
+    /// <summary>Zero, where a jump finds it in place of what comes behind when the budget is spent.</summary>
+    public const int NoMask = 0x38;
     public const int FirstMask = 0x40;
     public const int Pc = 0x48;
     public const int FsBase = 0x50;
@@ -53,7 +55,8 @@ internal static class Frame
     /// <summary>The guest's flags while the host's serve for something else (<see cref="BlockTranslator.WithParked"/>).</summary>
     public const int ParkedFlags = Context + 48;
     public const int JumpMask = Context + 56;
-    private const int FarRegisters = Context + 64;
+    public const int JumpTable = Context + 64;
+    private const int FarRegisters = Context + 80;
     private const int FarVectors = FarRegisters + (8 * FarRegisterCount);
     public const int Size = FarVectors + (16 * FarVectorCount) + 16;
 

@@ -100,6 +100,9 @@ internal sealed unsafe partial class Gate
     /// <summary>Where a jump goes that the first table led to another block, or nowhere: looks for the address in the scratch register in the second one.</summary>
     public nint Miss { get; private set; }
 
+    /// <summary>Where the first place of the first table leads: out, when the budget is spent, or to <see cref="Miss"/>.</summary>
+    public nint Spent { get; private set; }
+
     /// <summary>What empty entries of the second table lead to: out.</summary>
     public nint EmptyEntry { get; private set; }
 
@@ -201,6 +204,14 @@ internal sealed unsafe partial class Gate
     {
         const HostRegister entry = HostRegister.R13;
         Span<int> hits = stackalloc int[JumpTable.Ways];
+        Spent = _asm.RunAddress;
+        _asm.SignOf(RegisterMap.Work, RegisterMap.Budget);
+        _asm.Byte(Assembler.JumpIfCounterIsZero);
+        int missAt = _asm.Offset;
+        _asm.Byte(0);
+        StorePc();
+        Leave(ExitKind.Miss);
+        _asm.LandShort(missAt);
         Miss = _asm.RunAddress;
         _asm.Store(FrameAt(Frame.SavedCounter), entry, 3);
         _asm.ExtractBits(entry, RegisterMap.Scratch, FrameAt(Frame.JumpMask));
@@ -229,7 +240,7 @@ internal sealed unsafe partial class Gate
         }
         Align();
         Lookup = _asm.RunAddress;
-        _asm.JumpThroughTable(JumpTable.FirstAt(variant: 0));
+        _asm.JumpThroughTable(JumpTable.FirstAt(variant: 0), looks: false);
     }
 
     private void EmitEnter()
@@ -283,6 +294,7 @@ internal sealed unsafe partial class Gate
         Copy(32, Frame.FsBase);
         Copy(40, Frame.GsBase);
         Copy(GateContext.FirstMaskAt, Frame.FirstMask);
+        _asm.StoreImmediate(FrameAt(Frame.NoMask), 0, 3);
 
         void Copy(int from, int to)
         {

@@ -11,9 +11,10 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// </summary>
 /// <param name="memory">Whose code it is.</param>
 /// <param name="miss">Where the first table's free places lead.</param>
+/// <param name="spent">Where its first place always does.</param>
 /// <param name="emptyEntry">Where the second's do.</param>
 /// <param name="variant">The mode's: each has a table of its own.</param>
-internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint emptyEntry, byte variant) : IDisposable
+internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spent, nint emptyEntry, byte variant) : IDisposable
 {
     private const int FirstSize = 256;
     private const int LargestSize = 1 << 16;
@@ -92,12 +93,25 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
 
     private void FillFirst()
     {
-        new Span<nint>(_first, _places).Fill(miss);
+        ClearFirst();
         for (int i = 0; i < Length; i++)
         {
             if (_entries[i].NegatedPc != Empty)
-                _first[FirstPlaceOf(_entries[i].NegatedPc)] = _entries[i].Code;
+                PutFirst(_entries[i]);
         }
+    }
+
+    private void ClearFirst()
+    {
+        new Span<nint>(_first, _places).Fill(miss);
+        _first[0] = spent;
+    }
+
+    private void PutFirst(in Entry entry)
+    {
+        int place = FirstPlaceOf(entry.NegatedPc);
+        if (place != 0)
+            _first[place] = entry.Code;
     }
 
     /// <summary>The address bits that number a place of the first table.</summary>
@@ -113,7 +127,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
             Resize(4 * _size);
         var entry = new Entry { NegatedPc = 0 - pc, Code = code };
         Put(entry);
-        _first[FirstPlaceOf(entry.NegatedPc)] = code;
+        PutFirst(entry);
     }
 
     private void Put(Entry entry)
@@ -142,7 +156,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint empt
         for (int i = 0; i < Length; i++)
             Clear(i);
         if (IsPlaced)
-            new Span<nint>(_first, _places).Fill(miss);
+            ClearFirst();
         _used = 0;
     }
 

@@ -54,10 +54,10 @@ internal sealed class RegisterMap
 
     /// <summary>
     /// x86-64: ten keep their host register, so that multiplications and divisions need no shuffling; the stack pointer is in R12, RCX
-    /// in R13; four are in the frame. Those may not be exchanged that instructions use without naming them.
+    /// in R13; R8..R11 are in the frame, which compilers take last of all. Those may not be exchanged that instructions use without naming them.
     /// </summary>
-    private static readonly RegisterMap X64 = new(Architecture.X64, 4, 16, [3, 5, 6, 7, 8, 9, 10, 11],
-        [0, 13, 2, 3, 12, 5, 6, 7, 8, 9, 10, 11, 255, 255, 255, 255]);
+    private static readonly RegisterMap X64 = new(Architecture.X64, 4, 16, [3, 5, 6, 7, 12, 13, 14, 15],
+        [0, 13, 2, 3, 12, 5, 6, 7, 255, 255, 255, 255, 8, 9, 10, 11]);
 
     /// <summary>
     /// RISC-V: the stack pointer, a0..a7, s0 and s1, in R13, RDX and so on. RAX is free for micro-ops. Behind the registers come the

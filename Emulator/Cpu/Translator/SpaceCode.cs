@@ -29,7 +29,7 @@ internal sealed class SpaceCode : IDisposable
         Mode = mode;
         Gate = cache.GateOf(mode.Architecture);
         _own = new CodeDomain(default, mode);
-        Jumps = new JumpTable(memory, Gate.Miss, Gate.EmptyEntry, mode.Variant);
+        Jumps = new JumpTable(memory, Gate.Miss, Gate.Spent, Gate.EmptyEntry, mode.Variant);
         Generation = cache.Generation;
         memory.CodeInvalidated += Drop;
     }
