@@ -100,6 +100,24 @@ public abstract class FileSystem
         }
     }
 
+    /// <summary>Open files and working directories in it, over all mounts.</summary>
+    internal int Holders { get; set; }
+
+    /// <summary>Writes what it keeps in memory to where it comes from.</summary>
+    public virtual Errno Synchronize() => Errno.None;
+
+    /// <summary>It is mounted nowhere, and nobody uses anything of it any more.</summary>
+    public virtual void End()
+    {
+    }
+
+    /// <summary>Tells it of its end, if that has come.</summary>
+    internal void EndIfUnused()
+    {
+        if (Places == 0 && Holders == 0)
+            End();
+    }
+
     /// <summary>Lets go of the host's objects behind the file system; the world is over.</summary>
     public virtual void Release()
     {

@@ -208,6 +208,13 @@ public abstract class Inode
     /// <summary>The next hole, at the latest the one behind the end.</summary>
     public virtual long NextHole(long offset) => Status.Size;
 
+    /// <summary>What of the file is mapped to its device at or behind an offset; a length of 0 when nothing is any more.</summary>
+    public virtual Errno NextExtent(long offset, out FileExtent extent)
+    {
+        extent = default;
+        return Errno.EOPNOTSUPP;
+    }
+
     /// <summary>Makes content durable as far as the file system can.</summary>
     public virtual Errno Synchronize() => Errno.None;
 }
@@ -233,6 +240,9 @@ public record struct AttributeChange
     public long? AccessTime;
     public long? ModifyTime;
 }
+
+/// <summary>Bytes of a file that are neighbours on its device, too. Those that are unwritten read as zeros; merged ones are blocks that are neighbours by chance.</summary>
+public readonly record struct FileExtent(long Offset, long Place, long Length, bool IsUnwritten, bool IsLast, bool IsMerged);
 
 /// <summary>What protects a file whatever its mode says (chattr(1)).</summary>
 [Flags]

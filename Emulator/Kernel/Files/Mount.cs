@@ -79,8 +79,11 @@ public sealed partial class Mount
         get;
         internal set
         {
+            FileSystem.Holders += value - field;
             field = value;
             _isExpiring = false;
+            if (value == 0 && Parent is null)
+                FileSystem.EndIfUnused();
         }
     }
 

@@ -61,7 +61,7 @@ public sealed class MountContext(World world, FileSystemType type, Mount? picked
     {
         if (Made is not null || _failed || IsMounted || picked is not null)
             return Errno.EBUSY;
-        Errno error = type.Make(new FileSystemRequest(call, SourceName, _options), out FileSystem? made);
+        Errno error = type.Make(new FileSystemRequest(call, SourceName, _options) { IsReadOnly = _forbidsChanges }, out FileSystem? made);
         _failed = error != Errno.None;
         if (error != Errno.None)
             return error;
@@ -75,11 +75,17 @@ public sealed class MountContext(World world, FileSystemType type, Mount? picked
     {
         if (picked is null)
             return Errno.EBUSY;
-        Errno error = type.Change?.Invoke(picked.FileSystem, call, _options) ?? Errno.None;
+        Errno error = type.Change?.Invoke(picked.FileSystem, new FileSystemChange(call, _options, _forbidsChanges)) ?? Errno.None;
         if (error != Errno.None)
             return error;
         picked.FileSystem.ForbidsChanges = _forbidsChanges;
         return Errno.None;
+    }
+
+    protected override void OnLastClose()
+    {
+        if (!IsMounted)
+            Made?.EndIfUnused();
     }
 
     private Errno Fail(string message)

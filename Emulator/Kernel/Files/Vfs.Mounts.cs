@@ -109,11 +109,26 @@ public sealed partial class Vfs
             below.LeavePropagation();
             if (below.FileSystem.Watches.Count > 0 && below.Holders == 0 && below.FileSystem.Places == 0)
                 NoteEnd(below.FileSystem);
+            below.FileSystem.Synchronize();
+            if (below.Parent is null)
+                below.FileSystem.EndIfUnused();
         }
     }
 
     /// <summary>Lets go of what all mounted file systems hold of the host; nothing can be used after it.</summary>
-    public void Release() => Release(RootMount);
+    public void Release()
+    {
+        foreach (Devices.LoopDevice device in Loops.All)
+            device.Volume?.End();
+        Release(RootMount);
+    }
+
+    /// <summary>Writes what file systems keep in memory to where they come from (sync(2)).</summary>
+    public void Synchronize()
+    {
+        foreach (Devices.LoopDevice device in Loops.All)
+            device.Volume?.Synchronize();
+    }
 
     private static void Release(Mount mount)
     {
@@ -251,6 +266,8 @@ public sealed partial class Vfs
         if (!isBelow)
             return Errno.EINVAL;
         mount.Detach();
+        // The top of a tree is nowhere mounted, and yet stays.
+        mount.FileSystem.Places++;
         if (old.Parent is { } parent)
         {
             Dentry point = old.MountPoint!;

@@ -6,7 +6,14 @@ namespace Vivarium.Emulator.Kernel.Files;
 public delegate Errno NodeOpener(Inode inode, PathEntry path, OpenFlags flags, CallContext call, out OpenFile? file);
 
 /// <summary>What a file system is to be made of: who asks, what for (a device, often just a word), and the type's own options.</summary>
-public readonly record struct FileSystemRequest(CallContext Call, string Source, IReadOnlyList<(string Key, string? Value)> Options);
+public readonly record struct FileSystemRequest(CallContext Call, string Source, IReadOnlyList<(string Key, string? Value)> Options)
+{
+    /// <summary>It is to be read only.</summary>
+    public bool IsReadOnly { get; init; }
+}
+
+/// <summary>How a file system that is mounted is to be changed: who asks, new options, and whether it is only to be read from then on.</summary>
+public readonly record struct FileSystemChange(CallContext Call, IReadOnlyList<(string Key, string? Value)> Options, bool IsReadOnly);
 
 /// <summary>Makes a file system of some type.</summary>
 public delegate Errno FileSystemMaker(in FileSystemRequest request, out FileSystem? made);
@@ -15,7 +22,7 @@ public delegate Errno FileSystemMaker(in FileSystemRequest request, out FileSyst
 public sealed record FileSystemType(string Name, FileSystemMaker Make, Func<string, string?, bool> Accepts)
 {
     /// <summary>Takes new options for a file system that is mounted already; null when they change nothing.</summary>
-    public Func<FileSystem, CallContext, IReadOnlyList<(string Key, string? Value)>, Errno>? Change { get; init; }
+    public Func<FileSystem, FileSystemChange, Errno>? Change { get; init; }
 }
 
 /// <summary>

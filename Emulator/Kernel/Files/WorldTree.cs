@@ -60,6 +60,7 @@ public sealed record WorldTree
         Register(vfs, "ramfs", _ => NewTemporary(vfs));
         Register(vfs, "proc", call => NewProc(vfs, Processes.In(call.Thread.Namespaces.Processes)));
         vfs.FileSystemTypes["overlay"] = new FileSystemType("overlay", (in FileSystemRequest request, out FileSystem? made) => OverlayOptions.Make(vfs, Clock, request, out made), OverlayOptions.IsKnown);
+        Ext.ExtType.Register(vfs, new Ext.ExtParts(Clock, Random, Accountant, NewContent, MayExceedQuotas));
         Register(vfs, "sysfs", _ => NewSystem(vfs));
         Register(vfs, "cgroup2", _ => NewGroups(vfs));
         MemoryDevices.Register(vfs.Devices, Random);

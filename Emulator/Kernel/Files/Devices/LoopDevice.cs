@@ -45,6 +45,27 @@ public sealed class LoopDevice(int number)
 
     public int Openers { get; private set; }
 
+    /// <summary>What is mounted from it.</summary>
+    public FileSystem? Volume { get; set; }
+
+    /// <summary>Open files that have it for themselves (O_EXCL).</summary>
+    private int _claims;
+
+    /// <summary>Somebody has it for himself: a file system, or who opened it so.</summary>
+    public bool IsClaimed => _claims > 0 || Volume is not null;
+
+    /// <summary>Requests served, and sectors of 512 bytes that they moved, for reading and for writing.</summary>
+    public (ulong Requests, ulong Sectors) Reads { get; private set; }
+
+    public (ulong Requests, ulong Sectors) Writes { get; private set; }
+
+    private static (ulong, ulong) Count((ulong Requests, ulong Sectors) counter, int bytes) => (counter.Requests + 1, counter.Sectors + (((ulong)bytes + SectorSize - 1) / SectorSize));
+
+    /// <summary>Writes its file to where that is kept.</summary>
+    public Errno Synchronize() => _backing?.Inode.Synchronize() ?? Errno.None;
+
+    internal void Claim(int by) => _claims += by;
+
     /// <summary>Bytes, whole sectors.</summary>
     public long Size { get; private set; }
 
@@ -122,6 +143,7 @@ public sealed class LoopDevice(int number)
         IoResult result = _backing.ReadAt(offset + (long)Offset, destination[..count]);
         if (result.Error != Errno.None)
             return Errno.EIO;
+        Reads = Count(Reads, count);
         // The file may have become shorter.
         destination[(int)result.Count..count].Clear();
         return count;
@@ -135,6 +157,7 @@ public sealed class LoopDevice(int number)
             return Errno.ENOSPC;
         int count = (int)Math.Min(source.Length, Size - offset);
         IoResult result = _backing.WriteAt(offset + (long)Offset, source[..count]);
+        Writes = Count(Writes, count);
         return result.Error == Errno.None ? result.Count : Errno.EIO;
     }
 
@@ -156,9 +179,13 @@ public sealed class BlockFile : OpenFile
     {
         (Device, _inode, Path) = (device, inode, path);
         device.Open();
+        if (IsExclusive = (flags & OpenFlags.Exclusive) != 0)
+            device.Claim(1);
     }
 
     public LoopDevice Device { get; }
+
+    private bool IsExclusive { get; }
 
     public override Inode Inode => _inode;
 
@@ -182,7 +209,12 @@ public sealed class BlockFile : OpenFile
         return result;
     }
 
-    public override IoResult ReadAt(long offset, Span<byte> destination) => IsOdd(offset, destination.Length) ? Errno.EINVAL : Device.Read(offset, destination);
+    public override IoResult ReadAt(long offset, Span<byte> destination) 
+    {
+        // What is mounted from it shows here as it is.
+        Device.Volume?.Synchronize();
+        return IsOdd(offset, destination.Length) ? Errno.EINVAL : Device.Read(offset, destination);
+    }
 
     public override IoResult WriteAt(long offset, ReadOnlySpan<byte> source)
     {
@@ -196,5 +228,10 @@ public sealed class BlockFile : OpenFile
 
     public override MemoryObject? MapObject(ref ulong offset) => Device.MapObject(ref offset);
 
-    protected override void OnLastClose() => Device.Close();
+    protected override void OnLastClose()
+    {
+        if (IsExclusive)
+            Device.Claim(-1);
+        Device.Close();
+    }
 }

@@ -28,6 +28,9 @@ public sealed class LoopDevices
 
     public LoopDevice? Find(int number) => _devices.GetValueOrDefault(number);
 
+    /// <summary>The device that a number stands for; null when there is none.</summary>
+    public LoopDevice? FindBlock(ulong number) => DeviceNumber.Major(number) == Major ? Find((int)DeviceNumber.Minor(number)) : null;
+
     /// <summary>Makes the device nodes, and later those of devices that are added.</summary>
     internal void AddNodes(FileSystem nodes)
     {
@@ -50,6 +53,8 @@ public sealed class LoopDevices
             return Errno.ENXIO;
         if (device.IsReadOnly && (flags & OpenFlags.Write) != 0)
             return Errno.EACCES;
+        if ((flags & OpenFlags.Exclusive) != 0 && device.IsClaimed)
+            return Errno.EBUSY;
         file = new BlockFile(device, inode, path, flags);
         return Errno.None;
     }

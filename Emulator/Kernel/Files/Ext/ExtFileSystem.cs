@@ -134,7 +134,7 @@ public sealed partial class ExtFileSystem : FileSystem
     {
         const ExtInodeFlags foreign = ExtInodeFlags.Encrypted | ExtInodeFlags.InlineData | ExtInodeFlags.CaseFolded | ExtInodeFlags.AttributeInode;
         if (record.Kind == FileKind.Unknown || (record.Flags & foreign) != 0 || ((record.Flags & ExtInodeFlags.Extents) != 0 && !Volume.Super.Has(ExtIncompatible.Extents)))
-            return Volume.Corrupt($"inode #{record.Number}: iget: bogus i_mode ({record.Mode:o})");
+            return Volume.Corrupt($"inode #{record.Number}: iget: bogus i_mode ({record.Mode})");
         bool isLong = record.Kind == FileKind.SymbolicLink && record.Size >= Volume.BlockSize;
         if (record.Size < 0 || isLong || (record.Kind == FileKind.Directory && !ExtDirectory.IsSize(Volume, record.Size)))
             return Volume.Corrupt($"inode #{record.Number}: iget: bad i_size value: {record.Size}");

@@ -49,7 +49,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
     public override FileSystemStatus Status => new() { Magic = Magic, BlockSize = 4096, NameLength = 255, Id = Device };
 
     /// <summary>Types of file systems, in the order of /proc/filesystems.</summary>
-    public static IReadOnlyList<string> Types { get; } = ["sysfs", "tmpfs", "proc", "cgroup2", "devtmpfs", "devpts", "overlay"];
+    public static IReadOnlyList<string> Types { get; } = ["sysfs", "tmpfs", "proc", "cgroup2", "devtmpfs", "devpts", "ext3", "ext2", "ext4", "overlay"];
 
     private byte[]? OwnNumber(CallContext? call) => call is not null && _processes.NumberOf(call.Process.Id) is not 0 and var own ? Ascii(own) : null;
 
@@ -63,7 +63,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
             .AddText("loadavg", LoadText)
             .AddText("stat", StatText)
             .AddText("version", () => $"{_system.SystemName} version {_system.Release} (vivarium@vivarium) {_system.Version}\n")
-            .AddText("filesystems", static () => string.Concat(Types.Select(static type => $"nodev\t{type}\n")))
+            .AddText("filesystems", static () => string.Concat(Types.Select(static type => $"{(type.StartsWith("ext", StringComparison.Ordinal) ? "" : "nodev")}\t{type}\n")))
             .AddText("cmdline", static () => "quiet\n")
             .AddText("devices", static () => "Character devices:\n  1 mem\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n 10 misc\n136 pts\n\nBlock devices:\n  7 loop\n")
             .Add("tty", new ProcDirectory(this).AddText("drivers", static () =>

@@ -46,14 +46,14 @@ internal sealed class TemporaryOptions
     }
 
     /// <summary>Mounts it anew with other limits (shmem_reconfigure): EINVAL for less than is used, and for limits on what had none.</summary>
-    public static Errno Change(FileSystem fileSystem, CallContext call, IReadOnlyList<(string Key, string? Value)> given)
+    public static Errno Change(FileSystem fileSystem, FileSystemChange change)
     {
         if (fileSystem is not MemoryFileSystem { Space: { } space })
             return Errno.None;
         var options = new TemporaryOptions();
-        foreach ((string key, string? value) in given)
+        foreach ((string key, string? value) in change.Options)
         {
-            if (!options.TryTake(key, value, call.World.Accountant.Limit))
+            if (!options.TryTake(key, value, change.Call.World.Accountant.Limit))
                 return Errno.EINVAL;
         }
         _ = space.FreePages;

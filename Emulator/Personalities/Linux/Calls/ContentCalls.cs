@@ -106,9 +106,17 @@ public static class ContentCalls
 
     public static CallResult Fdatasync(CallContext call, int fd) => Fsync(call, fd);
 
-    public static CallResult Sync(CallContext call) => 0;
+    public static CallResult Sync(CallContext call)
+    {
+        call.World.Vfs.Synchronize();
+        return 0;
+    }
 
-    public static CallResult Syncfs(CallContext call, int fd) => call.UsableFile(fd, out _);
+    public static CallResult Syncfs(CallContext call, int fd)
+    {
+        Errno error = call.UsableFile(fd, out OpenFile file);
+        return error != Errno.None ? error : file.Inode.FileSystem?.Synchronize() ?? Errno.None;
+    }
 
     public static CallResult SyncFileRange(CallContext call, int fd, long offset, long count, uint flags)
     {

@@ -142,7 +142,7 @@ public static class MountCalls
             {
                 if (!given.All(option => type.Accepts(option.Key, option.Value)))
                     return Errno.EINVAL;
-                if (type.Change?.Invoke(fileSystem, call, given) is { } refused and not Errno.None)
+                if (type.Change?.Invoke(fileSystem, new FileSystemChange(call, given, freezes)) is { } refused and not Errno.None)
                     return refused;
             }
             fileSystem.ForbidsChanges = freezes;
@@ -191,11 +191,16 @@ public static class MountCalls
         if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out FileSystemType? known))
             return Errno.ENODEV;
         string name = Encoding.Latin1.GetString(sourceName);
-        error = known.Make(new FileSystemRequest(call, name, MountOptions.Split(options)), out FileSystem? made);
+        error = known.Make(new FileSystemRequest(call, name, MountOptions.Split(options)) { IsReadOnly = (Decode(flags) & MountFlags.ReadOnly) != 0 }, out FileSystem? made);
         if (error != Errno.None)
             return error;
-        if (point.Inode.Kind != FileKind.Directory)
-            return Errno.ENOTDIR;
+        // The same file system twice at one place is refused (do_add_mount).
+        error = point.Inode.Kind != FileKind.Directory ? Errno.ENOTDIR : point.Mount.FileSystem == made && ReferenceEquals(point.Dentry, point.Mount.Root) ? Errno.EBUSY : Errno.None;
+        if (error != Errno.None)
+        {
+            made!.EndIfUnused();
+            return error;
+        }
         made!.ForbidsChanges = (Decode(flags) & MountFlags.ReadOnly) != 0;
         return Add(vfs, vfs.NewMount(made, name, flags: Decode(flags)), point);
     }
