@@ -27,8 +27,10 @@ public sealed class HostComparisonTests : IDisposable
     {
         TheoryData<string, int> cases = [];
         int seed = Environment.GetEnvironmentVariable("FILES_SEED") is { } text ? int.Parse(text) : 20261;
-        foreach (string tree in (string[])["memory", "overlay", "host"])
+        foreach (string tree in (string[])["memory", "overlay", "host", "ext2", "ext4"])
         {
+            if (tree.StartsWith("ext", StringComparison.Ordinal) && !ExtImage.IsPossible)
+                continue;
             for (int i = 0; i < 8; i++)
                 cases.Add(tree, seed + i);
         }
@@ -46,7 +48,7 @@ public sealed class HostComparisonTests : IDisposable
         Directory.CreateDirectory(Path.Combine(ours, Base));
         HostCalls host = new(HostCalls.OpenDirectory(Path.Combine(native, Base)));
         HostCalls lower = new(HostCalls.OpenDirectory(Path.Combine(ours, Base)));
-        if (tree != "memory")
+        if (tree is "overlay" or "host")
         {
             // The same start for both, so that an overlay has something to lie over.
             Populate(host, new Random(seed));
@@ -66,6 +68,8 @@ public sealed class HostComparisonTests : IDisposable
         }
         // A walk that only fails would compare nothing.
         Assert.InRange(succeeded, Operations / 6, Operations);
+        directory.Mount.FileSystem.End();
+        _image?.Check($"seed {seed}, {tree}");
     }
 
     /// <summary>The same as three users, one of them root, with modes and owners that forbid things.</summary>
@@ -138,7 +142,10 @@ public sealed class HostComparisonTests : IDisposable
         }
     }
 
-    private static (Vfs, PathEntry) MakeTree(string tree, string root)
+    // The volume of a tree that is one.
+    private ExtImage? _image;
+
+    private (Vfs, PathEntry) MakeTree(string tree, string root)
     {
         TestClock clock = new();
         MemoryAccountant accountant = new(1UL << 30);
@@ -147,6 +154,7 @@ public sealed class HostComparisonTests : IDisposable
         {
             "memory" => new MemoryFileSystem(clock, 1, NewContent, rootMode: 0x1ED),
             "overlay" => new MemoryFileSystem(clock, 1, NewContent, HostFileSystem.Open(clock, root, readOnly: true, out _)!.Root),
+            "ext2" or "ext4" => (_image = new ExtImage(Path.Combine(_scratch, "image"), $"-t {tree} -E root_owner=0:0")).Mount(tree),
             _ => HostFileSystem.Open(clock, root, readOnly: false, out _)!,
         };
         Vfs vfs = new(fileSystem);
