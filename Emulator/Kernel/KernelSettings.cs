@@ -93,6 +93,9 @@ public sealed class KernelSettings
     /// <summary>Areas of an address space.</summary>
     public Setting MostAreas { get; } = new(65_530);
 
+    /// <summary>Who is nobody may watch faults of the kernel's accesses too (userfaultfd(2)).</summary>
+    public Setting UnprivilegedMonitors { get; } = new(0, 0, 1);
+
     /// <summary>Name spaces of a kind that may be in use at once, by the kind's name in /proc/PID/ns.</summary>
     public Setting NamespacesOf(string kind)
     {

@@ -39,7 +39,7 @@ public sealed partial class Process
         Process process = this;
         if ((shares & CloneShares.Process) == 0)
         {
-            Errno error = MakeProcess(shares, exitSignal, space, out Process? child);
+            Errno error = MakeProcess(maker, shares, exitSignal, space, out Process? child);
             if (error != Errno.None)
                 return error;
             process = child!;
@@ -101,7 +101,26 @@ public sealed partial class Process
         }
     }
 
-    private Errno MakeProcess(CloneShares shares, int exitSignal, PidSpace space, out Process? child)
+    /// <summary>Ranges whose monitors want that have one of their own in a fork's copy.</summary>
+    private static void TellMonitors(GuestThread maker, AddressSpace copy)
+    {
+        List<(IFaultMonitor Old, Events.FaultMonitor New)> made = [];
+        copy.ReplaceMonitors(old =>
+        {
+            foreach ((IFaultMonitor known, Events.FaultMonitor monitor) in made)
+            {
+                if (known == old)
+                    return monitor;
+            }
+            var parent = (Events.FaultMonitor)old;
+            Events.FaultMonitor child = parent.CopyFor(copy);
+            made.Add((old, child));
+            maker.Untold.Add(parent.Tell(new Events.MonitorEvent(Events.MonitorEventKind.Fork, 0, 0, 0) { Child = child }));
+            return child;
+        });
+    }
+
+    private Errno MakeProcess(GuestThread maker, CloneShares shares, int exitSignal, PidSpace space, out Process? child)
     {
         child = null;
         if ((shares & CloneShares.Files) == 0 && !Files.CanBeCopied)
@@ -115,6 +134,8 @@ public sealed partial class Process
         {
             if (Memory.Fork() is not { } copy)
                 return Errno.ENOMEM;
+            if (copy.HasMonitors)
+                TellMonitors(maker, copy);
             memory = new SharedMemory(copy, _memory.Program);
         }
         Process? parent = (shares & CloneShares.Parent) != 0 ? Parent : this;

@@ -215,6 +215,7 @@ public sealed partial class World
     {
         // A turn ends where a timer on processor time is due.
         Process process = thread.Process;
+        thread.LeavePage();
         long slice = process.HasProcessorTimers ? Math.Min(budget, process.TimeToProcessorTimer(thread)) : budget;
         long before = slice;
         if (thread.Tracee is { } tracee)
@@ -237,6 +238,9 @@ public sealed partial class World
                 thread.InCall = true;
                 Calls?.Enter(thread.Call);
                 Observer?.OnEnter(thread);
+                break;
+            case ExitReason.MemoryFault when IsMonitored(exit.Fault.Kind):
+                WaitAtPage(thread, exit);
                 break;
             case ExitReason.MemoryFault when exit.Fault.Kind == FaultKind.NoMemory:
                 KillForMemory(process);
@@ -279,10 +283,18 @@ public sealed partial class World
     /// <summary>Runs the handler of the call under way, for the first time or again.</summary>
     private void ContinueCall(GuestThread thread)
     {
+        thread.LeavePage();
         CallContext call = thread.Call;
         call.Sources.Clear();
         if (call.ParkedAt != 0)
             Calls?.Unpark(call);
+        if (thread.HeldResult is { } held)
+        {
+            EndCall(thread, held);
+            return;
+        }
+        if (thread.Process.Memory.HasMonitors)
+            thread.Process.Memory.TakeHeldUp();
         if (_faults is not null && _faults.Strikes(thread, out CallResult fault))
         {
             if (fault.Outcome == CallOutcome.Error)
@@ -316,14 +328,23 @@ public sealed partial class World
                 thread.Interruption = result.Restart;
                 break;
             default:
-                FinishCall(thread, result);
-                // A call that was not interrupted gives the mask back before any signal is looked at.
-                if (thread.SavedMask is { } mask)
-                {
-                    thread.SavedMask = null;
-                    thread.Blocked = mask;
-                }
+                if (!thread.Process.Memory.HasMonitors || !WaitsAtPage(thread, result))
+                    EndCall(thread, result);
                 break;
+        }
+    }
+
+    private void EndCall(GuestThread thread, in CallResult result)
+    {
+        if ((thread.Process.Memory.HasMonitors || thread.HeldResult is not null) && WaitsForReaders(thread, result))
+            return;
+        thread.HeldResult = null;
+        FinishCall(thread, result);
+        // A call that was not interrupted gives the mask back before any signal is looked at.
+        if (thread.SavedMask is { } mask)
+        {
+            thread.SavedMask = null;
+            thread.Blocked = mask;
         }
     }
 

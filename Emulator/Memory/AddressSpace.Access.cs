@@ -63,13 +63,16 @@ public sealed unsafe partial class AddressSpace
             area = _areas.Find(address.Value);
         if (area is null || !Allows(area, access))
             return default;
+        ulong end = Math.Min(area.End, address.Value + Math.Min(length, int.MaxValue));
+        if (HasMonitors && IsWatched(area) && !Limit(area, address.Value, access, ref end))
+            return default;
         if (area.Untouched)
         {
             if (!TryTouch(area, address.Value))
                 return default;
             area = _areas.Find(address.Value)!;
+            end = Math.Min(end, area.End);
         }
-        ulong end = Math.Min(area.End, address.Value + Math.Min(length, int.MaxValue));
         if (area.Object is { } content)
             end = Math.Min(end, EndOfContent(area, content));
         if (end <= address.Value)

@@ -112,7 +112,7 @@ public sealed unsafe partial class AddressSpace
         FaultKind kind = !canonical ? FaultKind.NonCanonical
             : _areas.Find(address) is not { } area ? FaultKind.NotMapped
             : (area.Protection & Protection.Execute) == 0 ? FaultKind.Protection
-            : FaultKind.BeyondEnd;
+            : FetchFaultOf(area, address) ?? FaultKind.BeyondEnd;
         return new MemoryFault(new GuestAddress(address), MemoryAccess.Execute, kind);
     }
 
@@ -128,7 +128,8 @@ public sealed unsafe partial class AddressSpace
 
     private void ProtectFromWrites(Area area, ulong page)
     {
-        if ((area.Protection & Protection.Write) != 0)
+        bool isHidden = (area.Modes & Monitored.Hiding) != 0 && !_shown.Contains(page * GuestAddress.PageSize);
+        if ((area.Protection & Protection.Write) != 0 && !isHidden)
             HostMemory.Protect((nint)(_base + (page * GuestAddress.PageSize)), GuestAddress.PageSize, Protection.Read);
     }
 
@@ -192,7 +193,7 @@ public sealed unsafe partial class AddressSpace
     {
         ulong address = page * GuestAddress.PageSize;
         if (_areas.Find(address) is { } area && (area.Protection & Protection.Write) != 0)
-            HostMemory.Protect((nint)(_base + address), GuestAddress.PageSize, area.Protection);
+            ProtectOnHost(area, address, address + GuestAddress.PageSize);
     }
 
     /// <summary>Tells engines that a range goes away or changes its kind.</summary>

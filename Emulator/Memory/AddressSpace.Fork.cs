@@ -11,6 +11,17 @@ internal sealed class FrozenPages(SafeFileHandle handle, ulong pages)
 {
     public int File => (int)handle.DangerousGetHandle();
 
+    /// <summary>Was something written at an offset? <paramref name="end"/>, an address behind <paramref name="address"/>, comes closer when that changes before it.</summary>
+    public bool HasContent(ulong offset, ref ulong end, ulong address)
+    {
+        const int seekData = 3, seekHole = 4;
+        bool hasData = LibC.Seek(File, (long)offset, seekData) == (long)offset;
+        long changes = LibC.Seek(File, (long)offset, hasData ? seekHole : seekData);
+        if (changes > (long)offset)
+            end = Math.Min(end, address + ((ulong)changes - offset));
+        return hasData;
+    }
+
     /// <summary>Pages written when it was frozen.</summary>
     public ulong Pages { get; } = pages;
 }
@@ -87,6 +98,8 @@ public sealed unsafe partial class AddressSpace
     {
         AddressSpace child = spare is null ? new AddressSpace(accountant, _limit) : new AddressSpace(accountant, spare);
         (child._breakStart, child._break, child.Limits, child._hasSeals) = (_breakStart, _break, Limits, _hasSeals);
+        if (HasMonitors)
+            (child.HasMonitors, child._shown, child._guarded, child._poisoned) = (true, _shown.Copy(), _guarded.Copy(), _poisoned.Copy());
         int next = 0;
         for (int i = 0; i < _areas.Count; i++)
         {
@@ -107,6 +120,7 @@ public sealed unsafe partial class AddressSpace
         Area copy = area.Slice(area.Start, area.End);
         copy.Charged = false;
         copy.Locked = false;
+        (copy.Monitor, copy.Modes) = (null, Monitored.None);
         if (area.WipeOnFork)
             copy.Frozen = null;
         foreach (TemplateContent content in objects)
@@ -127,6 +141,11 @@ public sealed unsafe partial class AddressSpace
         copy.Object?.AddMapper(child);
         if (!runs.IsEmpty)
             CopyRuns(area, runs, child, isThere);
+        if (area.Monitor is { FollowsForks: true } monitor)
+        {
+            (copy.Monitor, copy.Modes) = (monitor, area.Modes);
+            child.ProtectOnHost(copy, copy.Start, copy.End);
+        }
         return true;
     }
 
@@ -200,7 +219,7 @@ public sealed unsafe partial class AddressSpace
 
     private bool ShouldFreeze(Area area, ulong changed, bool hasSpare)
     {
-        if ((area.Protection & (Protection.Read | Protection.Write)) == 0 || !CanDiffer(area))
+        if ((area.Protection & (Protection.Read | Protection.Write)) == 0 || !CanDiffer(area) || IsWatched(area))
             return false;
         // Every copy of a template writes to its data.
         if (_templateChanges is not null)

@@ -79,7 +79,10 @@ public sealed unsafe partial class AddressSpace
         if (!area.Shared || (area.MaxProtection & Protection.Write) == 0)
             return MapStatus.AccessDenied;
         InvalidateCode(area.Start, area.End);
-        return LibC.Advise((nint)(_base + area.Start), (nuint)area.Length, LibC.AdviseRemove) == 0 ? MapStatus.Ok : MapStatus.Invalid;
+        if (LibC.Advise((nint)(_base + area.Start), (nuint)area.Length, LibC.AdviseRemove) != 0)
+            return MapStatus.Invalid;
+        area.Object.TellPunched(area.Offset, area.Length);
+        return MapStatus.Ok;
     });
 
     /// <summary>MADV_POPULATE_READ, MADV_POPULATE_WRITE: touches pages. Invalid where access is not allowed, NotMapped beyond a file's end.</summary>

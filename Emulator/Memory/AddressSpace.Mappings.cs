@@ -127,6 +127,8 @@ public sealed unsafe partial class AddressSpace
         }
         if (!HostMemory.Protect((nint)(_base + area.Start), area.Length, area.HostProtection))
             return MapStatus.NoMemory;
+        if (IsWatched(area))
+            ProtectOnHost(area, area.Start, area.End, area.HostProtection);
         area.Object?.AddMapper(this);
         return MapStatus.Ok;
     }
@@ -243,6 +245,8 @@ public sealed unsafe partial class AddressSpace
         }
         if (!MovePages(source.Start, source.Length, to, source.Length))
             return false;
+        if (HasMonitors)
+            MoveMonitored(source, moved, keepOld);
         if (keepOld)
             Leave(source);
         else
@@ -251,6 +255,27 @@ public sealed unsafe partial class AddressSpace
         _mapped += moved.Length;
         moved.Object?.AddMapper(this);
         return true;
+    }
+
+    /// <summary>Pages that were moved leave their monitor, unless it follows them; what stays behind is still its own.</summary>
+    private void MoveMonitored(Area source, Area moved, bool keepOld)
+    {
+        _poisoned.Move(source.Start, source.End, moved.Start);
+        if (source.Monitor is { FollowsMoves: true } monitor)
+        {
+            _shown.Move(source.Start, source.End, moved.Start);
+            _guarded.Move(source.Start, source.End, moved.Start);
+            _notices.Add(new MonitorNotice(monitor, MonitorNoticeKind.Moved, source.Start, moved.Start, moved.Length));
+        }
+        else
+        {
+            (moved.Monitor, moved.Modes) = (null, Monitored.None);
+            ProtectOnHost(moved, moved.Start, moved.End);
+        }
+        if (keepOld)
+            Forget(source.Start, source.End);
+        else
+            ForgetMonitored(source);
     }
 
     /// <summary>The place that pages were moved from stays mapped, and is empty (MREMAP_DONTUNMAP).</summary>
@@ -297,9 +322,13 @@ public sealed unsafe partial class AddressSpace
     private void DiscardPart(Area area, ulong start, ulong end)
     {
         InvalidateCode(start, end);
+        if (IsWatched(area))
+            Forget(start, end);
         if (area.Frozen is null)
         {
             _ = LibC.Advise((nint)(_base + start), (nuint)(end - start), LibC.AdviseDontNeed);
+            if (HasMonitors)
+                ProtectOnHost(area, start, end);
             return;
         }
         // The frozen content must not come back: the pages are anonymous again.
@@ -347,8 +376,14 @@ public sealed unsafe partial class AddressSpace
 
     private bool MapOnHost(Area area)
     {
-        if (TryTakeOver(area))
-            return true;
+        bool isMapped = TryTakeOver(area) || MapAnew(area);
+        if (isMapped && IsWatched(area))
+            ProtectOnHost(area, area.Start, area.End, area.HostProtection);
+        return isMapped;
+    }
+
+    private bool MapAnew(Area area)
+    {
         _leftovers?.Cut(area.Start, area.End);
         nint place = (nint)(_base + area.Start);
         _wasMapped = true;
@@ -371,8 +406,19 @@ public sealed unsafe partial class AddressSpace
         _areas.SplitAt(end);
         int index = _areas.IndexAtOrAfter(start);
         while (index < _areas.Count && _areas[index].Start < end)
+        {
+            if (HasMonitors)
+                ForgetMonitored(_areas[index]);
             Drop(index);
+        }
         HostMemory.Release((nint)(_base + start), end - start);
+    }
+
+    private void ForgetMonitored(Area area)
+    {
+        Forget(area.Start, area.End);
+        if (area.Monitor is { HearsOfUnmapping: true } monitor)
+            _notices.Add(new MonitorNotice(monitor, MonitorNoticeKind.Unmapped, area.Start, 0, area.Length));
     }
 
     private void Drop(int index)

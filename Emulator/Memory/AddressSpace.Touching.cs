@@ -20,7 +20,7 @@ public sealed unsafe partial class AddressSpace
         chunk.Untouched = false;
         bool charged = TryCharge(chunk);
         if (charged)
-            HostMemory.Protect((nint)(_base + start), end - start, chunk.Protection);
+            ProtectOnHost(chunk, start, end);
         else
             chunk.Untouched = true;
         _areas.Merge(start, end);

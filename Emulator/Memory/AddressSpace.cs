@@ -133,11 +133,15 @@ public sealed unsafe partial class AddressSpace : IDisposable
         Protection needed = access == MemoryAccess.Write ? Protection.Write : Protection.Read | Protection.Write | Protection.Execute;
         if ((area.Protection & needed) == 0)
             return FaultKind.Protection;
+        if (IsWatched(area) && ClassifyMonitored(area, address, access) is var kind and not FaultKind.Retry)
+            return kind;
         if (area.Untouched)
             return TryTouch(area, address) ? FaultKind.Retry : FaultKind.NoMemory;
         if (access == MemoryAccess.Write && ReleaseWatch(address, 1))
             return FaultKind.Retry;
-        return FaultKind.BeyondEnd;
+        // A page of a monitor's that was out of reach and is not now.
+        bool isShown = area.Monitor is not null && (area.Object is not { } content || address < EndOfContent(area, content));
+        return isShown ? FaultKind.Retry : FaultKind.BeyondEnd;
     }
 
     [DoesNotReturn]

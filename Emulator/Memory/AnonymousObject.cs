@@ -132,6 +132,7 @@ public sealed unsafe class AnonymousObject(MemoryAccountant accountant, string n
         if (_file >= 0)
         {
             _ = HostFileCalls.Allocate(_file, keepSize | punchHole, offset, length);
+            TellPunched((ulong)offset, (ulong)(end - offset));
             return;
         }
         int held = (int)Math.Min(end, _buffer.Length);

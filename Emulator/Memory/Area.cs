@@ -34,6 +34,10 @@ internal sealed class Area
     public object? Mark;
     public MemoryObject? Object;
 
+    /// <summary>Who is told of its faults, and of which.</summary>
+    public IFaultMonitor? Monitor;
+    public Monitored Modes;
+
     /// <summary>Kept while the area is there.</summary>
     public IMappingHolder? Holder;
 
@@ -66,7 +70,7 @@ internal sealed class Area
     public bool LooksLike(Area next) =>
         End == next.Start && Protection == next.Protection && MaxProtection == next.MaxProtection && Shared == next.Shared &&
         GrowsDown == next.GrowsDown && NoReserve == next.NoReserve && DontFork == next.DontFork && WipeOnFork == next.WipeOnFork &&
-        Locked == next.Locked && Sealed == next.Sealed && Equals(Mark, next.Mark) && Object == next.Object && (Object is null || Offset + Length == next.Offset) && Name == next.Name;
+        Locked == next.Locked && Sealed == next.Sealed && Monitor == next.Monitor && Modes == next.Modes && Equals(Mark, next.Mark) && Object == next.Object && (Object is null || Offset + Length == next.Offset) && Name == next.Name;
 
     /// <summary>True when it is one in every way, so that both can be one area.</summary>
     public bool Continues(Area next) =>

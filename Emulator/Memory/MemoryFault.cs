@@ -32,6 +32,14 @@ public enum FaultKind : byte
     /// <summary>The page is promised but the world has no memory left for it: where Linux' last resort is to kill somebody.</summary>
     NoMemory,
 
+    /// <summary>The page is its monitor's to give, to show or to open for writing (<see cref="IFaultMonitor"/>): the access waits for that.</summary>
+    MissingPage,
+    MinorPage,
+    GuardedPage,
+
+    /// <summary>The page's content was lost (SIGBUS, BUS_MCEERR_AR).</summary>
+    Poisoned,
+
     /// <summary>A non-canonical address (SIGSEGV, SI_KERNEL, address 0 on x86-64).</summary>
     NonCanonical,
 

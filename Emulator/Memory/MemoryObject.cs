@@ -123,6 +123,20 @@ public abstract class MemoryObject : IDisposable
             Release();
     }
 
+    /// <summary>Content of a range was taken away.</summary>
+    internal void TellPunched(ulong offset, ulong length)
+    {
+        foreach (AddressSpace space in _mappers)
+            space.OnPunched(this, offset, length);
+    }
+
+    /// <summary>Content of a range was lost.</summary>
+    internal void TellLost(ulong offset, ulong length)
+    {
+        foreach (AddressSpace space in _mappers)
+            space.OnLost(this, offset, length);
+    }
+
     /// <summary>A page now holds code that an engine decoded: writes through any mapping must be noticed.</summary>
     internal void WatchCode(ulong page)
     {

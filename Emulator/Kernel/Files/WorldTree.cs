@@ -66,6 +66,7 @@ public sealed record WorldTree
         MemoryDevices.Register(vfs.Devices, Random);
         TerminalDevices.Register(vfs.Devices);
         vfs.Loops.Register(vfs.Devices);
+        Devices.FaultMonitorDevice.Register(vfs.Devices);
         vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
         vfs.FifoOpener = Fifo.Open;
         MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
@@ -88,6 +89,7 @@ public sealed record WorldTree
         {
             AddDevices(devices.Root);
             vfs.Loops.AddNodes(devices);
+            Devices.FaultMonitorDevice.AddNode(devices);
             devicesMount.Root.Find("shm"u8, out Dentry point);
             vfs.MountAt(new PathEntry(devicesMount, point), shared, "tmpfs");
             if (terminals is null)

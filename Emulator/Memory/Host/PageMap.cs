@@ -74,6 +74,21 @@ internal static unsafe class PageMap
         }
     }
 
+    /// <summary>Adds the pages of a range of a window that its page table has, whatever is behind them.</summary>
+    public static void AddPresent(byte* window, ulong start, ulong end, List<PageRun> runs)
+    {
+        ulong* entries = stackalloc ulong[Batch];
+        for (ulong at = start; at < end;)
+        {
+            int count = Read(entries, window + at, end - at);
+            for (int i = 0; i < count; i++, at += GuestAddress.PageSize)
+            {
+                if ((entries[i] & Present) != 0)
+                    Add(runs, at, at + GuestAddress.PageSize);
+            }
+        }
+    }
+
     public static ulong CountPresent(byte* start, ulong length)
     {
         ulong pages = 0;

@@ -30,6 +30,8 @@ public sealed class LinuxPersonality : IPersonality
                 return refused;
             call.IsScreened = true;
         }
+        if (call.Memory.HasMonitors && !call.Interrupted && PageProbe.IsHeldUp(call))
+            return Errno.EFAULT;
         return LinuxTable.Dispatch(call);
     }
 

@@ -29,6 +29,7 @@ public sealed partial class LayoutTests
         #include <linux/openat2.h>
         #include <linux/quota.h>
         #include <linux/loop.h>
+        #include <linux/userfaultfd.h>
         #include <sys/timex.h>
 
         """;
@@ -59,6 +60,10 @@ public sealed partial class LayoutTests
         ["IfDqBlk"] = (Library, "struct if_dqblk", "dqb_bhardlimit dqb_bsoftlimit dqb_curspace dqb_ihardlimit dqb_isoftlimit dqb_curinodes dqb_btime dqb_itime dqb_valid -"),
         ["IfNextDqBlk"] = (Library, "struct if_nextdqblk", "dqb_bhardlimit dqb_id"),
         ["IfDqInfo"] = (Library, "struct if_dqinfo", "dqi_bgrace dqi_igrace dqi_flags dqi_valid"),
+        ["UffdioApi"] = (Library, "struct uffdio_api", "api features ioctls"),
+        ["UffdioRange"] = (Library, "struct uffdio_range", "start len"),
+        ["UffdioCopy"] = (Library, "struct uffdio_copy", "dst src len mode copy"),
+        ["UffdMessage"] = (Library, "struct uffd_msg", "- arg.pagefault.flags arg.pagefault.address arg.pagefault.feat"),
         ["LoopInformation"] = (Library, "struct loop_info64", "lo_device lo_inode lo_rdevice lo_offset lo_sizelimit lo_number lo_flags"),
         ["OldLoopInformation"] = (Library, "struct loop_info", "lo_number lo_device lo_inode lo_rdevice lo_offset lo_flags"),
         ["ClockState"] = (Library, "struct timex", "modes offset freq maxerror esterror status constant precision tolerance time.tv_sec time.tv_usec tick tai"),

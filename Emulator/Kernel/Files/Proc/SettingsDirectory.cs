@@ -67,6 +67,7 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
     {
         ProcDirectory memory = Constants(New(), ("overcommit_memory", "0"), ("overcommit_ratio", "50"), ("mmap_min_addr", "65536"));
         Add(memory, "max_map_count", Settings.MostAreas);
+        Add(memory, "unprivileged_userfaultfd", Settings.UnprivilegedMonitors);
         // There is nothing to swap out.
         Add(memory, "swappiness", new Setting(60, 0, 200));
         // Nor to drop, or to move together.

@@ -173,6 +173,8 @@ public static class DescriptorCalls
         Kernel.Net.Devices.TunnelFile tunnel => TunnelCalls.Control(call, tunnel, request, new GuestAddress(argument)),
         BlockFile block => BlockCalls.Control(call, block, request, argument),
         LoopControlFile control => LoopCalls.ControlDevices(control.Devices, request, argument),
+        Kernel.Events.FaultMonitor monitor => UserFaultCalls.Control(call, monitor, request, new GuestAddress(argument)),
+        FaultMonitorDeviceFile => UserFaultCalls.ControlDevice(call, request, argument),
         NamespaceFile space => NamespaceFileCalls.Control(call, space, request, argument),
         ProcessDescriptor process => ProcessInformation.Control(call, process.Process, request, new GuestAddress(argument)),
         _ when request == EntropyCount && file.Inode.Kind == FileKind.CharacterDevice && MemoryDevices.IsRandom(file.Inode.Status.RawDevice) =>

@@ -260,12 +260,20 @@ public static class MemoryCalls
         return 0;
     }
 
-    public static CallResult Madvise(CallContext call, GuestAddress address, ulong length, int advice) => AdviseOther(call.Memory, address, length, advice);
+    public static CallResult Madvise(CallContext call, GuestAddress address, ulong length, int advice)
+    {
+        const int dontNeed = 4, remove = 9;
+        bool removes = advice is dontNeed or remove && address.IsPageAligned && call.Memory.IsMapped(address, length);
+        return removes && UserFaultCalls.TellRemoval(call, address, (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1)) is { } waits
+            ? waits : AdviseOther(call.Memory, address, length, advice, call.Thread.Credentials.Has(Capability.Administer));
+    }
 
-    internal static CallResult AdviseOther(AddressSpace memory, GuestAddress address, ulong length, int advice)
+    internal static CallResult AdviseOther(AddressSpace memory, GuestAddress address, ulong length, int advice, bool mayLose = false)
     {
         if (!IsKnown(advice) || !address.IsPageAligned)
             return Errno.EINVAL;
+        if (advice is LosePages or RetirePages && !mayLose)
+            return Errno.EPERM;
         ulong rounded = (length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1);
         if ((length != 0 && rounded == 0) || address.Value + rounded < address.Value)
             return Errno.EINVAL;
@@ -278,7 +286,10 @@ public static class MemoryCalls
     private static bool IsDestructive(int advice) => advice is 4 or 8 or 9 or 10 or 18 or 24;
 
     /// <summary>Pages are not looked at for equals (12, 13: MADV_MERGEABLE), which a kernel without KSM refuses.</summary>
-    private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 11 or >= 14 and <= 24;
+    private static bool IsKnown(int advice) => advice is >= 0 and <= 4 or >= 8 and <= 11 or >= 14 and <= 24 or LosePages or RetirePages;
+
+    /// <summary>MADV_HWPOISON, and MADV_SOFT_OFFLINE, after which pages are elsewhere and nobody sees it.</summary>
+    private const int LosePages = 100, RetirePages = 101;
 
     /// <summary>What an advice changes here; most change nothing, but tell of holes.</summary>
     private static MapStatus Advise(AddressSpace memory, GuestAddress address, ulong length, int advice)
@@ -296,6 +307,7 @@ public static class MemoryCalls
             keepOnFork => memory.SetForkPolicy(address, length, dontFork: null, wipes: false),
             populateRead => memory.Populate(address, length, MemoryAccess.Read),
             populateWrite => memory.Populate(address, length, MemoryAccess.Write),
+            LosePages => memory.Lose(address, length),
             _ => memory.IsMapped(address, length) ? MapStatus.Ok : MapStatus.NoMemory,
         };
     }

@@ -87,6 +87,7 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
         return fault.Kind switch
         {
             FaultKind.BeyondEnd => Fault(Signal.Bus, beyondEnd, fault.Address.Value),
+            FaultKind.Poisoned => LostPage(fault),
             FaultKind.Protection => Fault(Signal.Segment, noAccess, fault.Address.Value),
             _ => Fault(Signal.Segment, notMapped, fault.Address.Value),
         };

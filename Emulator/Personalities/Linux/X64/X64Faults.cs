@@ -49,6 +49,7 @@ internal static class X64Faults
     {
         FaultKind.BeyondEnd => Fault(Signal.Bus, BusNoAddress, fault.Address.Value),
         FaultKind.NonCanonical => Fault(Signal.Segment, FromKernel, 0),
+        FaultKind.Poisoned => LinuxArchitecture.LostPage(fault),
         FaultKind.Protection => Fault(Signal.Segment, SegmentAccess, fault.Address.Value),
         _ => Fault(Signal.Segment, SegmentNotMapped, fault.Address.Value),
     };
