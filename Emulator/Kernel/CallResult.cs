@@ -11,6 +11,9 @@ public enum RestartKind : byte
     /// <summary>Run again when no handler ran or it has SA_RESTART; else EINTR.</summary>
     IfHandlerAllows,
 
+    /// <summary>Run again after any handler.</summary>
+    Always,
+
     /// <summary>Run again only when no handler ran (poll, pause, sigsuspend, epoll_wait …); a deadline is kept.</summary>
     IfNoHandler,
 }

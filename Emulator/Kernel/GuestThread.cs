@@ -89,6 +89,9 @@ public sealed partial class GuestThread
     /// <summary>The head of the list of robust futexes (get_robust_list(2)).</summary>
     public GuestAddress RobustList { get; set; }
 
+    /// <summary>The same of FreeBSD's threads: mutexes that processes share, the process's own, and the one being locked or unlocked (_umtx_op(2)).</summary>
+    public (GuestAddress Shared, GuestAddress Own, GuestAddress Pending) RobustLists { get; set; }
+
     /// <summary>The last processor exception, for signal frames.</summary>
     public TrapInfo Trap { get; set; }
 

@@ -86,6 +86,9 @@ public sealed partial class World
     /// <summary>Watches in all of them.</summary>
     public int FileWatches { get; internal set; }
 
+    /// <summary>Pages that stand for places in memory.</summary>
+    public Futexes.SharedPages SharedPages => field ??= new Futexes.SharedPages();
+
     private Keys.KeyTable? _keys;
 
     /// <summary>Keys and keyrings.</summary>

@@ -197,7 +197,7 @@ public sealed partial class World
     {
         if (thread.InCall && thread.Interruption is { } restart)
         {
-            bool restarts = restart == RestartKind.IfHandlerAllows && action.Restarts;
+            bool restarts = restart == RestartKind.Always || (restart == RestartKind.IfHandlerAllows && action.Restarts);
             FinishCall(thread, restarts ? CallResult.NoReturn : CallResult.Fail(Errno.EINTR));
             if (restarts)
                 thread.Process.Personality.Rewind(thread);

@@ -85,6 +85,7 @@ public static class ProgramLoader
         thread.AlternateStackFlags = 0;
         thread.ClearChildTid = default;
         thread.RobustList = default;
+        thread.RobustLists = default;
         thread.RestartableArea = default;
         thread.SavedMask = null;
         thread.Name = name;

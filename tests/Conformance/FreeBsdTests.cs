@@ -11,6 +11,7 @@ public sealed class FreeBsdTests
     [Theory]
     [InlineData("kqueue")]
     [InlineData("descriptors")]
+    [InlineData("umtx")]
     [InlineData("netbsd-kqueue")]
     public async Task IsAsTheManualSays(string name)
     {

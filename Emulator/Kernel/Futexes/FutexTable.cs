@@ -62,6 +62,18 @@ public sealed class FutexTable
         return woken;
     }
 
+    /// <summary>How many wait with a bit in common.</summary>
+    public int Count((object Key, ulong Offset) place, uint bits)
+    {
+        int count = 0;
+        if (_queues.TryGetValue(place, out LinkedList<FutexWaiter>? queue))
+        {
+            foreach (FutexWaiter waiter in queue)
+                count += (waiter.Bits & bits) != 0 ? 1 : 0;
+        }
+        return count;
+    }
+
     /// <summary>Wakes a waiter that waits.</summary>
     public void WakeOne(FutexWaiter waiter)
     {

@@ -43,6 +43,21 @@ public sealed class PiLocks
 {
     private readonly Dictionary<(object Key, ulong Offset), PiLock> _locks = [];
 
+    public int Count((object Key, ulong Offset) place) => _locks.TryGetValue(place, out PiLock? found) ? found.Waiters.Count : 0;
+
+    /// <summary>Who took a lock that others wait for is its owner, whoever was to be.</summary>
+    public void Claim((object Key, ulong Offset) place, GuestThread owner)
+    {
+        if (!_locks.TryGetValue(place, out PiLock? found) || found.Owner == owner)
+            return;
+        GuestThread before = found.Owner;
+        before.HeldLocks.Remove(found);
+        found.Owner = owner;
+        owner.HeldLocks.Add(found);
+        Inherit(before);
+        Inherit(owner);
+    }
+
     public bool HasWaiters((object Key, ulong Offset) place) => _locks.ContainsKey(place);
 
     /// <summary>True when the owner waits, through any number of other locks, for the thread itself.</summary>
@@ -68,6 +83,7 @@ public sealed class PiLocks
             _locks.Add(place, found = new PiLock(this, place, owner));
             owner.HeldLocks.Add(found);
         }
+        Claim(place, owner);
         var waiter = new PiWaiter(found, thread, address);
         int index = found.Waiters.FindIndex(other => other.Thread.EffectivePriority < thread.EffectivePriority);
         found.Waiters.Insert(index < 0 ? found.Waiters.Count : index, waiter);

@@ -90,7 +90,7 @@ public abstract class BsdPersonality : IPersonality
     public abstract Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout);
 
     /// <summary>Nothing is left in memory but what the calls themselves write that end a thread.</summary>
-    public void OnThreadExit(GuestThread thread)
+    public virtual void OnThreadExit(GuestThread thread)
     {
     }
 }

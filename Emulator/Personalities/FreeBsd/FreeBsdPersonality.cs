@@ -4,6 +4,7 @@ using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
 using Vivarium.Emulator.Personalities.FreeBsd.Arm64;
+using Vivarium.Emulator.Personalities.FreeBsd.Umtx;
 using Vivarium.Emulator.Personalities.FreeBsd.X64;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd;
@@ -46,4 +47,6 @@ public sealed class FreeBsdPersonality : BsdPersonality
 
     public override Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>
         FreeBsdInitialStack.Write(thread, OfMachine(image.Machine)!, memory, image, program, out layout);
+
+    public override void OnThreadExit(GuestThread thread) => UmtxRobustLists.Release(thread);
 }

@@ -1,15 +1,15 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
-using Vivarium.Emulator.Kernel.Futexes;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.FreeBsd.Umtx;
 using Vivarium.Emulator.Personalities.Linux.Calls;
 using LinuxSignals = Vivarium.Emulator.Personalities.Linux.Calls.SignalCalls;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 
-/// <summary>Threads and what they wait for in memory: thr_new(2), thr_exit(2), _umtx_op(2), sysarch(2).</summary>
+/// <summary>Threads: thr_new(2), thr_exit(2), sysarch(2).</summary>
 public static class ThreadCalls
 {
     [StructLayout(LayoutKind.Sequential)]
@@ -51,7 +51,7 @@ public static class ThreadCalls
     public static CallResult ThrExit(CallContext call, GuestAddress state)
     {
         if (!state.IsNull && call.Memory.TryWrite(state, 1L))
-            Wake(call, state, int.MaxValue, isPrivate: false);
+            _ = UmtxWord.Wake(call, state, int.MaxValue, isPrivate: false);
         call.Process.ExitThread(call.Thread, 0);
         return CallResult.NoReturn;
     }
@@ -92,110 +92,6 @@ public static class ThreadCalls
             return Errno.ESRCH;
         thread.Name = text[..Math.Min(text.Length, longest)];
         return CallResult.Ok();
-    }
-
-    public static CallResult UmtxOp(CallContext call, GuestAddress address, int operation, ulong value, GuestAddress first, GuestAddress second)
-    {
-        const int wait = 2, wake = 3, waitWord = 11, waitWordPrivate = 15, wakePrivate = 16, wakeManyPrivate = 21;
-        switch (operation)
-        {
-            case wait:
-                return Wait(call, address, value, isLong: true, isPrivate: false, first, second);
-            case waitWord or waitWordPrivate:
-                return Wait(call, address, (uint)value, isLong: false, operation == waitWordPrivate, first, second);
-            case wake or wakePrivate:
-                return Wake(call, address, (int)Math.Min(value, int.MaxValue), operation == wakePrivate);
-            case wakeManyPrivate:
-                return WakeMany(call, address, value);
-            default:
-                return Errno.EINVAL;
-        }
-    }
-
-    private static CallResult Wake(CallContext call, GuestAddress address, int count, bool isPrivate)
-    {
-        if (call.Memory.FutexKey(address, isPrivate) is not { } key)
-            return Errno.EFAULT;
-        call.World.Futexes.Wake(key, count);
-        return CallResult.Ok();
-    }
-
-    private static CallResult WakeMany(CallContext call, GuestAddress table, ulong count)
-    {
-        for (ulong i = 0; i < count; i++)
-        {
-            if (!call.Memory.TryRead(table + (8 * i), out ulong place))
-                return Errno.EFAULT;
-            CallResult result = Wake(call, new GuestAddress(place), int.MaxValue, isPrivate: true);
-            if (result.Outcome == CallOutcome.Error)
-                return result;
-        }
-        return CallResult.Ok();
-    }
-
-    /// <summary>Waits while the word is as expected; another word is no error (do_wait in kern_umtx.c).</summary>
-    private static CallResult Wait(CallContext call, GuestAddress address, ulong expected, bool isLong, bool isPrivate, GuestAddress size, GuestAddress timeout)
-    {
-        FutexTable futexes = call.World.Futexes;
-        if (call.State is FutexWaiter waiter)
-        {
-            if (waiter.IsWoken)
-                return CallResult.Ok();
-            if (call.DeadlinePassed)
-            {
-                futexes.Leave(waiter);
-                return Errno.ETIMEDOUT;
-            }
-            return Park(call, waiter, timeout);
-        }
-        if (!timeout.IsNull && SetLimit(call, size.Value, timeout) is not Errno.None and var error)
-            return error;
-        if (call.Memory.FutexKey(address, isPrivate) is not { } key)
-            return Errno.EFAULT;
-        ulong word = 0;
-        if (isLong ? !call.Memory.TryRead(address, out word) : !ReadWord(call, address, out word))
-            return Errno.EFAULT;
-        if (word != expected)
-            return CallResult.Ok();
-        if (call.DeadlinePassed)
-            return Errno.ETIMEDOUT;
-        call.State = waiter = futexes.Wait(key, uint.MaxValue, call.Thread);
-        return Park(call, waiter, timeout);
-    }
-
-    private static bool ReadWord(CallContext call, GuestAddress address, out ulong word)
-    {
-        bool isRead = call.Memory.TryRead(address, out uint value);
-        word = value;
-        return isRead;
-    }
-
-    private static CallResult Park(CallContext call, FutexWaiter waiter, GuestAddress timeout)
-    {
-        if (call.Interrupted)
-        {
-            call.World.Futexes.Leave(waiter);
-            call.State = null;
-        }
-        return call.Wait(waiter.Source, timeout.IsNull ? RestartKind.IfHandlerAllows : RestartKind.Never);
-    }
-
-    /// <summary>A struct timespec, or by its larger size a struct _umtx_time with flags and a clock.</summary>
-    private static Errno SetLimit(CallContext call, ulong size, GuestAddress timeout)
-    {
-        const ulong plainSize = 16;
-        const uint isAbsolute = 1;
-        Errno error = call.ReadTime(timeout, out long nanoseconds);
-        if (error != Errno.None)
-            return error;
-        uint flags = 0, clock = 0;
-        if (size > plainSize && (!call.Memory.TryRead(timeout + 16, out flags) || !call.Memory.TryRead(timeout + 20, out clock)))
-            return Errno.EFAULT;
-        if ((flags & isAbsolute) == 0)
-            call.SetTimeout(nanoseconds);
-        else
-            call.SetDeadline(clock is 0 or 9 or 10 ? call.World.MonotonicOf(nanoseconds) : nanoseconds);
-        return Errno.None;
     }
 
     /// <summary>sysarch(2): the bases of FS and GS.</summary>
