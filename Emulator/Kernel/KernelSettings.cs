@@ -8,12 +8,16 @@ public sealed class Setting(long value, long lowest = 0, long highest = int.MaxV
 {
     public long Value { get; private set; } = value;
 
+    /// <summary>Called when it was set.</summary>
+    public event Action<long>? Changed;
+
     /// <summary>EINVAL outside of the range.</summary>
     public Errno Set(long wanted)
     {
         if (wanted < lowest || wanted > highest)
             return Errno.EINVAL;
         Value = wanted;
+        Changed?.Invoke(wanted);
         return Errno.None;
     }
 
@@ -82,6 +86,9 @@ public sealed class KernelSettings
     public Setting QueuedChanges { get; } = new(16_384);
 
     public Setting AlertGroups { get; } = new(128);
+
+    /// <summary>What was last dropped of what is known of files: 1 their content, 2 themselves, 3 both (proc_sys_vm(5)).</summary>
+    public Setting DroppedCaches { get; } = new(0, 1, 4);
 
     public Setting AlertMarks { get; } = new(65_536);
 

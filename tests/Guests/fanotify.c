@@ -26,6 +26,19 @@
 #define FAN_REPORT_PIDFD 0x80
 #endif
 
+#ifndef FAN_MARK_EVICTABLE
+#define FAN_MARK_EVICTABLE 0x200
+#endif
+#ifndef FAN_REPORT_FD_ERROR
+#define FAN_REPORT_FD_ERROR 0x2000
+#endif
+#ifndef FAN_FS_ERROR
+#define FAN_FS_ERROR 0x8000
+#endif
+#ifndef FAN_PRE_ACCESS
+#define FAN_PRE_ACCESS 0x100000
+#endif
+
 static pid_t self;
 
 static void touch(const char *path)
@@ -399,6 +412,79 @@ static void overflow(void)
     close(group);
 }
 
+// What fdinfo tells of marks, without the numbers of files, devices and mounts.
+static void marked(int group)
+{
+    char path[40], line[300];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", group);
+    FILE *file = fopen(path, "r");
+    while (fgets(line, sizeof line, file))
+    {
+        char *masks = strstr(line, "mflags:"), *end = strstr(line, " fhandle");
+        if (end)
+            *end = 0;
+        if (masks)
+            printf("  %.12s %s%s", line, masks, end ? "\n" : "");
+        else if (!strncmp(line, "fanotify", 8))
+            printf("  %s", line);
+    }
+    fclose(file);
+}
+
+// Marks that change: what they ignore, by the old rules and by the new ones, and what is not taken back.
+static void marks(unsigned report)
+{
+    printf("-- marks %x\n", report);
+    int group = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK | report, O_RDONLY);
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR | FAN_EVENT_ON_CHILD, AT_FDCWD, "d"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN | FAN_ONDIR, AT_FDCWD, "file"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_MOUNT, FAN_CLOSE | FAN_EVENT_ON_CHILD, AT_FDCWD, "."));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_MODIFY, AT_FDCWD, "."));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_IGNORED_MASK, FAN_MODIFY, AT_FDCWD, "file"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_EVICTABLE, FAN_OPEN, AT_FDCWD, "file"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY, FAN_CLOSE | FAN_EVENT_ON_CHILD, AT_FDCWD, "d"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_IGNORED_MASK, FAN_OPEN, AT_FDCWD, "d"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_IGNORE, FAN_OPEN, AT_FDCWD, "d"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY, FAN_DELETE, AT_FDCWD, "file"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_IGNORE | FAN_MARK_IGNORED_SURV_MODIFY, FAN_OPEN | FAN_ONDIR, AT_FDCWD, "file"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, 0));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, FAN_FS_ERROR, AT_FDCWD, "."));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_FS_ERROR, AT_FDCWD, "."));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_PRE_ACCESS, AT_FDCWD, "file"));
+    marked(group);
+    look("d/in");
+    touch("d/in");
+    touch("file");
+    events(group, "ignored");
+    marked(group);
+    close(group);
+}
+
+static void errors(void)
+{
+    int group = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK | FAN_REPORT_FD_ERROR | FAN_REPORT_PIDFD, O_RDWR), status;
+    printf("-- errors\n");
+    mount("e", "e", "tmpfs", 0, "");
+    touch("e/f");
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, "e/f"));
+    SHOW(mount("e", "e", "tmpfs", MS_REMOUNT | MS_RDONLY, ""));
+    if (fork() == 0)
+    {
+        look("e/f");
+        _exit(0);
+    }
+    wait(&status);
+    char bytes[400];
+    printf("%zd:", read(group, bytes, sizeof bytes));
+    printf(" descriptor %d, process %d\n", ((struct fanotify_event_metadata *)bytes)->fd, ((int *)(bytes + 24))[1]);
+    close(group);
+    group = fanotify_init(FAN_CLASS_PRE_CONTENT, 0);
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_PRE_ACCESS, AT_FDCWD, "file"));
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_PRE_ACCESS | FAN_ONDIR, AT_FDCWD, "."));
+    close(group);
+    umount("e");
+}
+
 int main(int count, char **arguments)
 {
     if (count > 1)
@@ -429,6 +515,10 @@ int main(int count, char **arguments)
     handles("all", FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME);
     handles("all and targets", FAN_REPORT_FID | FAN_REPORT_DIR_FID | FAN_REPORT_NAME | FAN_REPORT_TARGET_FID);
     handles("files and processes", FAN_REPORT_FID | FAN_REPORT_PIDFD);
+    marks(0);
+    marks(FAN_REPORT_FID);
+    marks(FAN_REPORT_DIR_FID | FAN_REPORT_NAME);
+    errors();
     permission();
     overflow();
     fflush(stdout);

@@ -26,6 +26,7 @@ public sealed partial class FileAlertGroup
         if (_marks.Count >= _world.Settings.AlertMarks.Value)
             return Errno.ENOSPC;
         _marks.Add(marked, (mark, owner));
+        _order.AddLast(marked);
         if (owner is not null && !owner.AlertGroups.Contains(this))
         {
             int place = owner.AlertGroups.FindIndex(other => other.Priority < Priority);
@@ -36,7 +37,10 @@ public sealed partial class FileAlertGroup
 
     public void Unmark(object marked)
     {
-        if (!_marks.Remove(marked, out (AlertMark Mark, FileSystem? Owner) removed) || removed.Owner is not { } owner)
+        if (!_marks.Remove(marked, out (AlertMark Mark, FileSystem? Owner) removed))
+            return;
+        _order.Remove(marked);
+        if (removed.Owner is not { } owner)
             return;
         foreach ((AlertMark Mark, FileSystem? Owner) other in _marks.Values)
         {
@@ -49,35 +53,59 @@ public sealed partial class FileAlertGroup
     /// <summary>Takes all marks of a kind away.</summary>
     public void Flush<TMarked>()
     {
-        foreach (object marked in _marks.Keys.Where(static marked => marked is TMarked).ToArray())
+        foreach (object marked in _order.Where(static marked => marked is TMarked).ToArray())
             Unmark(marked);
     }
 
     private void FlushAll() => Flush<object>();
 
+    /// <summary>Takes away the marks that do not keep their files in memory, and lost them.</summary>
+    /// <param name="what">Bit 1: what is known of files.</param>
+    private void Evict(long what)
+    {
+        if ((what & 2) == 0)
+            return;
+        foreach (object marked in _order.ToArray())
+        {
+            if (_marks[marked].Mark.IsEvictable && marked is Inode { IsEvictable: true })
+                Unmark(marked);
+        }
+    }
+
+    /// <summary>The marks, the newest first, as /proc/self/fdinfo/N shows them.</summary>
+    internal IEnumerable<(object Marked, AlertMark Mark)> Marks => _order.Reverse().Select(marked => (marked, _marks[marked].Mark));
+
+    /// <summary>In the order of making; a dictionary has none.</summary>
+    private readonly LinkedList<object> _order = new();
+
     /// <summary>What of a change the group wants to know: something was done to a file or, with <paramref name="named"/>, to a name in it.</summary>
     private FileChange Wanted(FileChange change, Inode inode, Mount? mount, Inode? parent)
     {
         FileChange wanted = FileChange.None, ignored = FileChange.None;
-        void Take(object? marked, bool asParent)
-        {
-            if (marked is null || !_marks.TryGetValue(marked, out (AlertMark Mark, FileSystem? Owner) found))
-                return;
-            AlertMark mark = found.Mark;
-            if ((change & FileChange.Modified) != 0 && !mark.KeepsIgnoring)
-                mark.Ignored = FileChange.None;
-            bool isDirectory = (change & FileChange.IsDirectory) != 0;
-            if (!asParent || (mark.Ignored & FileChange.OnChildren) != 0)
-                ignored |= mark.Ignored;
-            if ((!asParent || (mark.Mask & FileChange.OnChildren) != 0) && (!isDirectory || (mark.Mask & FileChange.IsDirectory) != 0))
-                wanted |= mark.Mask;
-        }
-
-        Take(inode, asParent: false);
-        Take(parent, asParent: true);
-        Take(mount, asParent: false);
-        Take(inode.FileSystem, asParent: false);
+        Take(change, inode, asParent: false, ref wanted, ref ignored);
+        Take(change, parent, asParent: true, ref wanted, ref ignored);
+        Take(change, mount, asParent: false, ref wanted, ref ignored);
+        Take(change, inode.FileSystem, asParent: false, ref wanted, ref ignored);
         return change & wanted & ~ignored & ~MarkFlags;
+    }
+
+    /// <summary>Adds what the mark of something wants and ignores; true when it speaks of files such as the one that was changed.</summary>
+    private bool Take(FileChange change, object? marked, bool asParent, ref FileChange wanted, ref FileChange ignored)
+    {
+        if (marked is null || !_marks.TryGetValue(marked, out (AlertMark Mark, FileSystem? Owner) found))
+            return false;
+        AlertMark mark = found.Mark;
+        // One that does not watch children is not concerned at all.
+        if (asParent && ((mark.Mask | mark.IgnoredWithFlags) & FileChange.OnChildren) == 0)
+            return false;
+        if ((change & FileChange.Modified) != 0 && !mark.KeepsIgnoring)
+            mark.Ignored &= MarkFlags;
+        bool isDirectory = (change & FileChange.IsDirectory) != 0;
+        ignored |= mark.IgnoredOf(isDirectory, asParent);
+        if ((asParent && (mark.Mask & FileChange.OnChildren) == 0) || (isDirectory && (mark.Mask & FileChange.IsDirectory) == 0))
+            return false;
+        wanted |= mark.Mask;
+        return true;
     }
 
     /// <summary>Something was done to a file, by the name that was used when there is one.</summary>
@@ -141,9 +169,14 @@ public sealed partial class FileAlertGroup
     internal void TellRename(Dentry from, byte[] oldName, Dentry to, byte[] newName, Inode moved, GuestThread? actor)
     {
         FileChange change = FileChange.Renamed | (moved.Kind == FileKind.Directory ? FileChange.IsDirectory : FileChange.None);
-        bool tellsOld = Wanted(change, from.Inode!, null, null) != FileChange.None, tellsNew = Wanted(change, to.Inode!, null, null) != FileChange.None;
-        if ((Report & AlertReport.Name) == 0 || (!tellsOld && !tellsNew))
+        if ((Report & AlertReport.Name) == 0)
             return;
+        FileChange wanted = FileChange.None, ignored = FileChange.None;
+        bool tellsOld = Take(change, from.Inode, asParent: false, ref wanted, ref ignored), tellsNew = Take(change, to.Inode, asParent: false, ref wanted, ref ignored);
+        bool tellsBoth = Take(change, from.Inode!.FileSystem, asParent: false, ref wanted, ref ignored);
+        if ((change & wanted & ~ignored & FileChange.Renamed) == 0)
+            return;
+        (tellsOld, tellsNew) = (tellsOld || tellsBoth, tellsNew || tellsBoth);
         Remember(from);
         Remember(to);
         Add(new FileAlert

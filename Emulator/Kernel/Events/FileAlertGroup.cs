@@ -25,6 +25,9 @@ public enum AlertReport : byte
 
     /// <summary>The file too where a name of it changed.</summary>
     Target = 32,
+
+    /// <summary>Where a descriptor cannot be made: the error instead.</summary>
+    Error = 64,
     Handles = File | Directory,
 }
 
@@ -37,6 +40,21 @@ public sealed class AlertMark
 
     /// <summary>What is ignored stays so when the file is modified.</summary>
     public bool KeepsIgnoring { get; set; }
+
+    /// <summary>What is ignored says itself whether it means directories and children.</summary>
+    public bool IgnoresByFlags { get; set; }
+
+    /// <summary>It does not keep its file in memory, and goes with it.</summary>
+    public bool IsEvictable { get; set; }
+
+    /// <summary>Without flags of its own, what is ignored is so of directories, too, and of children where they are watched (fsnotify_ignore_mask in include/linux/fsnotify_backend.h).</summary>
+    internal FileChange IgnoredWithFlags => IgnoresByFlags ? Ignored : (Ignored & ~FileChange.OnChildren) | FileChange.IsDirectory | (Mask & FileChange.OnChildren);
+
+    internal FileChange IgnoredOf(bool isDirectory, bool asParent)
+    {
+        FileChange ignored = IgnoredWithFlags;
+        return (isDirectory && (ignored & FileChange.IsDirectory) == 0) || (asParent && (ignored & FileChange.OnChildren) == 0) ? FileChange.None : Ignored;
+    }
 }
 
 /// <summary>Something that happened, or that somebody waits to be allowed. Names and files that it does not tell of are null.</summary>
@@ -67,7 +85,7 @@ public sealed class FileAlert
 
     /// <summary>True when both tell of the same thing, so that one record says what both do (fanotify_should_merge).</summary>
     public bool Matches(FileAlert other) =>
-        Question is null && other.Question is null && Source == other.Source && ((Change ^ other.Change) & FileChange.IsDirectory) == 0 && IsSamePath(other)
+        Question is null && other.Question is null && Source == other.Source && ((Change ^ other.Change) & (FileChange.IsDirectory | FileChange.Renamed)) == 0 && IsSamePath(other)
         && Directory == other.Directory && Object == other.Object && NewDirectory == other.NewDirectory && Name.AsSpan().SequenceEqual(other.Name)
         && NewName.AsSpan().SequenceEqual(other.NewName) && ((Change | other.Change) & FileChange.Overflowed) == 0;
 
@@ -92,6 +110,12 @@ public interface IAlertFormat
 
     /// <param name="descriptor">Of the file, or below 0 for none.</param>
     void Write(FileAlertGroup group, FileAlert alert, int descriptor, int processDescriptor, int source, Span<byte> destination);
+
+    /// <summary>A number below 0 for an error that stands where a descriptor would.</summary>
+    int NumberOf(Errno error);
+
+    /// <summary>What /proc/self/fdinfo/N tells of a group and its marks.</summary>
+    string Describe(FileAlertGroup group, IEnumerable<(object Marked, AlertMark Mark)> marks);
 }
 
 /// <summary>A queue of what happened to marked files, mounts and file systems, and of what waits for permission (fanotify(7)).</summary>
@@ -113,7 +137,13 @@ public sealed partial class FileAlertGroup : OpenFile
         (_world, _format, Report, Priority, EventFlags) = (world, format, report, priority, eventFlags);
         _inode = new AnonymousInode(world, FileKind.Unknown, 0x180);
         world.AlertGroups++;
+        world.Settings.DroppedCaches.Changed += Evict;
     }
+
+    /// <summary>How its maker asked for it, in the personality's words.</summary>
+    public (uint Flags, uint EventFlags) Asked { get; init; }
+
+    public override string Information => _format.Describe(this, Marks);
 
     public AlertReport Report { get; }
 
@@ -190,6 +220,8 @@ public sealed partial class FileAlertGroup : OpenFile
             if (size > destination.Length - done)
                 return done > 0 ? done : Errno.EINVAL;
             Errno error = Open(call, alert, out int descriptor);
+            if (error != Errno.None && (Report & AlertReport.Error) != 0)
+                (descriptor, error) = (_format.NumberOf(error), Errno.None);
             if (error != Errno.None && done > 0)
                 return done;
             _queue.RemoveFirst();
@@ -203,7 +235,8 @@ public sealed partial class FileAlertGroup : OpenFile
             alert.Path?.Release();
             if (alert.Question is { } question)
             {
-                if (error == Errno.None)
+                // With an error for a descriptor nobody could answer.
+                if (error == Errno.None && descriptor >= 0)
                     _asked[descriptor] = alert;
                 else
                     Answer(question, isDenied: true);
@@ -233,13 +266,14 @@ public sealed partial class FileAlertGroup : OpenFile
 
     private int OpenProcess(CallContext call, FileAlert alert)
     {
+        int none = (Report & AlertReport.Error) != 0 ? _format.NumberOf(Errno.ESRCH) : -1;
         if ((Report & AlertReport.ProcessDescriptor) == 0 || alert.Process is not { IsReaped: false } process || (IsUnprivileged && process != call.Process))
-            return -1;
+            return none;
         var file = new ProcessDescriptor(process, OpenFlags.None);
         if (call.Process.Files.Add(file, closeOnExec: true, out int descriptor) == Errno.None)
             return descriptor;
         file.Release();
-        return -1;
+        return none;
     }
 
     /// <summary>An answer to a question that was read: ENOENT when there is none with that descriptor.</summary>
@@ -283,6 +317,7 @@ public sealed partial class FileAlertGroup : OpenFile
         _queue.Clear();
         _asked.Clear();
         _world.AlertGroups--;
+        _world.Settings.DroppedCaches.Changed -= Evict;
     }
 }
 

@@ -51,8 +51,15 @@ public static class FileNotifier
     /// <summary>The same for an open description; files that have no name have no watches.</summary>
     public static void OnFile(OpenFile file, FileChange change)
     {
-        if (!file.IsUnwatched)
-            OnFile(file.Path, change, isThroughDescription: true);
+        if (file.IsUnwatched)
+            return;
+        // Of a file that is another file system's own, openings and closings are told there, too.
+        Inode? below = (change & (FileChange.Opened | FileChange.ClosedWritable | FileChange.ClosedReadOnly)) != 0 ? file.Inode.Below : null;
+        if (below is not null && (change & FileChange.Opened) != 0)
+            OnInode(below, change);
+        OnFile(file.Path, change, isThroughDescription: true);
+        if (below is not null && (change & FileChange.Opened) == 0)
+            OnInode(below, change);
     }
 
     /// <summary>A name came, went or moved in a directory.</summary>

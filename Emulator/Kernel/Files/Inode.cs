@@ -17,6 +17,12 @@ public abstract class Inode
     /// <summary>The file system the inode is part of; null for anonymous objects (pipes, sockets, event files).</summary>
     public virtual FileSystem? FileSystem => null;
 
+    /// <summary>The file of another file system that this one shows; null for one that is its own.</summary>
+    internal virtual Inode? Below => null;
+
+    /// <summary>Nobody uses it and it can be read again from where it is kept: what is known of it may be forgotten.</summary>
+    internal virtual bool IsEvictable => false;
+
     /// <summary>
     /// Opens a description; permission was checked. EAGAIN: the open blocks (a FIFO without a partner) and is tried again. The
     /// default does what the kind asks for: content, entries, the device's driver.

@@ -16,6 +16,8 @@ public class HostInode : Inode
         Last = status;
     }
 
+    internal override bool IsEvictable => Kind != FileKind.Directory && Readers + Writers + Executors == 0;
+
     public override FileKind Kind => Last.Kind;
 
     public override FileSystem FileSystem => Owner;

@@ -38,6 +38,8 @@ internal sealed partial class OverlayNode : Inode
 
     public override FileSystem FileSystem => _owner;
 
+    internal override Inode Below => Real;
+
     private Inode Real => (_upper ?? _lowers[0].Name).Inode!;
 
     private bool IsMerged => Kind == FileKind.Directory && _lowers.Length + (_upper is null ? 0 : 1) > 1;

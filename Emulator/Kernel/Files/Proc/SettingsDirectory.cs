@@ -70,8 +70,9 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
         Add(memory, "unprivileged_userfaultfd", Settings.UnprivilegedMonitors);
         // There is nothing to swap out.
         Add(memory, "swappiness", new Setting(60, 0, 200));
-        // Nor to drop, or to move together.
-        Add(memory, "drop_caches", new Setting(0, 1, 4));
+        // Nor to move together; what is dropped are the marks of files that nobody uses.
+        Add(memory, "drop_caches", Settings.DroppedCaches);
+        Add(memory, "vfs_cache_pressure", new Setting(100));
         Add(memory, "compact_memory", new Setting(0, 1, 1));
         return memory;
     }

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
@@ -12,7 +14,6 @@ internal sealed class FanotifyFormat : IAlertFormat
     private const byte Version = 3;
     private const byte FileRecord = 1, NameRecord = 2, DirectoryRecord = 3, ProcessRecord = 4, OldNameRecord = 10, NewNameRecord = 12;
     private const int HandleType = 1;
-    private const int NoProcess = -1;
 
     public static FanotifyFormat Instance { get; } = new();
 
@@ -72,7 +73,41 @@ internal sealed class FanotifyFormat : IAlertFormat
             return;
         rest[0] = ProcessRecord;
         BinaryPrimitives.WriteInt16LittleEndian(rest[2..], ProcessSize);
-        BinaryPrimitives.WriteInt32LittleEndian(rest[4..], processDescriptor < 0 ? NoProcess : processDescriptor);
+        BinaryPrimitives.WriteInt32LittleEndian(rest[4..], processDescriptor);
+    }
+
+    public int NumberOf(Errno error) => -(int)error;
+
+    /// <summary>fanotify_show_fdinfo in fs/notify/fdinfo.c.</summary>
+    public string Describe(FileAlertGroup group, IEnumerable<(object Marked, AlertMark Mark)> marks)
+    {
+        StringBuilder text = new();
+        text.Append(CultureInfo.InvariantCulture, $"fanotify flags:{group.Asked.Flags:x} event-flags:{group.Asked.EventFlags:x}\n");
+        foreach ((object marked, AlertMark mark) in marks)
+        {
+            const uint survives = 0x40, evictable = 0x200, byFlags = 0x400;
+            uint flags = (mark.KeepsIgnoring ? survives : 0) | (mark.IsEvictable ? evictable : 0) | (mark.IgnoresByFlags ? byFlags : 0);
+            string masks = string.Create(CultureInfo.InvariantCulture, $"mflags:{flags:x} mask:{(uint)mark.Mask:x} ignored_mask:{(uint)mark.Ignored:x}");
+            text.Append(CultureInfo.InvariantCulture, $"fanotify {NameOf(marked)} {masks}{(marked is Inode inode ? " " + HandleText(inode) : "")}\n");
+        }
+        return text.ToString();
+    }
+
+    private static string NameOf(object marked) => marked switch
+    {
+        Inode inode => string.Create(CultureInfo.InvariantCulture, $"ino:{inode.Status.Inode:x} sdev:{Device(inode):x}"),
+        Mount mount => string.Create(CultureInfo.InvariantCulture, $"mnt_id:{mount.Id:x}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"sdev:{Device(((FileSystem)marked).Root):x}"),
+    };
+
+    /// <summary>As the kernel itself keeps numbers of devices.</summary>
+    private static uint Device(Inode inode) => (DeviceNumber.Major(inode.Status.Device) << 20) | DeviceNumber.Minor(inode.Status.Device);
+
+    private static string HandleText(Inode inode)
+    {
+        Span<byte> handle = stackalloc byte[HandleBytes];
+        BinaryPrimitives.WriteUInt64LittleEndian(handle, inode.Status.Inode);
+        return string.Create(CultureInfo.InvariantCulture, $"fhandle-bytes:{HandleBytes:x} fhandle-type:{HandleType:x} f_handle:{Convert.ToHexStringLower(handle)}");
     }
 
     private static void WriteRecord(Span<byte> record, byte type, Inode of, byte[]? name)
