@@ -253,6 +253,8 @@ public sealed partial class FileAlertGroup : OpenFile
         descriptor = -1;
         if (alert.Path is not { } path)
             return Errno.None;
+        if ((EventFlags & OpenFlags.Write) != 0 && path.Mount.IsReadOnly)
+            return Errno.EROFS;
         Errno error = path.Inode.Open(path, EventFlags, call, out OpenFile? file);
         if (error != Errno.None)
             return error;

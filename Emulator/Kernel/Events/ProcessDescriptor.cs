@@ -15,8 +15,13 @@ public sealed class ProcessDescriptor(Process process, OpenFlags flags) : OpenFi
 
     public override string Description => "anon_inode:[pidfd]";
 
-    /// <summary>The numbers that the process has, the outermost space's first; -1 for one that is gone.</summary>
-    public override string Information => process.IsReaped ? "Pid:\t-1\nNSpid:\t-1\n" : $"Pid:\t{process.Id}\nNSpid:\t{process.Id}\n";
+    /// <summary>The numbers that the process has where it is asked; -1 for one that is gone.</summary>
+    public override string InformationFor(CallContext? call)
+    {
+        if (process.IsReaped || call is null)
+            return "Pid:\t-1\nNSpid:\t-1\n";
+        return $"Pid:\t{call.Pids.Inside(process.Id)}\nNSpid:\t{string.Join('\t', call.Pids.NumbersFrom(process.Space, process.Id))}\n";
+    }
 
     public override Readiness Poll() =>
         !process.IsZombie ? Readiness.None : process.IsReaped ? Readiness.In | Readiness.HangUp : Readiness.In;

@@ -131,6 +131,9 @@ public abstract class OpenFile : IMappingHolder
     /// <summary>What /proc/self/fdinfo/N tells beyond position and flags, in whole lines.</summary>
     public virtual string Information => "";
 
+    /// <summary>The same for somebody whose numbers of processes it may have to use.</summary>
+    public virtual string InformationFor(CallContext? call) => Information;
+
     /// <summary>Reads at the file offset and advances it.</summary>
     public virtual IoResult Read(Span<byte> destination) => Errno.EINVAL;
 
@@ -170,6 +173,9 @@ public abstract class OpenFile : IMappingHolder
 
     /// <summary>The same for files that show different objects at different offsets; the offset becomes the object's.</summary>
     public virtual MemoryObject? MapObject(ref ulong offset) => MapObject();
+
+    /// <summary>May so much of it be mapped? For files that are mapped as a whole or not at all.</summary>
+    public virtual Errno CheckMapping(ulong offset, ulong length) => Errno.None;
 
     /// <summary>ioctl(2); arguments are read and written through the context's memory.</summary>
     public virtual CallResult Control(CallContext call, uint request, ulong argument) => Errno.ENOTTY;

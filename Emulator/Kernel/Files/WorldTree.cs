@@ -284,6 +284,7 @@ public sealed record WorldTree
     private void AddSettings(Inode root)
     {
         string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
+        AddText(root, "kernel/security/lsm", "capability,landlock");
         AddText(root, "devices/system/cpu/online", last);
         AddText(root, "devices/system/cpu/possible", last);
         AddText(root, "devices/system/cpu/present", last);

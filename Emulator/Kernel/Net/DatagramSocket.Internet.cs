@@ -132,6 +132,17 @@ public sealed partial class DatagramSocket
             return;
         if (!Queue.HasMemory)
             return;
+        if (MessageFilter is { } filter)
+        {
+            // It sees the header, too, which is never cut.
+            const int header = 8;
+            InternetAddress own = new(info.Destination, (Local as InternetAddress)?.Port ?? 0);
+            byte[] datagram = UdpDatagram.Make((byte)Protocol, from, IpPrefix.Is4(own.Address) == IpPrefix.Is4(from.Address) ? own : own with { Address = from.Address }, bytes);
+            uint kept = filter.Run(datagram, default);
+            if (kept == 0)
+                return;
+            bytes = bytes[..(int)Math.Min((uint)bytes.Length, Math.Max(kept, header) - header)];
+        }
         Queue.Add(bytes, from, Ancillary.None with { Packet = info });
         Source.Pulse(Arrival);
     }

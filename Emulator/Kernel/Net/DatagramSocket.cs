@@ -50,6 +50,19 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         return error;
     }
 
+    /// <summary>A socket connected to an address of IPv4 becomes one that never was of IPv6 (ipv6(7), IPV6_ADDRFORM).</summary>
+    public Errno BecomeVersion4()
+    {
+        if (IsHolding)
+            return Errno.EBUSY;
+        if (Remote is not InternetAddress { Address: var address })
+            return Errno.ENOTCONN;
+        if (!IpPrefix.Is4(address) || IsVersion6Only)
+            return Errno.EADDRNOTAVAIL;
+        Family = SocketFamily.Internet4;
+        return Errno.None;
+    }
+
     /// <summary>Ends a connection; of UNIX sockets what the peer sent is lost, and a peer that lives is told.</summary>
     private void Disconnect()
     {
@@ -89,10 +102,39 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
 
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {
-        IoResult result = SendTo(call, bytes, to, ancillary);
+        IoResult result = IsHolding ? SendWithHeld(call, bytes, ancillary) : SendTo(call, bytes, to, ancillary);
         if (result.Error == Errno.None)
             Note(to);
         return result;
+    }
+
+    private readonly List<byte> _held = [];
+    private SocketAddress? _heldFor;
+
+    /// <summary>Takes bytes of a datagram that more will follow (MSG_MORE, udp(7)): it goes where the first of them are sent to.</summary>
+    public IoResult Hold(ReadOnlySpan<byte> bytes, SocketAddress? to)
+    {
+        const int most = 65_507;
+        if (to is null && Remote is null && _held.Count == 0)
+            return Errno.EDESTADDRREQ;
+        if (_held.Count + bytes.Length > most)
+            return Errno.EMSGSIZE;
+        if (_held.Count == 0)
+            _heldFor = to;
+        _held.AddRange(bytes);
+        return bytes.Length;
+    }
+
+    /// <summary>A datagram that bytes are held of.</summary>
+    public bool IsHolding => _held.Count > 0;
+
+    private IoResult SendWithHeld(CallContext call, ReadOnlySpan<byte> bytes, Ancillary ancillary)
+    {
+        byte[] whole = [.. _held, .. bytes];
+        SocketAddress? to = _heldFor;
+        _held.Clear();
+        IoResult sent = SendTo(call, whole, to, ancillary);
+        return sent.Error == Errno.None ? bytes.Length : sent;
     }
 
     private IoResult SendTo(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
@@ -145,9 +187,17 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
             return Errno.ENOBUFS;
         if (target.Refuses(this))
             return IoResult.WouldBlock;
+        int whole = bytes.Length;
+        // Who sends is not told that it was not taken.
+        if (target.MessageFilter is { } filter && filter.Run(bytes, default) is var kept)
+        {
+            if (kept == 0)
+                return whole;
+            bytes = bytes[..(int)Math.Min((uint)whole, kept)];
+        }
         target.Queue.Add(bytes, Local ?? UnixPath.Unnamed, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
         target.Source.Pulse(Arrival);
-        return bytes.Length;
+        return whole;
     }
 
     /// <summary>A queue of many senders takes few messages; those who found it full are told when one was taken.</summary>

@@ -80,6 +80,12 @@ public sealed class Network
     /// <summary>How many sockets watch packets: while there are none, what stays inside need not become packets.</summary>
     internal int Watchers { get; set; }
 
+    /// <summary>The packet socket that sends now: it does not see its own frames.</summary>
+    internal PacketSocket? FrameSender { get; set; }
+
+    /// <summary>Packet sockets that share their frames, by number.</summary>
+    public SortedDictionary<int, FrameFanout> Fanouts { get; } = [];
+
     /// <summary>net.ipv4.ip_forward: packets for others are passed on.</summary>
     public bool Forwards { get; set; }
 

@@ -51,7 +51,7 @@ public abstract class Socket : OpenFile
     /// <summary>What its maker had left itself then.</summary>
     internal AccessDomain? Domain { get; }
 
-    public SocketFamily Family { get; }
+    public SocketFamily Family { get; private protected set; }
 
     public SocketKind Kind { get; }
 
@@ -91,6 +91,12 @@ public abstract class Socket : OpenFile
     public bool ReusePort { get; set; }
 
     public bool PassCredentials { get; set; }
+
+    /// <summary>What decides which messages it takes; null for all.</summary>
+    public IMessageFilter? MessageFilter { get; set; }
+
+    /// <summary>SO_LOCK_FILTER: that stays as it is.</summary>
+    public bool IsFilterLocked { get; set; }
 
     public bool PassSecurity { get; set; }
 

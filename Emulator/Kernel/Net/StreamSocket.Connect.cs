@@ -50,7 +50,7 @@ public sealed partial class StreamSocket
             return Errno.EINVAL;
         Errno error = address is InternetAddress internet ? BindInternet(call, internet, out address) : Network.Names.Bind(call, this, ref address);
         if (error == Errno.None)
-            Local = address;
+            (Local, _boundTo) = (address, address as InternetAddress);
         return error;
     }
 
@@ -115,6 +115,9 @@ public sealed partial class StreamSocket
 
     public override Errno Connect(CallContext call, SocketAddress? address)
     {
+        if (address is null && IsInternet)
+            return Disconnect();
+        _hasLeft = false;
         if (IsListening)
             return IsInternet ? Errno.EISCONN : Errno.EINVAL;
         if (_isConnecting)
@@ -132,7 +135,7 @@ public sealed partial class StreamSocket
         if (_wasConnected)
             return Errno.EISCONN;
         if (address is null)
-            return IsInternet ? Errno.None : Errno.EINVAL;
+            return Errno.EINVAL;
         return address is InternetAddress target ? ConnectInternet(target) : ConnectUnix(call, address);
     }
 

@@ -27,6 +27,8 @@ public sealed partial class StreamSocket
             return Errno.ENOTCONN;
         if (IsListening && read)
             StopListening();
+        if (write)
+            SendHeld(null);
         ReadShut |= read;
         WriteShut |= write;
         if (_peer is { } peer)
@@ -47,7 +49,7 @@ public sealed partial class StreamSocket
         if (_isConnecting)
             return Readiness.None;
         if (!_wasConnected)
-            return PendingError != Errno.None ? Failed : Readiness.Out | Readiness.HangUp;
+            return PendingError != Errno.None && !_hasLeft ? Failed : Readiness.Out | Readiness.HangUp | (PendingError != Errno.None ? Readiness.Error : 0);
         Readiness ready = Queue.Count > 0 || HasInputEnded ? Readiness.In : Readiness.None;
         ready |= _urgent is not null ? Readiness.Priority : 0;
         ready |= HasInputEnded ? Readiness.ReadHangUp : 0;
@@ -63,6 +65,7 @@ public sealed partial class StreamSocket
     protected override void OnLastClose()
     {
         StopListening();
+        SendHeld(null);
         base.OnLastClose();
         _attempt?.Abort();
         if (_peer is { } peer)

@@ -52,7 +52,7 @@ public sealed partial class StreamSocket : Socket
         if (!_wasConnected)
             return Errno.ENOTCONN;
         if (IsInternet)
-            return SendInternet(call, bytes);
+            return _held.Count == 0 || SendHeld(call) ? SendInternet(call, bytes) : IoResult.WouldBlock;
         if (_peerClosed || _peer is null || _peer.ReadShut)
             return Errno.EPIPE;
         if (Kind == SocketKind.SequencedPacket)

@@ -163,11 +163,11 @@ internal static class ProcessDirectory
     private static ProcNumbers DescriptorTexts(ProcFileSystem owner, Func<IProcessView?> view, uint user, uint group) => new(
         owner,
         _ => DescriptorNumbers(view()),
-        number => new ProcText(owner, _ => DescriptorText(view()?.Files, number), null, OwnerOnly, user, group),
+        number => new ProcText(owner, call => DescriptorText(view()?.Files, number, call), null, OwnerOnly, user, group),
         user, group, OwnerSearch);
 
-    private static byte[]? DescriptorText(FileTable? files, int number) =>
-        files?.Get(number) is { } file ? Encoding.UTF8.GetBytes(ProcessText.Descriptor(file, files.IsCloseOnExec(number))) : null;
+    private static byte[]? DescriptorText(FileTable? files, int number, CallContext? call) =>
+        files?.Get(number) is { } file ? Encoding.UTF8.GetBytes(ProcessText.Descriptor(file, files.IsCloseOnExec(number), call)) : null;
 
     private static List<int> DescriptorNumbers(IProcessView? process)
     {

@@ -168,7 +168,7 @@ internal static class ProcessText
         return memory.TryRead(new GuestAddress(start), bytes) ? bytes : [];
     }
 
-    internal static string Descriptor(OpenFile file, bool closesOnExec)
+    internal static string Descriptor(OpenFile file, bool closesOnExec, CallContext? call)
     {
         uint flags = file.CanWrite ? (file.CanRead ? 2u : 1u) : 0;
         if ((file.Flags & OpenFlags.Append) != 0)
@@ -180,6 +180,6 @@ internal static class ProcessText
         if (closesOnExec)
             flags |= 0x80000;
         int mount = file.Path?.Mount.Id ?? 0;
-        return $"pos:\t{file.Position}\nflags:\t0{Convert.ToString(flags, 8)}\nmnt_id:\t{mount}\nino:\t{file.Inode.Status.Inode}\n{file.Information}";
+        return $"pos:\t{file.Position}\nflags:\t0{Convert.ToString(flags, 8)}\nmnt_id:\t{mount}\nino:\t{file.Inode.Status.Inode}\n{file.InformationFor(call)}";
     }
 }

@@ -85,7 +85,7 @@ internal static class SocketOptions
         Add(Socket, OptionRule.WriteOnly, OptionOwners.All, 0, 32, 33);
         Add(Socket, OptionRule.Number, OptionOwners.Tcp, 1, 74);
         Add(Socket, OptionRule.Number, OptionOwners.All, 0, 7, 8);
-        // BSDCOMPAT is taken and forgotten; filters are kept, not run.
+        // BSDCOMPAT is taken and forgotten; filters are told to nobody.
         Add(Socket, OptionRule.Opaque, OptionOwners.All, 0, 14, 26, 27, 50);
 
         // IP: TOS, OPTIONS, RECVOPTS, RETOPTS, PKTINFO, PKTOPTIONS, MTU_DISCOVER, RECVERR, RECVTTL, RECVTOS, FREEBIND, PASSSEC, TRANSPARENT,
@@ -140,10 +140,6 @@ internal static class SocketOptions
         Add(Netlink, OptionRule.WriteOnly, OptionOwners.Netlink, 0, 1, 2);
         Add(Netlink, OptionRule.ReadOnly, OptionOwners.Netlink, 0, 9);
 
-        // Packet: ADD/DROP_MEMBERSHIP, STATISTICS, VERSION, AUXDATA, LOSS, TIMESTAMP, FANOUT, IGNORE_OUTGOING
-        Add(Packet, OptionRule.Opaque, OptionOwners.Packet, 0, 1, 2, 18);
-        Add(Packet, OptionRule.ReadOnly, OptionOwners.Packet, 0, 6);
-        Add(Packet, OptionRule.Flag, OptionOwners.Packet, 0, 8, 14, 15, 17, 19, 20, 23);
         return all;
     }
 }

@@ -51,6 +51,8 @@ public static class MemoryCalls
         if ((flags & Anonymous) == 0)
         {
             Errno error = FileToMap(call, fd, protection, isShared, ref offset, out file, out content, out most);
+            if (error is Errno.None or Errno.ENODEV && file!.CheckMapping(offset, length) is not Errno.None and var unfit)
+                error = unfit;
             if (error != Errno.None)
                 return error;
         }

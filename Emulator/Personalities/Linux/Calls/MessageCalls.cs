@@ -27,7 +27,7 @@ internal struct MessageHeader
 /// <summary>Sending and receiving on sockets (send(2), recv(2)).</summary>
 public static class MessageCalls
 {
-    private const int Urgent = 0x1;
+    private const int Urgent = 0x1, More = 0x8000;
     private const int Peek = 0x2;
     private const int ControlTruncated = 0x8;
     private const int Truncated = 0x20;
@@ -66,6 +66,8 @@ public static class MessageCalls
     /// <summary>Sends all of the bytes, waiting for room; what a signal interrupts counts as sent so far.</summary>
     private static CallResult Send(CallContext call, Socket socket, ReadOnlySpan<byte> bytes, int flags, SocketAddress? to, Ancillary ancillary, bool isLast)
     {
+        if ((flags & More) != 0 && Hold(socket, bytes, to) is { } held)
+            return held.Error != Errno.None ? held.Error : call.Progress + held.Count;
         int done = 0;
         do
         {
@@ -82,6 +84,14 @@ public static class MessageCalls
         call.Progress += done;
         return isLast ? call.Progress : BlockSender(call, socket, flags, 0);
     }
+
+    /// <summary>Keeps bytes until more come, where that has a meaning; null where it has none.</summary>
+    private static IoResult? Hold(Socket socket, ReadOnlySpan<byte> bytes, SocketAddress? to) => socket switch
+    {
+        DatagramSocket { Family: not SocketFamily.Unix } datagrams => datagrams.Hold(bytes, to),
+        StreamSocket stream when stream.Hold(bytes) => bytes.Length,
+        _ => null,
+    };
 
     private static CallResult BlockSender(CallContext call, Socket socket, int flags, int done)
     {

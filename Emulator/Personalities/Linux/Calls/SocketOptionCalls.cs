@@ -57,6 +57,9 @@ public static class SocketOptionCalls
     {
         (SocketOptions.Socket, 20 or 21 or 66 or 67) => SetTimeout(call, socket, name is 20 or 66, value, length),
         (SocketOptions.Socket, 13) => SetLinger(call, socket, value, length),
+        (SocketOptions.Socket, _) when FilterOptionCalls.Set(call, socket, name, value, length) is { } filtered => filtered,
+        (SocketOptions.Ip6, 1) when socket is { Family: SocketFamily.Internet6 } and (StreamSocket or DatagramSocket) => SetForm(call, socket, value, length),
+        (SocketOptions.Packet, _) when socket is PacketSocket packet => PacketOptionCalls.Set(call, packet, name, value, length),
         (SocketOptions.Socket, 25) => BindToDevice(call, socket, value, length),
         (SocketOptions.Ip or SocketOptions.Ip6, _) when MembershipOptions.Set(call, socket, level, name, value, length) is { } joined => joined,
         (SocketOptions.Tcp, 13) when socket is StreamSocket { Family: not SocketFamily.Unix } => SetCongestionControl(call, value, length),
@@ -203,6 +206,18 @@ public static class SocketOptionCalls
         return 0;
     }
 
+    /// <summary>IPV6_ADDRFORM: the one form there is to change to is IPv4's.</summary>
+    private static CallResult SetForm(CallContext call, Socket socket, GuestAddress value, int length)
+    {
+        if (length < sizeof(int))
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(value, out int family))
+            return Errno.EFAULT;
+        if (family != SocketNames.Internet4)
+            return Errno.EINVAL;
+        return socket is StreamSocket stream ? stream.BecomeVersion4() : ((DatagramSocket)socket).BecomeVersion4();
+    }
+
     private static CallResult SetLinger(CallContext call, Socket socket, GuestAddress value, int length)
     {
         if (length < 8)
@@ -257,6 +272,10 @@ public static class SocketOptionCalls
         if (length < 0)
             return Errno.EINVAL;
         Span<byte> bytes = stackalloc byte[SocketOptionValues.Largest];
+        bytes.Clear();
+        // Of packet(7), one option's value is a question.
+        if (socket is PacketSocket && level == SocketOptions.Packet && !call.Memory.TryRead(value, bytes[..Math.Min(length, sizeof(int))]))
+            return Errno.EFAULT;
         error = SocketOptionValues.Encode(call.Pids, socket, level, name, length, bytes, out int whole);
         // What does not fit is told by its length.
         if (error != Errno.None)

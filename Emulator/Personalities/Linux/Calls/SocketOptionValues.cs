@@ -24,8 +24,10 @@ internal static class SocketOptionValues
     /// <summary>Encodes an option; <paramref name="whole"/> is how long it is. ERANGE when <paramref name="room"/> must be as large and is not.</summary>
     public static Errno Encode(PidSpace reader, Socket socket, int level, int name, int room, Span<byte> bytes, out int whole)
     {
-        bytes.Clear();
         whole = sizeof(int);
+        if (socket is PacketSocket packet && level == SocketOptions.Packet)
+            return PacketOptionCalls.Encode(packet, name, room, bytes, ref whole) ?? Errno.ENOPROTOOPT;
+        bytes.Clear();
         if (Structure(reader, socket, level, name, room, bytes, ref whole) is { } error)
             return error;
         if (!SocketOptions.TryFind(socket, level, name, out SocketOption option) || option.Rule == OptionRule.WriteOnly)
