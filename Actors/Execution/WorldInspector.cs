@@ -58,7 +58,7 @@ public static class WorldInspector
         {
             json.WriteStartObject();
             json.WriteString("job", job.ToString());
-            json.WriteNumber("worldSeconds", Seconds(world.Clock.Monotonic));
+            json.WriteNumber("worldSeconds", Seconds(world.Clock.Monotonic - WorldClock.UptimeAtStart));
             json.WriteNumber("instructions", world.Instructions);
             json.WriteNumber("memoryBytes", world.Accountant.Used);
             json.WriteStartArray("processes");

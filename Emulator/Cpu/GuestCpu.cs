@@ -35,6 +35,8 @@ public sealed class GuestCpu
     {
         Architecture = original.Architecture;
         TimeStamp = original.TimeStamp;
+        HidesTimeStamp = original.HidesTimeStamp;
+        Ports = original.Ports;
         _state[0] = original._state[0];
     }
 
@@ -72,6 +74,7 @@ public sealed class GuestCpu
     /// <summary>The processor of a new program for another instruction set. Registers are as after <see cref="Reset"/>.</summary>
     public void Become(Architecture architecture)
     {
+        HidesTimeStamp &= architecture == Architecture;
         Architecture = architecture;
         Reset();
     }
@@ -87,6 +90,12 @@ public sealed class GuestCpu
 
     /// <summary>What the time stamp counter says: a clock of the world's, or else instructions retired.</summary>
     public TimeStampCounter? TimeStamp { get; init; }
+
+    /// <summary>Reading the time stamp counter is a general protection fault (CR4.TSD; SDM Vol. 3, 2.5).</summary>
+    public bool HidesTimeStamp { get; set; }
+
+    /// <summary>The I/O ports that its program may use; null = none.</summary>
+    public PortPermissions? Ports { get; set; }
 
     public GuestCpu Clone() => new(this);
 }

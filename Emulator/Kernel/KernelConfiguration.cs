@@ -9,13 +9,13 @@ namespace Vivarium.Emulator.Kernel;
 /// </summary>
 public static class KernelConfiguration
 {
-    private static readonly string[] Machine = ["64BIT", "X86_64", "X86", "MMU", "SMP", "HIGH_RES_TIMERS"];
+    private static readonly string[] Machine = ["64BIT", "X86_64", "X86", "MMU", "SMP", "HIGH_RES_TIMERS", "X86_IOPL_IOPERM"];
 
     private static readonly string[] Processes =
     [
         "MULTIUSER", "FUTEX", "FUTEX_PI", "EPOLL", "SIGNALFD", "TIMERFD", "EVENTFD", "SHMEM", "USERFAULTFD", "HAVE_ARCH_USERFAULTFD_WP", "HAVE_ARCH_USERFAULTFD_MINOR", "PTE_MARKER_UFFD_WP", "MEMORY_FAILURE", "AIO", "IO_URING", "ADVISE_SYSCALLS", "MEMBARRIER", "KCMP", "RSEQ",
         "POSIX_TIMERS", "PRINTK", "BINFMT_ELF", "BINFMT_SCRIPT", "COREDUMP", "ELF_CORE", "SYSVIPC", "POSIX_MQUEUE", "CROSS_MEMORY_ATTACH", "CHECKPOINT_RESTORE", "PERF_EVENTS",
-        "SECCOMP", "SECCOMP_FILTER", "KEYS", "SYSCTL", "PROC_SYSCTL", "SECURITY", "SECURITY_LANDLOCK", "SECURITYFS",
+        "SECCOMP", "SECCOMP_FILTER", "KEYS", "SYSCTL", "PROC_SYSCTL", "SECURITY", "SECURITY_LANDLOCK", "SECURITYFS", "BSD_PROCESS_ACCT", "BSD_PROCESS_ACCT_V3",
     ];
 
     private static readonly string[] Spaces = ["NAMESPACES", "UTS_NS", "TIME_NS", "IPC_NS", "USER_NS", "PID_NS", "NET_NS", "CGROUPS"];

@@ -95,6 +95,12 @@ public sealed class KernelSettings
     public Setting QueuedAlerts { get; } = new(16_384);
 
     /// <summary>Events of all asynchronous contexts together.</summary>
+    public Setting AccountResume { get; } = new(4);
+
+    public Setting AccountPause { get; } = new(2);
+
+    public Setting AccountInterval { get; } = new(30);
+
     public Setting AsyncEvents { get; } = new(65_536, 0, long.MaxValue);
 
     /// <summary>Areas of an address space.</summary>

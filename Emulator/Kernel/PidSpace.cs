@@ -4,7 +4,7 @@ namespace Vivarium.Emulator.Kernel;
 /// A space of process ids (pid_namespaces(7)). The kernel's own ids are those of the first space. In another one the processes and threads of it
 /// and of the spaces below have numbers from 1 on; who has none there cannot be named or seen from inside.
 /// </summary>
-public sealed class PidSpace : Namespace
+public sealed partial class PidSpace : Namespace
 {
     /// <summary>How deep spaces nest (MAX_PID_NS_LEVEL).</summary>
     public const int MostLevels = 32;

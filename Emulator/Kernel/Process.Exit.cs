@@ -72,6 +72,11 @@ public sealed partial class Process
         _processorTimers.Clear();
         Pending.Clear();
         DropAsyncContexts();
+        if (Parent is { } waiting && !_memory.IsShared && Memory.AccessibleBytes() > waiting.ChildResident)
+            NoteResident();
+        World.Account(this, status);
+        if (ReferenceEquals(Space.Init, this))
+            Space.DropAccount();
         Files.Leave();
         FileContext.Leave();
         _memory.Leave();
@@ -145,14 +150,15 @@ public sealed partial class Process
     /// <summary>The parent has seen that this child stopped or went on.</summary>
     public void TakeReport() => Reported = null;
 
-    /// <summary>The parent has seen this child's end: nothing is left of it.</summary>
-    public void Reap()
+    /// <summary>The parent has seen this child's end, or did not want to: nothing is left of it. Only who waits is told what it used (getrusage(2)).</summary>
+    public void Reap(bool isWaitedFor = true)
     {
-        if (Parent is { } parent)
+        Parent?._children.Remove(this);
+        if (Parent is { } parent && isWaitedFor)
         {
-            parent._children.Remove(this);
             parent.ChildInstructions += PastInstructions + ChildInstructions;
             parent.ChildSystemTime += PastSystemTime + ChildSystemTime;
+            parent.ChildResident = Math.Max(parent.ChildResident, Math.Max(_resident, ChildResident));
         }
         World.Remove(this);
         IsReaped = true;
@@ -264,7 +270,7 @@ public sealed partial class Process
         if (Signal.IsValid(ExitSignal))
             World.Send(parent, ChildInfo(ExitSignal, status));
         if (unwanted)
-            Reap();
+            Reap(isWaitedFor: false);
         parent.ChildSource.Pulse();
     }
 

@@ -25,6 +25,8 @@ internal sealed class SharedMemory
 
     public AddressSpace Space { get; }
 
+    public bool IsShared => _users > 1;
+
     public SharedMemory Share()
     {
         _users++;
@@ -268,6 +270,8 @@ public sealed partial class Process
     {
         DropAsyncContexts();
         Keyring = null;
+        if (!_memory.IsShared)
+            NoteResident();
         _memory.Leave();
         _memory = new SharedMemory(memory, program);
     }

@@ -58,6 +58,27 @@ public sealed partial class Process
 
     public ulong ChildSystemTime { get; private set; }
 
+    private ulong _resident;
+
+    /// <summary>
+    /// The most bytes that were seen resident (ru_maxrss of getrusage(2)): it is looked at now, when a program is left for another and, unless a sibling
+    /// surely had more, at the end.
+    /// </summary>
+    public ulong LargestResident
+    {
+        get
+        {
+            if (!IsZombie)
+                NoteResident();
+            return _resident;
+        }
+    }
+
+    /// <summary>The most of any child that was waited for, and of theirs.</summary>
+    public ulong ChildResident { get; private set; }
+
+    private void NoteResident() => _resident = Math.Max(_resident, Memory.ResidentBytes());
+
     /// <summary>ITIMER_VIRTUAL: runs while the program does, and sends SIGVTALRM.</summary>
     public IntervalTimer VirtualTimer => _virtualTimer ??= MakeTimer(isUserOnly: true, Signal.VirtualAlarm);
 

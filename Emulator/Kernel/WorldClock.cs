@@ -29,11 +29,16 @@ public sealed class WorldClock : IClock
 
     public static WorldClock Virtual() => new(null);
 
-    // A world has been up for a second when it starts: 0 has meanings of its own.
-    public long Monotonic => 1_000_000_000 + (_host is null ? _virtual : _host.Monotonic - _bootMonotonic);
+    /// <summary>
+    /// How long a world has been up when it starts: an hour, as a machine that somebody set up before. 0 has meanings of its own, and
+    /// clocks of a time name space can be set back only as far as they have run (time_namespaces(7)).
+    /// </summary>
+    public const long UptimeAtStart = 3600L * 1_000_000_000;
+
+    public long Monotonic => UptimeAtStart + (_host is null ? _virtual : _host.Monotonic - _bootMonotonic);
 
     /// <summary>The time stamp counter of the world's processors: <see cref="Monotonic"/>.</summary>
-    public TimeStampCounter TimeStamp => new(() => (ulong)Monotonic, _host?.MonotonicFunction ?? 0, 1_000_000_000 - _bootMonotonic);
+    public TimeStampCounter TimeStamp => new(() => (ulong)Monotonic, _host?.MonotonicFunction ?? 0, UptimeAtStart - _bootMonotonic);
 
     public long Realtime => _ahead + (_host?.Realtime ?? _bootRealtime + _virtual);
 
@@ -41,7 +46,7 @@ public sealed class WorldClock : IClock
     internal void SetRealtime(long now) => _ahead += now - Realtime;
 
     /// <summary>The host's monotonic time for a world's; meaningless for virtual time.</summary>
-    public long ToHost(long monotonic) => monotonic - 1_000_000_000 > long.MaxValue - _bootMonotonic ? long.MaxValue : monotonic - 1_000_000_000 + _bootMonotonic;
+    public long ToHost(long monotonic) => monotonic - UptimeAtStart > long.MaxValue - _bootMonotonic ? long.MaxValue : monotonic - UptimeAtStart + _bootMonotonic;
 
     /// <summary>Virtual time moves on; nothing happens in real time.</summary>
     internal void Advance(long nanoseconds)
@@ -53,7 +58,7 @@ public sealed class WorldClock : IClock
     internal void AdvanceTo(long monotonic)
     {
         if (IsVirtual && monotonic > Monotonic)
-            _virtual = monotonic - 1_000_000_000;
+            _virtual = monotonic - UptimeAtStart;
     }
 }
 

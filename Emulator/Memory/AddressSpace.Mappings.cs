@@ -76,7 +76,7 @@ public sealed unsafe partial class AddressSpace
         length = PageUp(length);
         if (!address.IsPageAligned || length == 0 || address.Value + length < address.Value)
             return MapStatus.Invalid;
-        if (_areas.Find(address.Value) is { } cut && cut.Start < address.Value && cut.End > address.Value + length && !HasRoomForAreas(0))
+        if (_areas.Find(address.Value) is { } cut && cut.Start < address.Value && cut.End > address.Value + length && !HasRoomForAreas(1))
             return MapStatus.NoMemory;
         if (address.Value < _limit)
             Clear(address.Value, Math.Min(_limit, address.Value + length));

@@ -117,7 +117,8 @@ public sealed unsafe partial class AddressSpace
     /// <summary>Areas there are (/proc/sys/vm/max_map_count).</summary>
     public int AreaCount => _areas.Count;
 
-    private ulong AccessibleBytes()
+    /// <summary>Bytes that could be resident.</summary>
+    public ulong AccessibleBytes()
     {
         ulong bytes = 0;
         for (int i = 0; i < _areas.Count; i++)

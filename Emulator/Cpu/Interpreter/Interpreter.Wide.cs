@@ -135,6 +135,11 @@ public sealed partial class Interpreter
             case OpCode.CpuId:
                 X86CpuId.Execute(ref state);
                 return ExitReason.Budget;
+            case OpCode.CheckPort:
+                bool isPermitted = op.C == 0 ? cpu.Ports?.Permits((ushort)state.Registers[op.A], 1 << op.Size) == true : cpu.Ports?.Level == 3;
+                return isPermitted ? ExitReason.Budget : ExitReason.GeneralProtection;
+            case OpCode.TimeStamp when cpu.HidesTimeStamp:
+                return ExitReason.GeneralProtection;
             case OpCode.TimeStamp:
                 state.Registers[op.Destination] = cpu.TimeStamp?.Read() ?? cpu.Instructions;
                 return ExitReason.Budget;

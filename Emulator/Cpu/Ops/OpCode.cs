@@ -189,6 +189,9 @@ public enum OpCode : ushort
     /// <summary>Register D = the time stamp counter (<see cref="GuestCpu.TimeStamp"/>).</summary>
     TimeStamp,
 
+    /// <summary>Exits with GeneralProtection unless the program may use the port in register A's low 16 bits, 1 &lt;&lt; Size bytes wide; with C = 1, unless its I/O privilege level is 3.</summary>
+    CheckPort,
+
     // ---- ends of blocks: 0x100.. ---------------------------------------------------------------------------------
 
     /// <summary>Goes to Immediate.</summary>

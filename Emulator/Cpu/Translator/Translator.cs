@@ -98,7 +98,8 @@ public sealed unsafe class Translator : IEngine
             FirstMask = code.Jumps.FirstMask,
             FsBase = state.FsBase,
             GsBase = state.GsBase,
-            ClockFunction = cpu.TimeStamp?.Function ?? 0,
+            // Without it the instruction is the interpreter's.
+            ClockFunction = cpu.HidesTimeStamp ? 0 : cpu.TimeStamp?.Function ?? 0,
             ClockOffset = cpu.TimeStamp?.Offset ?? 0,
         };
         exit = new EngineExit(ExitReason.Budget);

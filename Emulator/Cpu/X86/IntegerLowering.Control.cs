@@ -161,6 +161,11 @@ internal static partial class IntegerLowering
                 e.Emit(OpCode.CpuId, 3, 0, 0);
                 return true;
             case Mnemonic.Rdtsc or Mnemonic.Rdtscp: return ReadTimeStamp(e, i);
+            case Mnemonic.In or Mnemonic.Out: return AccessPort(e, i);
+            // Linux lets who may use all ports believe that they switch interrupts (iopl(2)).
+            case Mnemonic.Cli or Mnemonic.Sti:
+                e.Emit(OpCode.CheckPort, 0, 0, 0, c: 1);
+                return true;
             case Mnemonic.Syscall:
                 endsBlock = true;
                 // The instruction itself leaves its return address and flags (SDM Vol. 2, SYSCALL).
@@ -180,7 +185,7 @@ internal static partial class IntegerLowering
         {
             Mnemonic.Int3 or Mnemonic.Int1 => (ExitReason.Breakpoint, true),
             Mnemonic.Ud2 or Mnemonic.Ud1 or Mnemonic.Ud0 => (ExitReason.InvalidInstruction, false),
-            Mnemonic.Int or Mnemonic.Hlt or Mnemonic.Cli or Mnemonic.Sti or Mnemonic.In or Mnemonic.Out or Mnemonic.Insb or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsd
+            Mnemonic.Int or Mnemonic.Hlt or Mnemonic.Insb or Mnemonic.Insd or Mnemonic.Outsb or Mnemonic.Outsd
                 or Mnemonic.Rdmsr or Mnemonic.Wrmsr or Mnemonic.Invlpg or Mnemonic.Lgdt or Mnemonic.Lidt or Mnemonic.Lldt or Mnemonic.Ltr or Mnemonic.Iretd
                 or Mnemonic.Sysexitq or Mnemonic.Sysretq or Mnemonic.Swapgs or Mnemonic.Clts or Mnemonic.Wbinvd or Mnemonic.Invd or Mnemonic.Rdpmc => (ExitReason.GeneralProtection, false),
             _ => null,
@@ -188,6 +193,18 @@ internal static partial class IntegerLowering
         if (trap is not { } found)
             return false;
         e.Emit(OpCode.Trap, 3, 0, 0, immediate: found.Behind ? 1 : 0, c: (byte)found.Reason);
+        return true;
+    }
+
+    /// <summary>IN and OUT (SDM Vol. 2): what is written is lost, what is read is ones.</summary>
+    private static bool AccessPort(X86Emitter e, in Instruction i)
+    {
+        int port = i.Mnemonic == Mnemonic.In ? 1 : 0;
+        Register data = i.GetOpRegister(1 - port);
+        int size = System.Numerics.BitOperations.Log2((uint)data.GetSize());
+        e.Emit(OpCode.CheckPort, size, 0, e.Read(i, port));
+        if (i.Mnemonic == Mnemonic.In)
+            e.WriteRegister(data, e.Constant(ulong.MaxValue));
         return true;
     }
 

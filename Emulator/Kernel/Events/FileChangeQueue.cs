@@ -43,6 +43,8 @@ public sealed class FileChangeQueue : OpenFile
 
     public override Inode Inode => _inode;
 
+    public override Source AsyncSource => Source;
+
     public override string Description => "anon_inode:inotify";
 
     public override bool IgnoresSeek => true;

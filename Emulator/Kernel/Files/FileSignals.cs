@@ -10,12 +10,22 @@ public enum SignalTarget : byte
     Group,
 }
 
+/// <summary>What happened to a file, by the codes that signals tell (POLL_IN and its kin of sigaction(2)).</summary>
+public enum FileNews
+{
+    In = 1,
+    Out,
+    Message,
+    Error,
+    Priority,
+    HangUp,
+}
+
 /// <summary>Whom an open file signals when something happens to it, and with what (fcntl(2), F_SETOWN and F_SETSIG).</summary>
 public sealed class FileSignals
 {
-    /// <summary>POLL_MSG: a file's news, and what it is as poll(2) would say it.</summary>
-    private const int MessageCode = 3;
-    private const long MessageBand = 0x441;
+    /// <summary>The news as poll(2) would say them.</summary>
+    private static readonly long[] Bands = [0, 0x41, 0x304, 0x441, 0x8, 0x82, 0x18];
 
     private const int FromKernel = 0x80;
 
@@ -38,14 +48,17 @@ public sealed class FileSignals
     }
 
     /// <summary>Says that something happened to the file behind a descriptor.</summary>
-    internal void Raise(World world, int descriptor)
+    internal void Raise(World world, int descriptor, FileNews news = FileNews.Message)
     {
         var info = Signal == 0
             ? new SignalInfo(Signals.Signal.InputOutput, FromKernel)
-            : new SignalInfo(Signal, MessageCode) { IsPoll = true, Band = MessageBand, Value = (uint)descriptor };
+            : new SignalInfo(Signal, (int)news) { IsPoll = true, Band = Bands[(int)news], Value = (uint)descriptor };
         if (!Send(world, info) && Signal != 0)
             Send(world, new SignalInfo(Signals.Signal.InputOutput, FromKernel));
     }
+
+    /// <summary>Says that urgent data arrived, which is told whether or not other news are.</summary>
+    internal void RaiseUrgent(World world) => Send(world, new SignalInfo(Signals.Signal.Urgent, FromKernel));
 
     private bool Send(World world, in SignalInfo info)
     {

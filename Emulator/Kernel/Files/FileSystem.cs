@@ -26,6 +26,9 @@ public abstract class FileSystem
     /// <summary>The name in /proc/mounts, e.g. "tmpfs".</summary>
     public abstract string TypeName { get; }
 
+    /// <summary>A handle of a file can be asked for that finds its name, too (name_to_handle_at(2), AT_HANDLE_CONNECTABLE).</summary>
+    public virtual bool HandlesKeepNames => false;
+
     /// <summary>Its own options as /proc/mounts tells them, separated by commas.</summary>
     public virtual string Options => "";
 

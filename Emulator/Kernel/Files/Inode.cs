@@ -183,6 +183,13 @@ public abstract class Inode
     /// Makes content available to one more open description until <see cref="ReleaseContent"/>: what is opened on the host, what is kept
     /// although the last name goes.
     /// </summary>
+    /// <summary>Its content is to outlive its names until <see cref="Unpin"/> of what this returns; null where it does so by itself.</summary>
+    public virtual Inode? Pin() => null;
+
+    public virtual void Unpin()
+    {
+    }
+
     public virtual Errno AcquireContent(bool forWriting) => Errno.None;
 
     public virtual void ReleaseContent()

@@ -65,6 +65,28 @@ public abstract class OpenFile : IMappingHolder
 
     public OpenFlags Flags { get; set; }
 
+    private AsyncSignals? _async;
+
+    /// <summary>What O_ASYNC follows; null for files on which it has no effect.</summary>
+    public virtual Source? AsyncSource => null;
+
+    /// <summary>What of a pulse of <see cref="AsyncSource"/> the owner is told.</summary>
+    public virtual Readiness AsyncNews(Readiness edges) => Poll() & edges & ~Readiness.Out;
+
+    /// <summary>O_ASYNC: signals to the owner when there is news. ENOTTY, with the flag as it was, where there never are any.</summary>
+    public Errno SetAsync(World world, int descriptor, bool isOn)
+    {
+        bool wasOn = (Flags & OpenFlags.Async) != 0;
+        if (wasOn == isOn)
+            return Errno.None;
+        if (AsyncSource is null)
+            return Errno.ENOTTY;
+        _async?.Drop();
+        _async = isOn ? new AsyncSignals(world, this, descriptor) : null;
+        Flags = isOn ? Flags | OpenFlags.Async : Flags & ~OpenFlags.Async;
+        return Errno.None;
+    }
+
     /// <summary>Whom it signals; null while nothing was said about that.</summary>
     public FileSignals? SignalOwner { get; set; }
 

@@ -108,4 +108,8 @@ public sealed class PathFile(Inode inode, PathEntry path, OpenFlags flags)
     public override PathEntry? Path => path;
 
     public override Readiness Poll() => Readiness.Invalid;
+
+    private readonly Inode? _pinned = inode.Pin();
+
+    protected override void OnLastClose() => _pinned?.Unpin();
 }

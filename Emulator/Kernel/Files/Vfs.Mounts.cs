@@ -252,6 +252,41 @@ public sealed partial class Vfs
         return Errno.None;
     }
 
+    /// <summary>
+    /// Moves a mount below the one that is on top of a place, which then is mounted on it (move_mount(2), MOVE_MOUNT_BENEATH): EINVAL when the place shows
+    /// no mount's root, when that is the top of the tree or of <paramref name="root"/>, when the mount is below it itself, and where it would spread to other trees.
+    /// </summary>
+    public Errno MoveMountBeneath(PathEntry from, PathEntry to, PathEntry root)
+    {
+        Mount mount = from.Mount, top = to.Mount;
+        if (!ReferenceEquals(from.Dentry, mount.Root) || mount == RootMount || mount.Parent?.Peers is not null || from.Inode.Kind == FileKind.Directory != (to.Inode.Kind == FileKind.Directory))
+            return Errno.EINVAL;
+        if (!ReferenceEquals(to.Dentry, top.Root) || top.Parent is not { } parent || top == root.Mount || parent.Peers is not null && Spreads(parent, top))
+            return Errno.EINVAL;
+        if (mount.On(mount.Root) is not null)
+            return Errno.EINVAL;
+        for (Mount? above = mount; above is not null; above = above.Parent)
+        {
+            if (above == top)
+                return Errno.EINVAL;
+        }
+        for (Mount? above = top; above is not null; above = above.Parent)
+        {
+            if (above == mount)
+                return Errno.ELOOP;
+        }
+        Dentry place = top.MountPoint!;
+        if (mount.Parent is not null)
+            mount.Detach();
+        top.Detach();
+        Attach(mount, new PathEntry(parent, place));
+        top.AttachTo(mount, mount.Root);
+        return Errno.None;
+    }
+
+    /// <summary>What is mounted where a mount is shows in other trees, too.</summary>
+    private static bool Spreads(Mount parent, Mount child) => parent.Receivers().Exists(receiver => receiver.On(child.MountPoint!) is not null);
+
     /// <summary>pivot_root(2): a mount becomes the top of the tree, and the old top is mounted in it. Processes' roots are the caller's to change.</summary>
     public static Errno PivotRoot(PathEntry root, PathEntry newRoot, PathEntry putOld)
     {

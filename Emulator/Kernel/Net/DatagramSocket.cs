@@ -186,7 +186,7 @@ public sealed partial class DatagramSocket(Network network, SocketFamily family,
         if (!target.Queue.HasMemory)
             return Errno.ENOBUFS;
         if (target.Refuses(this))
-            return IoResult.WouldBlock;
+            return LackRoom();
         int whole = bytes.Length;
         // Who sends is not told that it was not taken.
         if (target.MessageFilter is { } filter && filter.Run(bytes, default) is var kept)

@@ -57,6 +57,26 @@ public abstract class Socket : OpenFile
 
     public int Protocol { get; }
 
+    public override Source AsyncSource => Source;
+
+    /// <summary>Room is news only to who had none, or no connection yet.</summary>
+    private protected bool LacksRoom { get; set; }
+
+    private protected IoResult LackRoom()
+    {
+        LacksRoom = true;
+        return IoResult.WouldBlock;
+    }
+
+    public override Readiness AsyncNews(Readiness edges)
+    {
+        Readiness news = Poll() & edges;
+        if (!LacksRoom)
+            return news & ~Readiness.Out;
+        LacksRoom = (news & Readiness.Out) == 0;
+        return news;
+    }
+
     public override Inode Inode => _inode;
 
     public override string Description => $"socket:[{_inode.Status.Inode}]";

@@ -259,6 +259,7 @@ public sealed partial class StreamSocket
     {
         (_attempt, _isConnecting, _isAnnounced) = (null, false, true);
         Link(this, far);
+        LacksRoom = true;
         Source.Pulse(Readiness.Out);
     }
 

@@ -31,6 +31,7 @@ public sealed partial class StreamSocket
     {
         _mark = _consumed + Queue.Bytes - 1;
         _urgent = value;
+        SignalOwner?.RaiseUrgent(World);
         Source.Pulse(Readiness.Priority | Readiness.In);
     }
 

@@ -73,7 +73,7 @@ public sealed partial class StreamSocket : Socket
         }
         int count = Math.Min(bytes.Length, _peer.Queue.Room);
         if (count == 0)
-            return IoResult.WouldBlock;
+            return LackRoom();
         _peer.Queue.Add(bytes[..count], null, WithSender(call, Ancillary.None));
         _peer.Source.Pulse(Arrival);
         return count;
@@ -90,7 +90,7 @@ public sealed partial class StreamSocket : Socket
             done += length;
         }
         if (done == 0)
-            return _peer!.Queue.HasMemory ? IoResult.WouldBlock : Errno.ENOBUFS;
+            return _peer!.Queue.HasMemory ? LackRoom() : Errno.ENOBUFS;
         _peer!.Source.Pulse(Arrival);
         return done;
     }
@@ -102,7 +102,7 @@ public sealed partial class StreamSocket : Socket
         if (!_peer!.Queue.HasMemory)
             return Errno.ENOBUFS;
         if (!SendBuffer.HasRoom)
-            return IoResult.WouldBlock;
+            return LackRoom();
         _peer.Queue.Add(bytes, null, WithSender(call, ancillary), SendBuffer, SendBuffer.ChargeMessage(bytes.Length));
         _peer.Source.Pulse(Arrival);
         return bytes.Length;

@@ -36,6 +36,11 @@ public sealed partial class Pipe
     /// <summary>Pulsed when writing may go on.</summary>
     public Source WriteSource { get; } = new();
 
+    private Source? _async;
+
+    /// <summary>Pulsed by each write for readers, by each read for writers, and for both when the other side is gone: what O_ASYNC tells.</summary>
+    public Source Async => _async ??= new Source();
+
     public int Readers { get; private set; }
 
     public int Writers { get; private set; }
@@ -92,8 +97,10 @@ public sealed partial class Pipe
             Share?.End();
         }
         // The end of the last one on a side is news to the other (pipe_release in fs/pipe.c).
-        if ((Readers == 0) != (Writers == 0))
-            PulseBoth();
+        if ((Readers == 0) == (Writers == 0))
+            return;
+        PulseBoth();
+        _async?.Pulse(Readiness.In | Readiness.Out);
     }
 
     public IoResult Read(Span<byte> destination)
@@ -101,7 +108,10 @@ public sealed partial class Pipe
         if (destination.IsEmpty)
             return 0;
         if (Length == 0)
+        {
+            _async?.Pulse(Readiness.Out);
             return Writers == 0 ? 0 : IoResult.WouldBlock;
+        }
         int done = 0;
         bool wasFull = IsFull;
         while (done < destination.Length && _pages.TryPeek(out Page? page))
@@ -117,6 +127,7 @@ public sealed partial class Pipe
         // Writers wait for a whole page: what is read from a pipe that was not full is no news.
         if (wasFull && !IsFull)
             PulseWriters(Readiness.Out);
+        _async?.Pulse(Readiness.Out);
         return done;
     }
 
@@ -146,6 +157,7 @@ public sealed partial class Pipe
         Length += count;
         ReadSource.Pulse(Readiness.In);
         Source.Pulse(Readiness.In);
+        _async?.Pulse(Readiness.In);
         return count;
     }
 

@@ -25,6 +25,10 @@ public sealed class PipeEnd : OpenFile
 
     public override Source Source => !CanWrite ? _pipe.ReadSource : !CanRead ? _pipe.WriteSource : _pipe.Source;
 
+    public override Source AsyncSource => _pipe.Async;
+
+    public override Readiness AsyncNews(Readiness edges) => edges & ((CanRead ? Readiness.In : Readiness.None) | (CanWrite ? Readiness.Out : Readiness.None));
+
     public override Inode Inode => _pipe.Inode;
 
     public override PathEntry? Path => _path;

@@ -27,6 +27,8 @@ public sealed class TerminalFile : TerminalEnd
 
     public override Source Source => Terminal.Source;
 
+    public override Source AsyncSource => Terminal.Source;
+
     public override int Unread => Terminal.Discipline.Pending;
 
     public override void FlushInput() => Terminal.FlushInput();

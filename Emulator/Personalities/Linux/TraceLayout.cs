@@ -22,6 +22,9 @@ internal abstract class TraceLayout
     /// <summary>Bytes of the set NT_PRFPREG.</summary>
     public abstract int FloatSize { get; }
 
+    /// <summary>The floating-point set can be written as a whole only.</summary>
+    public virtual bool HasWholeFloats => false;
+
     public abstract void ReadGeneral(Tracee tracee, Span<byte> set);
 
     public abstract void WriteGeneral(Tracee tracee, ReadOnlySpan<byte> set);

@@ -12,6 +12,7 @@ public sealed partial class LayoutTests
 {
     private const string Library = """
         #define _GNU_SOURCE
+        #include <sys/acct.h>
         #include <sys/stat.h>
         #include <sys/time.h>
         #include <sys/resource.h>
@@ -57,6 +58,7 @@ public sealed partial class LayoutTests
         ["FileTime"] = (Library, "struct timespec", "tv_sec tv_nsec"),
         ["Stat"] = (Library, "struct stat", "st_dev st_ino st_nlink st_mode st_uid st_gid - st_rdev st_size st_blksize st_blocks st_atim st_mtim st_ctim - - -"),
         ["GenericStat"] = (Generic, "struct stat", "st_dev st_ino st_mode st_nlink st_uid st_gid st_rdev - st_size st_blksize - st_blocks st_atime st_mtime st_ctime -"),
+        ["AccountRecord"] = (Library, "struct acct_v3", "ac_flag ac_version ac_tty ac_exitcode ac_uid ac_gid ac_pid ac_ppid ac_btime ac_etime ac_utime ac_stime ac_mem ac_io ac_rw ac_minflt ac_majflt ac_swaps ac_comm"),
         ["IfDqBlk"] = (Library, "struct if_dqblk", "dqb_bhardlimit dqb_bsoftlimit dqb_curspace dqb_ihardlimit dqb_isoftlimit dqb_curinodes dqb_btime dqb_itime dqb_valid -"),
         ["IfNextDqBlk"] = (Library, "struct if_nextdqblk", "dqb_bhardlimit dqb_id"),
         ["IfDqInfo"] = (Library, "struct if_dqinfo", "dqi_bgrace dqi_igrace dqi_flags dqi_valid"),

@@ -24,6 +24,8 @@ public sealed class HostFileSystem : FileSystem
 
     public override string TypeName => "host";
 
+    public override bool HandlesKeepNames => true;
+
     public override Inode Root { get; }
 
     public override bool IsReadOnly { get; }

@@ -37,6 +37,8 @@ public sealed class OverlayFileSystem : FileSystem
 
     public override string TypeName => "overlay";
 
+    public override bool HandlesKeepNames => true;
+
     public override string Options => Layers.Options;
 
     public override Inode Root { get; }

@@ -18,6 +18,8 @@ internal sealed partial class OverlayNode
         return error != Errno.None ? error : Real.WriteAt(offset, source);
     }
 
+    public override Inode? Pin() => Real.Pin();
+
     public override Errno AcquireContent(bool forWriting)
     {
         Errno error = forWriting ? CopyUp() : Errno.None;

@@ -38,6 +38,8 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
         // The log has no console to go to.
         Setting[] levels = [new(7), new(4), new(1), new(7)];
         Add(kernel, "printk", () => levels);
+        Setting[] account = [Settings.AccountResume, Settings.AccountPause, Settings.AccountInterval];
+        Add(kernel, "acct", () => account);
         AddIpc(kernel);
         ProcDirectory keys = New();
         Add(keys, "maxkeys", Settings.Keys);

@@ -80,6 +80,14 @@ public sealed partial class MemoryFile : MemoryNode
         return error;
     }
 
+    public override Inode Pin()
+    {
+        _opens++;
+        return this;
+    }
+
+    public override void Unpin() => ReleaseContent();
+
     public override void ReleaseContent()
     {
         if (--_opens > 0)

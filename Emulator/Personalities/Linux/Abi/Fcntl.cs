@@ -40,7 +40,7 @@ public static class Fcntl
         | Direct | LargeFile | Directory | NoFollow | NoAccessTime | CloseOnExec | PathOnly | TemporaryBit;
 
     // What fcntl(F_SETFL) changes, and what of it carries over from the file.
-    private const OpenFlags Settable = OpenFlags.Append | OpenFlags.NonBlocking | OpenFlags.Direct | OpenFlags.NoAccessTime | OpenFlags.Async;
+    private const OpenFlags Settable = OpenFlags.Append | OpenFlags.NonBlocking | OpenFlags.Direct | OpenFlags.NoAccessTime;
 
     private static readonly (uint Linux, OpenFlags Flag)[] Pairs =
     [

@@ -3,6 +3,7 @@ using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
@@ -79,6 +80,36 @@ public static class AdministrationCalls
         return error != Errno.None ? error : Errno.EINVAL;
     }
 
+    /// <summary>Keeps records of processes that end, in the caller's space of process ids, in a regular file that is there; NULL ends that (acct(2)).</summary>
+    public static CallResult Acct(CallContext call, GuestAddress name)
+    {
+        if (!call.Thread.Credentials.Has(Capability.Account) || !call.Thread.Namespaces.Rules(null))
+            return Errno.EPERM;
+        if (name.IsNull)
+        {
+            call.Pids.SetAccount(null, call.Process);
+            return 0;
+        }
+        Errno error = call.ReadPath(name, out byte[] path);
+        if (error == Errno.None && path.Length == 0)
+            error = Errno.ENOENT;
+        PathEntry directory = call.Process.FileContext.WorkingDirectory;
+        OpenFile? file = null;
+        if (error == Errno.None)
+            error = call.World.Vfs.Open(call.Caller(), directory, path, OpenFlags.Write | OpenFlags.Append, 0, WalkFlags.None, out file);
+        if (error == Errno.EAGAIN && call.Sources.Count > 0)
+            return call.Wait();
+        if (error != Errno.None)
+            return error;
+        if (file!.Inode.Kind != FileKind.Regular)
+        {
+            file.Release();
+            return Errno.EACCES;
+        }
+        call.Pids.SetAccount(new ProcessAccount(call.World, file, AccountRecord.Of), call.Process);
+        return 0;
+    }
+
     /// <summary>
     /// Ends the name space of process ids, or the world, whose end is a container's: the first process is killed, and its status says
     /// SIGHUP for a restart, SIGINT for a halt (reboot(2), "Behavior inside PID namespaces").
@@ -86,12 +117,15 @@ public static class AdministrationCalls
     public static CallResult Reboot(CallContext call, int first, int second, uint command, GuestAddress argument)
     {
         const int magic = unchecked((int)0xfee1dead);
-        const uint restart = 0x01234567, restartWith = 0xA1B2C3D4, halt = 0xCDEF0123, powerOff = 0x4321FEDC;
+        const uint restart = 0x01234567, restartWith = 0xA1B2C3D4, halt = 0xCDEF0123, powerOff = 0x4321FEDC, keysOn = 0x89ABCDEF, keysOff = 0;
         PidSpace space = call.Pids;
         if (!call.Thread.Credentials.Has(Capability.Boot) || !call.Thread.Namespaces.Rules(space.Owner))
             return Errno.EPERM;
         if (first != magic || second is not (672274793 or 85072278 or 369367448 or 537993216))
             return Errno.EINVAL;
+        // Ctrl-Alt-Del, which no keyboard sends here: the first space's alone to set.
+        if (command is keysOn or keysOff && space.IsFirst)
+            return 0;
         int? signal = command switch
         {
             restart or restartWith => Signal.HangUp,

@@ -71,7 +71,7 @@ public static class DescriptorCalls
             case var _ when isPath:
                 return Errno.EBADF;
             case 4: // F_SETFL
-                return SetStatus(call, file, (uint)argument);
+                return SetStatus(call, file, fd, (uint)argument);
             case 5 or 6 or 7 or 36 or 37 or 38: // F_GETLK … F_OFD_SETLKW
                 return LockCalls.Control(call, file, command, new GuestAddress(argument));
             case 1033: // F_ADD_SEALS
@@ -96,7 +96,7 @@ public static class DescriptorCalls
         return (seals & ~(ulong)FileSeals.All) != 0 ? Errno.EINVAL : file.Inode.AddSeals((FileSeals)seals);
     }
 
-    private static CallResult SetStatus(CallContext call, OpenFile file, uint flags)
+    private static CallResult SetStatus(CallContext call, OpenFile file, int fd, uint flags)
     {
         OpenFlags changed = Abi.Fcntl.SetStatus(file.Flags, flags);
         bool gainsNoAccessTime = (changed & ~file.Flags & OpenFlags.NoAccessTime) != 0;
@@ -104,7 +104,9 @@ public static class DescriptorCalls
             return Errno.EPERM;
         if (((changed ^ file.Flags) & OpenFlags.Append) != 0 && (file.Inode.Marks & FileMarks.AppendOnly) != 0)
             return Errno.EPERM;
-        file.Flags = changed;
+        // Where there never is news, O_ASYNC stays as it is (setfl in fs/fcntl.c).
+        file.SetAsync(call.World, fd, (flags & Abi.Fcntl.Async) != 0);
+        file.Flags = Abi.Fcntl.SetStatus(file.Flags, flags);
         return 0;
     }
 
@@ -130,8 +132,9 @@ public static class DescriptorCalls
             case NonBlocking or Asynchronous:
                 if (!call.Memory.TryRead(new GuestAddress(argument), out int on))
                     return Errno.EFAULT;
-                OpenFlags flag = request == NonBlocking ? OpenFlags.NonBlocking : OpenFlags.Async;
-                file.Flags = on != 0 ? file.Flags | flag : file.Flags & ~flag;
+                if (request == Asynchronous)
+                    return file.SetAsync(call.World, fd, on != 0);
+                file.Flags = on != 0 ? file.Flags | OpenFlags.NonBlocking : file.Flags & ~OpenFlags.NonBlocking;
                 return 0;
             // No file system here shares blocks between files.
             case Clone or CloneRange or SameRange when file.Inode.Kind == FileKind.Regular && (file.Flags & OpenFlags.PathOnly) == 0:

@@ -19,7 +19,7 @@ internal static class FileSignalCalls
             case SetOwner:
                 return Own(call, file, (int)argument < 0 ? SignalTarget.Group : SignalTarget.Process, (int)argument == int.MinValue ? null : Math.Abs((int)argument));
             case GetOwner:
-                return file.SignalOwner is not { Target: not 0 } owner ? 0 : owner.Kind == SignalTarget.Group ? -call.Pids.Inside(owner.Target) : call.Pids.Inside(owner.Target);
+                return file.SignalOwner is not { } owner ? 0 : owner.Kind == SignalTarget.Group ? -TargetOf(call, owner) : TargetOf(call, owner);
             case SetSignal:
                 if (argument > Signal.Last)
                     return Errno.EINVAL;
@@ -32,7 +32,7 @@ internal static class FileSignalCalls
                     return Errno.EFAULT;
                 return kind is < 0 or > 2 ? Errno.EINVAL : Own(call, file, (SignalTarget)kind, number);
             case GetOwnerExtended:
-                int target = file.SignalOwner is { } signals ? call.Pids.Inside(signals.Target) : 0;
+                int target = file.SignalOwner is { } signals ? TargetOf(call, signals) : 0;
                 return call.Memory.TryWrite(new GuestAddress(argument), (int)(file.SignalOwner?.Kind ?? SignalTarget.Process))
                     && call.Memory.TryWrite(new GuestAddress(argument + 4), target) ? 0 : Errno.EFAULT;
             case SetLease:
@@ -42,6 +42,18 @@ internal static class FileSignalCalls
             default:
                 return Watch(call, file, fd, (uint)argument);
         }
+    }
+
+    /// <summary>As the caller numbers it; 0 when it is gone.</summary>
+    private static int TargetOf(CallContext call, FileSignals signals)
+    {
+        bool isThere = signals.Kind switch
+        {
+            SignalTarget.Thread => call.World.FindThread(signals.Target) is not null,
+            SignalTarget.Process => call.World.FindProcess(signals.Target) is not null,
+            _ => signals.Target != 0 && call.World.FindGroup(signals.Target) is not null,
+        };
+        return isThere ? call.Pids.Inside(signals.Target) : 0;
     }
 
     private static CallResult Own(CallContext call, OpenFile file, SignalTarget kind, int? number)

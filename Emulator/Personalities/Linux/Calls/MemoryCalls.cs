@@ -56,7 +56,7 @@ public static class MemoryCalls
             if (error != Errno.None)
                 return error;
         }
-        if (length > UserEnd || !HasRoomForArea(call))
+        if (length > UserEnd || call.Memory.AreaCount > call.World.Settings.MostAreas.Value)
             return Errno.ENOMEM;
         if ((flags & Fixed) != 0 && call.Memory.IsSealed(address, length))
             return Errno.EPERM;

@@ -51,13 +51,15 @@ public static class MountTreeCalls
         const uint fromLinks = 1, fromEmpty = 4, toLinks = 0x10, toEmpty = 0x40, setGroup = 0x100, beneath = 0x200, known = 0x377;
         if (!MountCalls.MayMount(call))
             return Errno.EPERM;
-        if ((flags & ~known) != 0 || (flags & (setGroup | beneath)) != 0)
+        if ((flags & ~known) != 0 || (flags & setGroup) != 0)
             return Errno.EINVAL;
         Errno error = call.Locate(toDirfd, toPath, Walk(flags, toLinks, toEmpty), out PathEntry to);
         if (error != Errno.None)
             return error;
         error = call.Locate(fromDirfd, fromPath, Walk(flags, fromLinks, fromEmpty), out PathEntry from);
-        return error != Errno.None ? error : call.World.Vfs.MoveMount(from, to);
+        if (error != Errno.None)
+            return error;
+        return (flags & beneath) != 0 ? call.World.Vfs.MoveMountBeneath(from, to, call.Process.FileContext.Root) : call.World.Vfs.MoveMount(from, to);
     }
 
     private static uint Walk(uint flags, uint links, uint empty) =>

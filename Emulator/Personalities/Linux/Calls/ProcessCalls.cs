@@ -120,7 +120,7 @@ public static class ProcessCalls
         WaitStatus change = found!.Reported!.Value;
         if (!status.IsNull && !call.Memory.TryWrite(status, EncodeStatus(change)))
             return Errno.EFAULT;
-        if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions, found.SystemTime + found.ChildSystemTime)))
+        if (!usage.IsNull && !call.Memory.TryWrite(usage, UsageOf(found)))
             return Errno.EFAULT;
         int id = call.Pids.Inside(found.Id);
         Consume(found);
@@ -176,12 +176,16 @@ public static class ProcessCalls
         };
         if (!information.IsNull && !call.Memory.TryWrite(information, SigInfo.Of(info)))
             return Errno.EFAULT;
-        if (!usage.IsNull && !call.Memory.TryWrite(usage, ResourceUsage.Of(found.Instructions + found.ChildInstructions, found.SystemTime + found.ChildSystemTime)))
+        if (!usage.IsNull && !call.Memory.TryWrite(usage, UsageOf(found)))
             return Errno.EFAULT;
         if ((options & NoWait) == 0)
             Consume(found);
         return CallResult.Ok();
     }
+
+    /// <summary>What a child used, with all that it waited for.</summary>
+    private static ResourceUsage UsageOf(Process child) => ResourceUsage.Of(
+        child.Instructions + child.ChildInstructions, child.SystemTime + child.ChildSystemTime, Math.Max(child.LargestResident, child.ChildResident));
 
     private static bool Matches(CallContext call, Process child, int pid) => pid switch
     {

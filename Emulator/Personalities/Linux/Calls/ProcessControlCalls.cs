@@ -29,8 +29,7 @@ public static class ProcessControlCalls
             GetName => TellName(call, new GuestAddress(argument)),
             GetTiming => CallResult.Ok(),
             SetTiming => argument == 0 ? CallResult.Ok() : Errno.EINVAL,
-            GetCounter => Write(call, argument, 1),
-            SetCounter => argument == 1 ? CallResult.Ok() : Errno.EINVAL,
+            GetCounter or SetCounter => ControlCounter(call, option, argument),
             SetTimerSlack => SetSlack(call.Thread, argument),
             GetTimerSlack => CallResult.Ok((long)call.Thread.Scheduling.TimerSlack),
             GetSeccomp => SeccompCalls.GetMode(call),
@@ -58,6 +57,20 @@ public static class ProcessControlCalls
         Ambient => CapabilityCalls.ControlAmbient(call, argument, third, fourth, fifth),
         _ => Errno.EINVAL,
     };
+
+    /// <summary>Whether RDTSC is a fault (PR_SET_TSC): of x86 alone.</summary>
+    private static CallResult ControlCounter(CallContext call, int option, ulong argument)
+    {
+        const int enabled = 1, faults = 2;
+        if (call.Thread.Cpu.Architecture != Cpu.Architecture.X64)
+            return Errno.EINVAL;
+        if (option == GetCounter)
+            return Write(call, argument, call.Thread.Cpu.HidesTimeStamp ? faults : enabled);
+        if (argument is not (enabled or faults))
+            return Errno.EINVAL;
+        call.Thread.Cpu.HidesTimeStamp = argument == faults;
+        return CallResult.Ok();
+    }
 
     private static CallResult SetSignal(Process process, ulong signal)
     {

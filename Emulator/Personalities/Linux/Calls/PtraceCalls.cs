@@ -20,6 +20,9 @@ public static class PtraceCalls
     private const int Listen = 0x4208, GetMask = 0x420A, SetMask = 0x420B, GetCallInformation = 0x420E;
 
     private const int GeneralSet = 1, FloatSet = 2;
+
+    /// <summary>NT_386_IOPERM, and NT_X86_XSTATE, which a processor without XSAVE has not.</summary>
+    private const int PortSet = 0x201, ExtendedSet = 0x202;
     private const uint KnownOptions = 0x003000FF;
 
     public static CallResult Ptrace(CallContext call, int request, int pid, GuestAddress address, GuestAddress data)
@@ -206,11 +209,27 @@ public static class PtraceCalls
     {
         if (!call.Memory.TryRead(vector, out ulong at) || !call.Memory.TryRead(vector + 8, out ulong room))
             return Errno.EFAULT;
-        if (set is not (GeneralSet or FloatSet))
+        // All sets are of whole words.
+        if (set is not (GeneralSet or FloatSet) && !(layout.HasUserArea && set is PortSet or ExtendedSet) || room % sizeof(ulong) != 0)
             return Errno.EINVAL;
+        if (set == ExtendedSet)
+            return Errno.ENODEV;
+        if (set == PortSet)
+            return Ports(call, tracee.Thread, new GuestAddress(at), vector, room, writes);
         int size = (int)Math.Min(room, (ulong)(set == GeneralSet ? layout.GeneralSize : layout.FloatSize));
         CallResult result = set == GeneralSet ? General(call, tracee, layout, new GuestAddress(at), size, writes) : Floats(call, tracee.Thread, layout, new GuestAddress(at), size, writes);
         return result.Outcome == CallOutcome.Value && !call.Memory.TryWrite(vector + 8, (ulong)size) ? Errno.EFAULT : result;
+    }
+
+    /// <summary>The bitmap of ports (ioperm(2)), which tracers cannot change.</summary>
+    private static CallResult Ports(CallContext call, GuestThread thread, GuestAddress at, GuestAddress vector, ulong room, bool writes)
+    {
+        if (writes)
+            return Errno.EOPNOTSUPP;
+        if (thread.Cpu.Ports is not { Denied.IsEmpty: false } ports)
+            return Errno.ENXIO;
+        int size = (int)Math.Min(room, (ulong)ports.Denied.Length);
+        return call.Memory.TryWrite(at, ports.Denied[..size]) && call.Memory.TryWrite(vector + 8, (ulong)size) ? 0 : Errno.EFAULT;
     }
 
     private static CallResult General(CallContext call, Tracee tracee, TraceLayout layout, GuestAddress at, int size, bool writes)
@@ -233,6 +252,8 @@ public static class PtraceCalls
         layout.ReadFloats(thread, bytes);
         if (!writes)
             return call.Memory.TryWrite(at, bytes[..size]) ? 0 : Errno.EFAULT;
+        if (layout.HasWholeFloats && size != layout.FloatSize)
+            return Errno.EINVAL;
         if (!call.Memory.TryRead(at, bytes[..size]))
             return Errno.EFAULT;
         return layout.WriteFloats(thread, bytes) ? 0 : Errno.EINVAL;

@@ -94,7 +94,7 @@ public static class ResourceCalls
         };
         if (times is not { } spent)
             return Errno.EINVAL;
-        ulong resident = who == Children ? 0 : call.Memory.ResidentBytes();
+        ulong resident = who == Children ? call.Process.ChildResident : call.Process.LargestResident;
         return call.Memory.TryWrite(usage, ResourceUsage.Of(spent.User, spent.System, resident)) ? CallResult.Ok() : Errno.EFAULT;
     }
 

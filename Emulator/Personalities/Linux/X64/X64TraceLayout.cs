@@ -18,6 +18,8 @@ internal sealed class X64TraceLayout : TraceLayout
 
     public override int FloatSize => FxImage.Length;
 
+    public override bool HasWholeFloats => true;
+
     public override void ReadGeneral(Tracee tracee, Span<byte> set) => MemoryMarshal.Write(set, TraceRegisters.Of(tracee));
 
     public override void WriteGeneral(Tracee tracee, ReadOnlySpan<byte> set) => MemoryMarshal.Read<TraceRegisters>(set).ApplyTo(tracee);
