@@ -23,9 +23,6 @@ internal sealed class ExtImage
         Assert.True(Run("/usr/sbin/mke2fs", $"-q -F {arguments} {path}", out string told), told);
     }
 
-    /// <summary>The host has the tools.</summary>
-    public static bool IsPossible => File.Exists("/usr/sbin/mke2fs") && File.Exists("/usr/sbin/e2fsck") && File.Exists("/usr/sbin/debugfs");
-
     public string Path => _path;
 
     public MemoryAccountant Accountant { get; } = new(1UL << 30);
@@ -60,6 +57,14 @@ internal sealed class ExtImage
     {
         Run("/usr/sbin/debugfs", $"-R \"{command}\" {_path}", out string told);
         return told;
+    }
+
+    /// <summary>Lets debugfs write, by commands one after the other.</summary>
+    public void Change(params string[] commands)
+    {
+        string script = _path + ".commands";
+        File.WriteAllLines(script, commands);
+        Assert.True(Run("/usr/sbin/debugfs", $"-w -f {script} {_path}", out string told), told);
     }
 
     /// <summary>The bytes of a file as debugfs sees them.</summary>

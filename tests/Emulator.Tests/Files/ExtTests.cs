@@ -49,8 +49,6 @@ public sealed class ExtTests : IDisposable
     [MemberData(nameof(Volumes))]
     public void Content_is_what_was_written(string type, string arguments)
     {
-        if (!ExtImage.IsPossible)
-            return;
         ExtImage image = NewImage(arguments);
         ExtFileSystem volume = image.Mount(type);
         const int most = 3 << 20;
@@ -153,8 +151,6 @@ public sealed class ExtTests : IDisposable
     [MemberData(nameof(Volumes))]
     public void Directories_grow_and_shrink(string type, string arguments)
     {
-        if (!ExtImage.IsPossible)
-            return;
         ExtImage image = NewImage(arguments + " -N 4096");
         ExtFileSystem volume = image.Mount(type);
         Assert.Equal(Errno.None, volume.Root.Make(B("many"), new NodeSpec(FileKind.Directory, 0x1ED, 0, 0), out Inode? many));
@@ -181,8 +177,6 @@ public sealed class ExtTests : IDisposable
     [MemberData(nameof(Volumes))]
     public void Attributes_are_kept(string type, string arguments)
     {
-        if (!ExtImage.IsPossible)
-            return;
         ExtImage image = NewImage(arguments);
         ExtFileSystem volume = image.Mount(type);
         ExtFile file = NewFile(volume, "file");
@@ -224,8 +218,6 @@ public sealed class ExtTests : IDisposable
     [MemberData(nameof(Volumes))]
     public void A_full_volume_refuses_and_stays_whole(string type, string arguments)
     {
-        if (!ExtImage.IsPossible)
-            return;
         ExtImage image = NewImage(arguments, 8);
         image.MayUseReserved = false;
         ExtFileSystem volume = image.Mount(type);
@@ -253,8 +245,6 @@ public sealed class ExtTests : IDisposable
     [Fact]
     public void Indexed_directories_are_read_and_changed()
     {
-        if (!ExtImage.IsPossible)
-            return;
         ExtImage image = NewImage("-t ext4 -b 1024 -N 4096");
         ExtFileSystem volume = image.Mount();
         volume.Root.Make("many"u8, new NodeSpec(FileKind.Directory, 0x1ED, 0, 0), out Inode? many);
@@ -284,8 +274,6 @@ public sealed class ExtTests : IDisposable
     [InlineData("-t ext2", "ext4", Errno.None)]
     public void Features_that_are_unknown_are_refused(string arguments, string type, Errno expected)
     {
-        if (!ExtImage.IsPossible)
-            return;
         ExtImage image = NewImage(arguments, 32);
         Assert.Equal(expected, image.Mount(type, out ExtFileSystem? volume));
         Assert.Equal(expected != Errno.None, image.Log.Count > 0);
@@ -300,9 +288,7 @@ public sealed class ExtTests : IDisposable
     [InlineData("-t ext4 -b 1024", 3)]
     public void Damaged_volumes_are_errors_and_no_more(string arguments, int seed)
     {
-        if (!ExtImage.IsPossible)
-            return;
-        int rounds = Environment.GetEnvironmentVariable("EXT_ROUNDS") is { } text ? int.Parse(text) : 60;
+        int rounds = Environment.GetEnvironmentVariable("VIVARIUM_EXT_ROUNDS") is { } text ? int.Parse(text) : 60;
         ExtImage image = NewImage(arguments, 4);
         ExtFileSystem volume = image.Mount();
         Populate(volume);
@@ -323,6 +309,19 @@ public sealed class ExtTests : IDisposable
             broken.End();
             Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), $"seed {seed}, round {round}");
         }
+    }
+
+    /// <summary>A transaction that writes zeros over its own commit: the replay, which would go round for ever, ends with EIO.</summary>
+    [Fact]
+    public void A_journal_that_writes_into_itself_is_an_error()
+    {
+        ExtImage image = NewImage("-t ext4 -b 1024 -O ^metadata_csum");
+        // Behind the descriptor, at block 1, and the copy that it speaks of.
+        string commit = image.Debug("bmap <8> 3").Split('\n', StringSplitOptions.RemoveEmptyEntries)[0], zeros = Path.Combine(_scratch, "zeros");
+        File.WriteAllBytes(zeros, new byte[1024]);
+        image.Change("jo", $"jw -b {commit} {zeros}", "jc");
+        Assert.Equal(Errno.EIO, image.Mount("ext4", out _));
+        Assert.Contains(image.Log, line => line.Contains("error in recovery", StringComparison.Ordinal));
     }
 
     private static void Damage(Random random, byte[] image, int[] used)

@@ -137,17 +137,22 @@ internal sealed class ExtJournal
 
     private uint Wrap(uint block) => block < _length ? block : _first + ((block - _length) % (_length - _first));
 
-    /// <summary>Goes through all whole transactions, first for what they revoke, then for what they write.</summary>
+    /// <summary>
+    /// Goes through all whole transactions, first for what they revoke, then for what they write. EIO when they are no longer as <see cref="Scan"/>
+    /// found them: a journal may have told to write into itself.
+    /// </summary>
     private Errno Go(uint block, uint sequence, uint end, bool isReplay)
     {
         byte[] data = new byte[_volume.BlockSize];
         Errno error = Errno.None;
-        while (sequence != end && error == Errno.None)
+        for (uint passed = 0; sequence != end && error == Errno.None; passed++)
         {
             error = ReadBlock(_volume, _map, block, data);
             block = Wrap(block + 1);
             if (error != Errno.None)
                 return error;
+            if (passed >= _length || Get(data, 0) != Magic || Get(data, 8) != sequence)
+                return Errno.EIO;
             switch (Get(data, 4))
             {
                 case DescriptorKind:
