@@ -70,9 +70,9 @@ public sealed record WorldTree
         vfs.Devices.Register(FileKind.CharacterDevice, TunnelMajor, TunnelMinor, Net.Devices.TunnelFile.Open);
         vfs.FifoOpener = Fifo.Open;
         MemoryFileSystem devices = NewDevices(vfs), settings = NewSystem(vfs);
-        problem = Attach(vfs, "/proc", NewProc(vfs, Processes), "proc", readOnly: false)
-            ?? Attach(vfs, "/sys", settings, "sysfs", readOnly: false)
-            ?? Attach(vfs, "/dev", devices, "udev", readOnly: false);
+        problem = Cover(vfs, "proc", NewProc(vfs, Processes), "proc", lower)
+            ?? Cover(vfs, "sys", settings, "sysfs", lower)
+            ?? Cover(vfs, "dev", devices, "udev", lower);
         if (problem is not null)
             return null;
         Mount devicesMount = vfs.RootMount.Children[^1], settingsMount = vfs.RootMount.Children[^2];
@@ -212,6 +212,18 @@ public sealed record WorldTree
             plain.Release();
             return null;
         }
+    }
+
+    /// <summary>Mounts on a directory of the root. What a host's directory is like is asked when somebody looks below the mount.</summary>
+    private static string? Cover(Vfs vfs, string name, FileSystem fileSystem, string source, Inode lower)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(name);
+        if (vfs.RootMount.FileSystem.Root is not MemoryDirectory top || (lower as HostDirectory)?.FindHidden(bytes) is not { } hidden)
+            return Attach(vfs, $"/{name}", fileSystem, source, readOnly: false);
+        top.Show(bytes, hidden);
+        vfs.RootMount.Root.Find(bytes, out Dentry point);
+        vfs.MountAt(new PathEntry(vfs.RootMount, point), fileSystem, source);
+        return null;
     }
 
     /// <summary>Mounts at a place that is made when the root lacks it.</summary>

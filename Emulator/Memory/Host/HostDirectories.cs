@@ -31,6 +31,10 @@ internal sealed unsafe class HostDirectories(int root)
     private readonly Lock _gate = new();
     private readonly Dictionary<byte[], DirectoryHandle> _handles = new(PathComparer.Instance);
 
+    // Names in the root, and the root's times.
+    private readonly HashSet<byte[]> _names = new(PathComparer.Instance);
+    private (long Modified, long Changed) _times;
+
     /// <summary>The directory of a path below the root, to be released; null with the host's errno. Links are not followed.</summary>
     public DirectoryHandle? Open(ReadOnlySpan<byte> path, out int error)
     {
@@ -68,6 +72,25 @@ internal sealed unsafe class HostDirectories(int root)
                 if (other.AsSpan().StartsWith(path) && (other.Length == path.Length || other[path.Length] == (byte)'/') && _handles.Remove(other, out DirectoryHandle? handle))
                     handle.Release();
             }
+        }
+    }
+
+    /// <summary>True for a name in the root that was a directory's when the root had these times. Changes within one tick of the host's clock may look like one.</summary>
+    public bool IsKnown(ReadOnlySpan<byte> name, (long Modified, long Changed) times)
+    {
+        lock (_gate)
+            return times == _times && _names.GetAlternateLookup<ReadOnlySpan<byte>>().Contains(name);
+    }
+
+    /// <summary>Takes note of such a name, whose times were heard before it was looked up.</summary>
+    public void Know(ReadOnlySpan<byte> name, (long Modified, long Changed) times)
+    {
+        lock (_gate)
+        {
+            if (times != _times || _names.Count == Most)
+                _names.Clear();
+            _times = times;
+            _names.Add(name.ToArray());
         }
     }
 

@@ -61,9 +61,9 @@ public sealed unsafe partial class HostTree : IDisposable
     /// Opens a root for looking and reading only, together with others who do: directories of it are held open. What was looked up is
     /// asked of the host again by each who looks it up, yet a directory on the way there may be one that was moved meanwhile.
     /// </summary>
-    public static HostTree? OpenShared(string path, out int error)
+    /// <param name="status">The root's.</param>
+    public static HostTree? OpenShared(string path, out HostStatus status, out int error)
     {
-        HostStatus status;
         fixed (byte* name = CString(Encoding.UTF8.GetBytes(path)))
             error = Status(HostFileCalls.CurrentDirectory, name, 0, out status);
         if (error != 0)
@@ -79,7 +79,8 @@ public sealed unsafe partial class HostTree : IDisposable
                 Shared.RemoveAt(Math.Max(index, 0));
             }
             HostTree? tree = OpenToShare(path, out error);
-            if (tree is not null && Status(tree._root, out status) == 0)
+            // What was heard before may be another's by now.
+            if (tree is not null && (error = Status(tree._root, out status)) == 0)
                 Shared.Add((path, status, tree.Share()));
             return tree;
         }
@@ -112,6 +113,21 @@ public sealed unsafe partial class HostTree : IDisposable
         HostFileCalls.Close(_root);
         _root = -1;
         GC.SuppressFinalize(this);
+    }
+
+    /// <summary>
+    /// True when a name in the root is a directory's. The host is asked once as long as the root has the times it is seen with: no name in it has come
+    /// or gone since. What the directory looks like may have changed.
+    /// </summary>
+    public bool HasDirectory(ReadOnlySpan<byte> name, long modified, long changed)
+    {
+        const uint type = 0xF000, directory = 0x4000;
+        if (_directories?.IsKnown(name, (modified, changed)) == true)
+            return true;
+        if (Status(name, out HostStatus status) != 0 || (status.Mode & type) != directory)
+            return false;
+        _directories?.Know(name, (modified, changed));
+        return true;
     }
 
     public int Status(ReadOnlySpan<byte> path, out HostStatus status)

@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Files;
@@ -54,6 +55,46 @@ public sealed class OverlayTests : IDisposable
         Assert.Equal("lower", File.ReadAllText(Path.Combine(_lower, "f")));
         Assert.Equal(before, Status("f").Inode);
     }
+
+    [Fact]
+    [SupportedOSPlatform("linux")]
+    public void Directories_below_mounts_are_asked_for_when_somebody_looks()
+    {
+        string hidden = Path.Combine(_lower, "hidden");
+        Directory.CreateDirectory(hidden);
+        HostDirectory first = OpenLower().FindHidden("hidden"u8)!;
+        File.SetUnixFileMode(hidden, UnixFileMode.UserRead);
+        Assert.Equal((FileKind.Directory, 0x100u), (first.Kind, first.Status.Mode));
+        File.SetUnixFileMode(hidden, UnixFileMode.UserWrite);
+        // What a world saw once stays so for it.
+        Assert.Equal(0x100u, first.Status.Mode);
+        HostDirectory second = OpenLower().FindHidden("hidden"u8)!;
+        Assert.Equal((0x80u, (ulong)new FileInfo(hidden).LastWriteTimeUtc.Ticks), (second.Status.Mode, (ulong)DateTime.UnixEpoch.AddTicks(second.Status.ModifyTime / 100).Ticks));
+        // The root's times tell that names in it are others.
+        Thread.Sleep(20);
+        Directory.Delete(hidden);
+        Assert.Null(OpenLower().FindHidden("hidden"u8));
+        Thread.Sleep(20);
+        File.WriteAllText(hidden, "");
+        Assert.Null(OpenLower().FindHidden("hidden"u8));
+        Assert.Null(OpenLower().FindHidden("f"u8));
+    }
+
+    [Fact]
+    public void A_directory_that_is_shown_unasked_is_what_it_was_when_looked_up()
+    {
+        HostDirectory lower = OpenLower();
+        var own = new MemoryFileSystem(new TestClock(), 1, () => new AnonymousObject(_accountant), lower);
+        ((MemoryDirectory)own.Root).Show([(byte)'d'], lower.FindHidden("d"u8)!);
+        Assert.Equal(Errno.None, own.Root.Lookup("d"u8, out Inode? shown));
+        Assert.Equal(Status("d") with { AccessTime = 0 }, shown!.Status with { AccessTime = 0 });
+        Assert.Equal(Errno.None, shown.Lookup("e"u8, out Inode? below));
+        Assert.Equal(FileKind.Directory, below!.Kind);
+        Assert.Equal(Errno.None, shown.SetAttributes(new AttributeChange { Mode = 0x1C0 }));
+        Assert.Equal((0x1C0u, Status("d").Inode), (shown.Status.Mode, shown.Status.Inode));
+    }
+
+    private HostDirectory OpenLower() => (HostDirectory)HostFileSystem.Open(new TestClock(), _lower, readOnly: true, out _)!.Root;
 
     [Fact]
     public void Hard_links_of_the_lower_layer_stay_one_file_after_a_write()

@@ -37,6 +37,20 @@ public sealed class HostDirectory : HostInode
         return Errno.None;
     }
 
+    /// <summary>
+    /// A directory that something will be mounted on, so that hardly anybody ever looks at it: only then is the host asked what it is like. Null when there is no
+    /// directory of that name, or it is not known.
+    /// </summary>
+    internal HostDirectory? FindHidden(ReadOnlySpan<byte> name)
+    {
+        if (!Owner.IsReadOnly || Path.Length > 0)
+            return null;
+        FileStatus own = Last;
+        return Tree.HasDirectory(name, own.ModifyTime, own.ChangeTime)
+            ? new HostDirectory(Owner, Join(name), new FileStatus { Kind = FileKind.Directory }) { IsUnasked = true }
+            : null;
+    }
+
     public override Errno List(CallContext? call, ulong cookie, IDirectorySink sink)
     {
         if (cookie == 0 || _listing is null)

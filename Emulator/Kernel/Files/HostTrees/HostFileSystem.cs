@@ -79,9 +79,9 @@ public sealed class HostFileSystem : FileSystem
     public static HostFileSystem? Open(IClock clock, string path, bool readOnly, out Errno error)
     {
         int failure;
-        HostTree? tree = readOnly ? HostTree.OpenShared(path, out failure) : HostTree.Open(path, out failure);
         HostStatus status = default;
-        if (tree is not null)
+        HostTree? tree = readOnly ? HostTree.OpenShared(path, out status, out failure) : HostTree.Open(path, out failure);
+        if (tree is not null && !readOnly)
             failure = tree.Status([], out status);
         error = (Errno)failure;
         return failure != 0 ? null : new HostFileSystem(clock, tree!, readOnly, HostInode.Convert(status));

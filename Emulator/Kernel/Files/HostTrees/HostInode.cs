@@ -13,12 +13,12 @@ public class HostInode : Inode
     {
         Owner = owner;
         Path = path;
-        Last = status;
+        _last = status;
     }
 
     internal override bool IsEvictable => Kind != FileKind.Directory && Readers + Writers + Executors == 0;
 
-    public override FileKind Kind => Last.Kind;
+    public override FileKind Kind => _last.Kind;
 
     public override FileSystem FileSystem => Owner;
 
@@ -30,7 +30,25 @@ public class HostInode : Inode
     private protected HostTree Tree => Owner.Tree;
 
     /// <summary>The status when it was last asked for: all there is once the file is gone.</summary>
-    private protected FileStatus Last { get; set; }
+    private protected FileStatus Last
+    {
+        get
+        {
+            if (IsUnasked)
+            {
+                IsUnasked = false;
+                if (Tree.Status(Path, out HostStatus status) == 0 && Convert(status) is { } now && now.Kind == _last.Kind)
+                    _last = now;
+            }
+            return _last;
+        }
+        set => _last = value;
+    }
+
+    private FileStatus _last;
+
+    /// <summary>Nothing but its kind is known, until somebody wants to know more.</summary>
+    internal bool IsUnasked { get; private protected set; }
 
     public override FileStatus Status
     {

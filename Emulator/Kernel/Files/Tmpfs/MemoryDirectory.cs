@@ -21,10 +21,18 @@ public sealed class MemoryDirectory : MemoryNode
     {
         if (lower is null)
         {
-            _status.Size = fileSystem.IsOverlay ? 4096 : 2 * EntrySize;
-            _status.Blocks = fileSystem.IsOverlay ? 8 : 0;
+            State.Size = fileSystem.IsOverlay ? 4096 : 2 * EntrySize;
+            State.Blocks = fileSystem.IsOverlay ? 8 : 0;
         }
     }
+
+    private MemoryDirectory(MemoryFileSystem fileSystem, Inode lower)
+        : base(fileSystem, lower)
+    {
+    }
+
+    /// <summary>Shows a directory of the lower one, before its name is looked up, without asking what it is like.</summary>
+    internal void Show(byte[] name, Inode lower) => _entries.Add(name, new Entry(name, new MemoryDirectory(Owner, lower), 0));
 
     public override Errno Lookup(ReadOnlySpan<byte> name, out Inode? inode)
     {
@@ -64,11 +72,11 @@ public sealed class MemoryDirectory : MemoryNode
             Owner.ReleaseName();
             return full;
         }
-        MemoryNode node = Owner.NewNode(spec, _status.Device);
+        MemoryNode node = Owner.NewNode(spec, State.Device);
         inode = node;
         Insert(name, node);
         if (spec.Kind == FileKind.Directory)
-            _status.Links++;
+            State.Links++;
         return Errno.None;
     }
 
@@ -77,7 +85,7 @@ public sealed class MemoryDirectory : MemoryNode
         inode = null;
         if (Owner.Space?.TryAddInode(spec.User, spec.Group) is { } full and not Errno.None)
             return full;
-        MemoryNode node = Owner.NewNode(spec, _status.Device);
+        MemoryNode node = Owner.NewNode(spec, State.Device);
         node.BeUnnamed();
         node.IsLinkable = !spec.IsNeverNamed;
         if (spec.Seals is { } seals && node is MemoryFile file)
@@ -120,7 +128,7 @@ public sealed class MemoryDirectory : MemoryNode
             return Errno.ENOTEMPTY;
         Drop(name);
         directory.AddLink(-(int)directory.Links);
-        _status.Links--;
+        State.Links--;
         return Errno.None;
     }
 
@@ -149,8 +157,8 @@ public sealed class MemoryDirectory : MemoryNode
             ((MemoryNode)replaced).LoseName();
         int arriving = moved.Kind == FileKind.Directory ? 1 : 0;
         int leaving = replaced is { Kind: FileKind.Directory } ? 1 : 0;
-        _status.Links = (uint)(_status.Links - arriving + (exchange ? leaving : 0));
-        to._status.Links = (uint)(to._status.Links + arriving - leaving);
+        State.Links = (uint)(State.Links - arriving + (exchange ? leaving : 0));
+        to.State.Links = (uint)(to.State.Links + arriving - leaving);
         node.AddLink(0);
         if (exchange)
             ((MemoryNode)replaced!).AddLink(0);
@@ -248,7 +256,7 @@ public sealed class MemoryDirectory : MemoryNode
     private void Changed(int entries)
     {
         if (!Owner.IsOverlay)
-            _status.Size += entries * EntrySize;
+            State.Size += entries * EntrySize;
         Modified();
     }
 

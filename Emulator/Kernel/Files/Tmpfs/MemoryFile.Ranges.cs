@@ -24,7 +24,7 @@ public sealed partial class MemoryFile
         if ((seals & ~_seals & FileSeals.Write) != 0 && _content is { IsMappedForWriting: true })
             return Errno.EBUSY;
         // Whoever may no longer execute it may not make it so by writing either (memfd_add_seals in mm/memfd.c).
-        if ((seals & FileSeals.Execute) != 0 && (_status.Mode & 0x49) != 0)
+        if ((seals & FileSeals.Execute) != 0 && (State.Mode & 0x49) != 0)
             seals |= FileSeals.Shrink | FileSeals.Grow | FileSeals.AnyWrite;
         _seals |= seals;
         return Errno.None;
@@ -33,7 +33,7 @@ public sealed partial class MemoryFile
     public override Errno SetAttributes(in AttributeChange change)
     {
         const uint execute = 0x49;
-        if ((_seals & FileSeals.Execute) != 0 && change.Mode is { } mode && ((mode ^ _status.Mode) & execute) != 0)
+        if ((_seals & FileSeals.Execute) != 0 && change.Mode is { } mode && ((mode ^ State.Mode) & execute) != 0)
             return Errno.EPERM;
         return base.SetAttributes(change);
     }

@@ -30,7 +30,7 @@ public sealed partial class MemoryFile
         {
             if (_pages.Contains(page))
                 continue;
-            Errno error = space.TryAddPages(_status.User, _status.Group, 1);
+            Errno error = space.TryAddPages(State.User, State.Group, 1);
             if (error != Errno.None)
             {
                 reached = page * PageSize;
@@ -47,7 +47,7 @@ public sealed partial class MemoryFile
         if (_pages is null || Owner.Space is not { } space)
             return;
         long last = end == long.MaxValue ? long.MaxValue >> 13 : end / PageSize;
-        space.RemovePages(_status.User, _status.Group, _pages.Remove((start + PageSize - 1) / PageSize, last));
+        space.RemovePages(State.User, State.Group, _pages.Remove((start + PageSize - 1) / PageSize, last));
     }
 
     /// <summary>Pages that came into being by writes to a mapping are counted when somebody asks.</summary>
@@ -64,7 +64,7 @@ public sealed partial class MemoryFile
                 _pages.Add(page);
             at = _content.NextData(end);
         }
-        space.AddPages(_status.User, _status.Group, _pages.Count - before);
+        space.AddPages(State.User, State.Group, _pages.Count - before);
         if (!_content.IsMappedForWriting)
             space.Forget(this);
     }
@@ -83,7 +83,7 @@ public sealed partial class MemoryFile
         }
         if (holes.Count == 0)
             return Errno.None;
-        Errno error = Owner.Space.TryAddPages(_status.User, _status.Group, (ulong)holes.Count);
+        Errno error = Owner.Space.TryAddPages(State.User, State.Group, (ulong)holes.Count);
         if (error != Errno.None)
             return error;
         _pages ??= new PageSet();

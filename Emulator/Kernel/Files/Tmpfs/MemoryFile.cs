@@ -27,10 +27,10 @@ public sealed partial class MemoryFile : MemoryNode
             if (_content is not null)
             {
                 // A mapping may have grown nothing, but a write through the object's other owners may have.
-                _status.Size = _content.Length;
-                _status.Blocks = (long)Math.Max((ulong)(_content.Kept + 4095) / 4096, Pages) * 8;
+                State.Size = _content.Length;
+                State.Blocks = (long)Math.Max((ulong)(_content.Kept + 4095) / 4096, Pages) * 8;
             }
-            return _status;
+            return State;
         }
     }
 

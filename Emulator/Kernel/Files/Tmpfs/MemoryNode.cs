@@ -8,19 +8,43 @@ public abstract class MemoryNode : Inode
     // As much as a disk's file system keeps for a file (xattr(7), "ext2, ext3, and ext4").
     private const int MaxAttributes = 4096;
 
-    private protected FileStatus _status;
+    private FileStatus _state;
+    private bool _isUnasked;
     private SortedDictionary<string, byte[]>? _attributes;
 
     private protected MemoryNode(MemoryFileSystem fileSystem, in FileStatus status, Inode? lower)
     {
         Owner = fileSystem;
-        _status = status;
+        _state = status;
         Lower = lower;
     }
 
-    public override FileKind Kind => _status.Kind;
+    /// <summary>A view of a lower directory that is asked for its attributes when somebody wants them.</summary>
+    private protected MemoryNode(MemoryFileSystem fileSystem, Inode lower)
+    {
+        Owner = fileSystem;
+        _state.Kind = lower.Kind;
+        Lower = lower;
+        _isUnasked = true;
+    }
 
-    public override FileStatus Status => _status;
+    /// <summary>Its attributes.</summary>
+    private protected ref FileStatus State
+    {
+        get
+        {
+            if (_isUnasked)
+            {
+                _isUnasked = false;
+                _state = Lower!.Status;
+            }
+            return ref _state;
+        }
+    }
+
+    public override FileKind Kind => _state.Kind;
+
+    public override FileStatus Status => State;
 
     public override FileSystem FileSystem => Owner;
 
@@ -30,7 +54,7 @@ public abstract class MemoryNode : Inode
     private protected Inode? Lower { get; }
 
     /// <summary>Names this node still has.</summary>
-    internal uint Links => _status.Links;
+    internal uint Links => State.Links;
 
     /// <summary>Made without a name, which it may still get.</summary>
     internal bool IsLinkable { get; set; }
@@ -43,15 +67,15 @@ public abstract class MemoryNode : Inode
             if (error != Errno.None)
                 return error;
         }
-        uint user = change.User ?? _status.User, group = change.Group ?? _status.Group;
-        if (Owner.Space?.TryGive((_status.User, _status.Group), (user, group), Pages) == false)
+        uint user = change.User ?? State.User, group = change.Group ?? State.Group;
+        if (Owner.Space?.TryGive((State.User, State.Group), (user, group), Pages) == false)
             return Errno.EDQUOT;
-        _status.Mode = change.Mode ?? _status.Mode;
-        _status.User = change.User ?? _status.User;
-        _status.Group = change.Group ?? _status.Group;
-        _status.AccessTime = change.AccessTime ?? _status.AccessTime;
-        _status.ModifyTime = change.ModifyTime ?? _status.ModifyTime;
-        _status.ChangeTime = Owner.Clock.Realtime;
+        State.Mode = change.Mode ?? State.Mode;
+        State.User = change.User ?? State.User;
+        State.Group = change.Group ?? State.Group;
+        State.AccessTime = change.AccessTime ?? State.AccessTime;
+        State.ModifyTime = change.ModifyTime ?? State.ModifyTime;
+        State.ChangeTime = Owner.Clock.Realtime;
         return Errno.None;
     }
 
@@ -66,14 +90,14 @@ public abstract class MemoryNode : Inode
         if (!KeepsMarks)
             return Errno.EOPNOTSUPP;
         _marks = marks;
-        _status.ChangeTime = Owner.Clock.Realtime;
+        State.ChangeTime = Owner.Clock.Realtime;
         return Errno.None;
     }
 
     private protected virtual Errno Resize(long size) => Errno.EINVAL;
 
     /// <summary>Stamps a change of content.</summary>
-    private protected void Modified() => _status.ModifyTime = _status.ChangeTime = Owner.Clock.Realtime;
+    private protected void Modified() => State.ModifyTime = State.ChangeTime = Owner.Clock.Realtime;
 
     public override void Accessed()
     {
@@ -81,15 +105,15 @@ public abstract class MemoryNode : Inode
         if (Lower is not null || (_marks & FileMarks.NoAccessTime) != 0)
             return;
         long now = Owner.Clock.Realtime;
-        if (_status.AccessTime <= _status.ModifyTime || _status.AccessTime <= _status.ChangeTime || now - _status.AccessTime >= DayInNanoseconds)
-            _status.AccessTime = now;
+        if (State.AccessTime <= State.ModifyTime || State.AccessTime <= State.ChangeTime || now - State.AccessTime >= DayInNanoseconds)
+            State.AccessTime = now;
     }
 
     internal void AddLink(int count)
     {
-        _status.Links = (uint)(_status.Links + count);
-        _status.ChangeTime = Owner.Clock.Realtime;
-        if (_status.Links == 0)
+        State.Links = (uint)(State.Links + count);
+        State.ChangeTime = Owner.Clock.Realtime;
+        if (State.Links == 0)
             OnUnlinked();
     }
 
@@ -102,7 +126,7 @@ public abstract class MemoryNode : Inode
     }
 
     /// <summary>It begins without a name.</summary>
-    internal void BeUnnamed() => _status.Links = 0;
+    internal void BeUnnamed() => State.Links = 0;
 
     /// <summary>It has no name, and nobody has it open: what it took of the file system is free.</summary>
     private protected virtual void OnUnlinked()
@@ -110,8 +134,8 @@ public abstract class MemoryNode : Inode
         if (Owner.Space is not { } space || _isGone)
             return;
         _isGone = true;
-        space.RemovePages(_status.User, _status.Group, Pages);
-        space.RemoveInode(_status.User, _status.Group);
+        space.RemovePages(State.User, State.Group, Pages);
+        space.RemoveInode(State.User, State.Group);
     }
 
     private bool _isGone;
@@ -134,7 +158,7 @@ public abstract class MemoryNode : Inode
             _defaultAccessList = list;
         else
             _accessList = list;
-        _status.ChangeTime = Owner.Clock.Realtime;
+        State.ChangeTime = Owner.Clock.Realtime;
         return Errno.None;
     }
 
@@ -163,7 +187,7 @@ public abstract class MemoryNode : Inode
         if (size > MaxAttributes)
             return Errno.ENOSPC;
         attributes[Key(name)] = value.ToArray();
-        _status.ChangeTime = Owner.Clock.Realtime;
+        State.ChangeTime = Owner.Clock.Realtime;
         return Errno.None;
     }
 
@@ -171,7 +195,7 @@ public abstract class MemoryNode : Inode
     {
         if (!OwnAttributes().Remove(Key(name)))
             return Errno.ENODATA;
-        _status.ChangeTime = Owner.Clock.Realtime;
+        State.ChangeTime = Owner.Clock.Realtime;
         return Errno.None;
     }
 
