@@ -81,6 +81,12 @@ internal sealed unsafe partial class BlockTranslator
     private int EmitExtend(in MicroOp op, int at)
     {
         bool isSigned = op.Code == OpCode.SignExtend;
+        if (isSigned && op.Size == 2 && op.Destination == op.A && MayStayNarrow(op.A))
+        {
+            _nextNarrow |= Bit(op.A);
+            Unverify(op.A);
+            return 1;
+        }
         if (TryConstant(op.A, out long constant) && IsTemporary(op.Destination))
         {
             int unused = 64 - (8 << op.Size);
@@ -485,10 +491,12 @@ internal sealed unsafe partial class BlockTranslator
         Unverify(op.A);
     }
 
-    /// <summary>A host register has a result of 32 bits; its upper half becomes its sign where that is wanted.</summary>
+    /// <summary>A host register has a result of 32 bits; its upper half becomes its sign where that is wanted, be it later.</summary>
     private void SignExtend(Destination destination, HostRegister value)
     {
-        if (destination.IsSigned)
+        if (destination.IsSigned && MayStayNarrow(destination.Register))
+            _nextNarrow |= Bit(destination.Register);
+        else if (destination.IsSigned)
             _asm.LoadSigned(value, Operand.Of(value), 2);
     }
 

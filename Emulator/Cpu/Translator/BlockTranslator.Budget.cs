@@ -97,6 +97,7 @@ internal sealed unsafe partial class BlockTranslator
     private void EmitPoll()
     {
         Pay(looks: true);
+        _narrowAtPoll = _narrow;
         _asm.Byte(0x0F); // JS
         _asm.Byte(0x80 | IfNegative);
         _pollJumpAt = _asm.Offset;
@@ -110,6 +111,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         _asm.Land(code + _pollJumpAt);
         Charge(_pollAt - _paid);
+        Widen(_narrowAtPoll);
         Exchange();
         EmitExit(_block.Instructions[_pollAt].Pc, ExitKind.Interpret);
     }

@@ -73,7 +73,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Byte(0x0F);
         _asm.Byte(0x80 | condition);
         _asm.Int32(0);
-        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0);
+        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0 && _narrow == 0);
     }
 
     /// <summary>JMP to the next instruction, which can be sent elsewhere.</summary>
@@ -86,7 +86,7 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>The jump that was just emitted leaves the block.</summary>
     private void AddExit(ulong target, bool isJump, bool isExchanged) =>
-        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere));
+        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere, isJump ? 0 : _narrow));
 
     /// <summary>
     /// JRCXZ looks at the work register without touching the flags: it gets the register, or with PEXT the bit of it. Within a block a way out
@@ -188,7 +188,7 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>
-    /// A jump comes here, in front of its stub, to be paid back what it did not run, or to exchange registers, and goes on by a jump that can
+    /// A jump comes here, in front of its stub, to be paid back what it did not run, or to extend or exchange registers, and goes on by a jump that can
     /// be linked. Where only the budget differs its target may see to that itself (<see cref="Translation.Refund"/>).
     /// </summary>
     private void EmitWay(in PendingExit exit, byte* code, ref Link link)
@@ -205,6 +205,7 @@ internal sealed unsafe partial class BlockTranslator
             EmitLinkedJump();
             return;
         }
+        Widen(exit.Narrow);
         Exchange();
         EmitLinkedJump();
         (link.DisplacementAt, link.IsJump) = (_asm.OffsetFrom(code) - sizeof(int), true);

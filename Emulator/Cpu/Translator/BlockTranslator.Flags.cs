@@ -53,7 +53,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Byte(0x9E); // SAHF
     }
 
-    private void NoteFlags() => _starts.Add(new CodeStart(_asm.Offset, _instruction, PaidTo, ParkedFlags));
+    private void NoteFlags() => _starts.Add(new CodeStart(_asm.Offset, _instruction, PaidTo, ParkedFlags, _narrow));
 
     /// <summary>Before a micro-op: brings parked flags back for one that reads or merges them. True when it makes all that are read behind it, so that they need not come back.</summary>
     private bool PrepareFlags(int at)
@@ -108,7 +108,7 @@ internal sealed unsafe partial class BlockTranslator
         Destination destination = DestinationOf(at);
         used = destination.Used;
         // A rotation by RORX needs no move either.
-        if (!_map.HasSpare || op.Size < 2 || op.Flags != FlagMask.None || destination.IsMerge || !(group <= 1 || MustKeepFlags(at)) || group is 2 or 3)
+        if ((!_map.HasSpare && group > 1) || op.Size < 2 || op.Flags != FlagMask.None || destination.IsMerge || !(group <= 1 || MustKeepFlags(at)) || group is 2 or 3)
             return false;
         FlushDependents(destination.Register, at);
         Settle(op.A, at);

@@ -34,9 +34,9 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// A jump out of the block: the displacement of its instruction, whether that is a JMP, its target, whether registers are where the next
-    /// block wants them, and how many instructions are done and how many paid for.
+    /// block wants them, how many instructions are done and how many paid for, and the registers that are narrow (<see cref="Widen"/>).
     /// </summary>
-    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid);
+    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid, uint Narrow);
 
     /// <summary>What no block's <see cref="SizeLimit"/> exceeds by much.</summary>
     public const int LargestBlock = 128 << 10;
@@ -58,6 +58,7 @@ internal sealed unsafe partial class BlockTranslator
         ForgetChecks();
         (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
         (_zeroAbove32, _zeroAbove64) = (0, 0);
+        BeginWords();
         ChooseRegisters();
         _asm.Begin(place, runOffset);
         if (way.IsIndirect)
@@ -143,7 +144,7 @@ internal sealed unsafe partial class BlockTranslator
             if (i == _pollAt && _pollJumpAt == 0)
                 EmitPoll();
             int start = _asm.Offset, exits = _exits.Count;
-            _starts.Add(new CodeStart(start, i, PaidTo, ParkedFlags));
+            _starts.Add(new CodeStart(start, i, PaidTo, ParkedFlags, _narrow));
             _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[_map.StackPointer], _stackTouched);
@@ -152,8 +153,11 @@ internal sealed unsafe partial class BlockTranslator
                 SettleStackPointer();
             bool wasParked = _isParked;
             int starts = _starts.Count;
+            uint narrow = _narrow;
+            PrepareWords(instructions[i].Op, _end);
             if (!TryEmit(instructions[i].Op))
             {
+                _narrow = narrow;
                 _starts.RemoveRange(starts, _starts.Count - starts);
                 _isParked = wasParked;
                 _asm.Offset = start;
@@ -161,16 +165,19 @@ internal sealed unsafe partial class BlockTranslator
                 _exits.RemoveRange(exits, _exits.Count - exits);
                 EndPaymentAt(i);
                 Unpark();
+                WidenAll();
                 SettleStackPointer();
                 Exchange();
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
                 return i;
             }
+            NoteWords(instructions[i].Op, _end);
         }
         if (_opCount == 0 || !IsControl(_ops[_opCount - 1].Code))
         {
             // Behind the last instruction, which has run when the check faults.
             Unpark();
+            WidenAll();
             _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, PaidTo));
             SettleStackPointer();
             ExitTo(_block.End);
@@ -185,9 +192,12 @@ internal sealed unsafe partial class BlockTranslator
         while (at < _end)
         {
             bool dropsParked = PrepareFlags(at);
+            bool comparesWords = NarrowComparison(at);
             int used = EmitPattern(at);
             if (used == 0)
                 used = EmitOne(at);
+            if (comparesWords)
+                RestoreComparison(at);
             if (used == 0)
                 return false;
             if (dropsParked)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>What host code holds in place of the guest's state: host addresses in string instructions.</summary>
@@ -15,12 +17,16 @@ internal enum Rebasing : byte
     ParkedFlags,
 }
 
-/// <summary>Where the host code of an instruction begins, and up to which instruction the budget is paid there.</summary>
-internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo, Rebasing Rebasing = Rebasing.None);
+/// <summary>
+/// Where the host code of an instruction begins, up to which instruction the budget is paid there, and which registers have only their low
+/// halves.
+/// </summary>
+internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo, Rebasing Rebasing = Rebasing.None, uint Narrow = 0);
 
 /// <summary>
 /// Which instruction a place in a block's host code belongs to, in bytes: the number of instructions and the length of each; the
-/// number of starts, and each of these as its distance from the one before it, instruction and payment.
+/// number of starts, and each of these as its distance from the one before it, instruction and payment; where registers may be narrow also these,
+/// four bytes.
 /// </summary>
 internal static unsafe class FaultMap
 {
@@ -28,10 +34,10 @@ internal static unsafe class FaultMap
     private const int FlagMask = (1 << FlagBit) - 1;
 
     /// <summary>The most bytes of a map.</summary>
-    public static int SizeLimit(int instructions, int starts) => 3 + instructions + (starts * 7);
+    public static int SizeLimit(int instructions, int starts) => 3 + instructions + (starts * 11);
 
-    /// <summary>The place of a host address: the guest's program counter, how many instructions behind it were paid for.</summary>
-    internal readonly record struct Place(ulong Pc, int Unused, Rebasing Rebasing, bool IsInstruction);
+    /// <summary>The place of a host address: the guest's program counter, how many instructions behind it were paid for, which registers want their signs extended.</summary>
+    internal readonly record struct Place(ulong Pc, int Unused, Rebasing Rebasing, bool IsInstruction, uint Narrow = 0);
 
     /// <summary>Writes a map for blocks of at most 127 instructions; returns where it ends.</summary>
     public static byte* Write(byte* at, ReadOnlySpan<Blocks.InstructionStart> instructions, ulong end, ReadOnlySpan<CodeStart> starts)
@@ -40,7 +46,8 @@ internal static unsafe class FaultMap
         for (int i = 0; i < instructions.Length; i++)
             *at++ = (byte)((i + 1 < instructions.Length ? instructions[i + 1].Pc : end) - instructions[i].Pc);
         *at++ = (byte)starts.Length;
-        *at++ = (byte)(starts.Length >> 8);
+        bool hasNarrow = HasNarrow(starts);
+        *at++ = (byte)((starts.Length >> 8) | (hasNarrow ? 1 << FlagBit : 0));
         int offset = 0;
         foreach (ref readonly CodeStart start in starts)
         {
@@ -48,8 +55,22 @@ internal static unsafe class FaultMap
             *at++ = (byte)(start.Instruction | (start.Rebasing is Rebasing.Destination or Rebasing.Both ? 1 << FlagBit : 0));
             *at++ = (byte)(start.PaidTo | (start.Rebasing >= Rebasing.Both ? 1 << FlagBit : 0));
             offset = start.Offset;
+            if (!hasNarrow)
+                continue;
+            Unsafe.WriteUnaligned(at, start.Narrow);
+            at += sizeof(uint);
         }
         return at;
+    }
+
+    private static bool HasNarrow(ReadOnlySpan<CodeStart> starts)
+    {
+        foreach (ref readonly CodeStart start in starts)
+        {
+            if (start.Narrow != 0)
+                return true;
+        }
+        return false;
     }
 
     /// <summary>The place of a host address in a translation; no instruction's before the first and behind the last one.</summary>
@@ -60,7 +81,8 @@ internal static unsafe class FaultMap
         byte* lengths = at;
         at += instructions;
         int starts = *at++;
-        starts |= *at++ << 8;
+        bool hasNarrow = *at >> FlagBit != 0;
+        starts |= (*at++ & FlagMask) << 8;
         int left = (int)(address - translation.Entry);
         byte* found = null;
         for (; starts > 0; starts--)
@@ -69,7 +91,7 @@ internal static unsafe class FaultMap
             if (left < 0)
                 break;
             found = at;
-            at += 2;
+            at += hasNarrow ? 2 + sizeof(uint) : 2;
         }
         if (found is null)
             return new Place(translation.Pc, 0, Rebasing.None, IsInstruction: false);
@@ -78,7 +100,7 @@ internal static unsafe class FaultMap
         for (int i = 0; i < instruction; i++)
             pc += lengths[i];
         Rebasing rebasing = found[0] >> FlagBit == 0 ? (found[1] >> FlagBit == 0 ? Rebasing.None : Rebasing.ParkedFlags) : found[1] >> FlagBit == 0 ? Rebasing.Destination : Rebasing.Both;
-        return new Place(pc, (found[1] & FlagMask) - instruction, rebasing, instruction < instructions);
+        return new Place(pc, (found[1] & FlagMask) - instruction, rebasing, instruction < instructions, hasNarrow ? Unsafe.ReadUnaligned<uint>(found + 2) : 0);
     }
 
     /// <summary>Seven bits a byte, the lowest first.</summary>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
@@ -178,6 +179,11 @@ public sealed unsafe class Translator : IEngine
         FaultMap.Place place = FaultMap.Find(block, address);
         ExchangeBack(ref state, block.Exchanges);
         Rebase(ref state, context, place.Rebasing);
+        for (uint narrow = place.Narrow; narrow != 0; narrow &= narrow - 1)
+        {
+            ref ulong register = ref state.Registers[BitOperations.TrailingZeroCount(narrow)];
+            register = (ulong)(int)register;
+        }
         state.Pc = place.Pc;
         if (!place.IsInstruction)
             return ExitKind.Link;
