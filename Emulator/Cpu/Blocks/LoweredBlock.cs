@@ -39,6 +39,14 @@ internal sealed class LoweredBlock
         Ops[OpCount++] = op;
     }
 
+    /// <summary>Other micro-ops for the same instructions, whose starts the caller sets; returns the array of the old ones.</summary>
+    public MicroOp[] ExchangeOps(MicroOp[] ops, int count)
+    {
+        MicroOp[] old = Ops;
+        (Ops, OpCount) = (ops, count);
+        return old;
+    }
+
     /// <summary>The next micro-op is the first of an instruction.</summary>
     public void BeginInstruction(ulong pc) => Instructions[InstructionCount++] = new InstructionStart(OpCount, pc);
 

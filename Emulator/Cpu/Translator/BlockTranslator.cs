@@ -17,6 +17,7 @@ internal sealed unsafe partial class BlockTranslator
     private readonly Gate _gate;
     private readonly RegisterMap _map;
     private readonly LinkTable _links;
+    private readonly BlockSimplifier _simplifier = new();
     private readonly List<CodeStart> _starts = [];
     private readonly List<PendingExit> _exits = [];
 
@@ -51,6 +52,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <param name="way">How it was come to for the first time: others may come otherwise, a little more slowly.</param>
     public Translation Translate(CodeDomain domain, LoweredBlock block, Way way, byte* place, byte* rarePlace, nint runOffset, out int length, out int rareLength)
     {
+        if (_map.Architecture == Architecture.RiscV64)
+            _simplifier.Simplify(block);
         (_block, _ops, _opCount) = (block, block.Ops, block.OpCount);
         _starts.Clear();
         _exits.Clear();
