@@ -136,6 +136,16 @@ internal sealed unsafe partial class Assembler
         EmitEvex(map, pp, isWide, opcode & byte.MaxValue, reg, 0, rm);
     }
 
+    /// <summary>VUCOMISD, VUCOMISS with all exceptions suppressed (SDM Vol. 2, 2.7.4).</summary>
+    public void CompareSilently(int first, int second, bool isDouble)
+    {
+        const int suppressed = 0x10;
+        int start = Offset;
+        EmitEvex(1, isDouble ? 1 : 0, isDouble, 0x2E, first, 0, second);
+        // The last byte of the prefix.
+        _start[start + 3] |= suppressed;
+    }
+
     private static int Extension(HostRegister register, int bit) => register != HostRegister.None && (int)register >= 8 ? bit : 0;
 
     /// <param name="hasShortDisplacement">With EVEX those of a byte count elements.</param>

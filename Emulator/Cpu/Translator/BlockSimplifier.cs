@@ -204,14 +204,16 @@ internal sealed class BlockSimplifier
     {
         foreach (ref readonly MicroOp op in ops)
         {
-            if (op.Code is not (OpCode.Nop or OpCode.Move or OpCode.MoveImmediate or OpCode.ZeroExtend or OpCode.SignExtend or OpCode.AddressOf
-                or OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate or OpCode.And or OpCode.AndImmediate or OpCode.Or or OpCode.OrImmediate
-                or OpCode.Xor or OpCode.XorImmediate or OpCode.Not or OpCode.Negate or OpCode.Multiply or OpCode.SetCondition
-                or (>= OpCode.ShiftLeft and <= OpCode.ShiftRightArithmeticImmediate) or OpCode.RotateRightImmediate))
+            if (!IsPure(op))
                 return false;
         }
         return true;
     }
+
+    public static bool IsPure(in MicroOp op) => op.Code is OpCode.Nop or OpCode.Move or OpCode.MoveImmediate or OpCode.ZeroExtend or OpCode.SignExtend or OpCode.AddressOf
+        or OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate or OpCode.And or OpCode.AndImmediate or OpCode.Or or OpCode.OrImmediate
+        or OpCode.Xor or OpCode.XorImmediate or OpCode.Not or OpCode.Negate or OpCode.Multiply or OpCode.SetCondition
+        or (>= OpCode.ShiftLeft and <= OpCode.ShiftRightArithmeticImmediate) or OpCode.RotateRightImmediate;
 
     // ---- the new block -----------------------------------------------------------------------------------------------
 

@@ -73,7 +73,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Byte(0x0F);
         _asm.Byte(0x80 | condition);
         _asm.Int32(0);
-        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0 && _narrow == 0);
+        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0 && _narrow == 0 && _flagsIn == 0);
     }
 
     /// <summary>JMP to the next instruction, which can be sent elsewhere.</summary>
@@ -86,7 +86,7 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>The jump that was just emitted leaves the block.</summary>
     private void AddExit(ulong target, bool isJump, bool isExchanged) =>
-        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere, isJump ? 0 : _narrow));
+        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere, isJump ? 0 : _narrow, isJump ? (byte)0 : _flagsIn));
 
     /// <summary>
     /// JRCXZ looks at the work register without touching the flags: it gets the register, or with PEXT the bit of it. Within a block a way out
@@ -206,6 +206,8 @@ internal sealed unsafe partial class BlockTranslator
             return;
         }
         Widen(exit.Narrow);
+        if (exit.FlagsIn != 0)
+            StoreFlags(exit.FlagsIn);
         Exchange();
         EmitLinkedJump();
         (link.DisplacementAt, link.IsJump) = (_asm.OffsetFrom(code) - sizeof(int), true);

@@ -230,7 +230,10 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            Unordered(UseScalar(op.B), VectorPlace(op.A), op.Size, isSignaling: true);
+            if (IsQuiet)
+                _asm.CompareSilently(UseScalar(op.B), UseScalar(op.A), IsDouble(op.Size));
+            else
+                Unordered(UseScalar(op.B), VectorPlace(op.A), op.Size, isSignaling: true);
             _asm.Emit(0x0F90 | (kind == ScalarForm.Less ? ConditionAbove : ConditionAboveOrEqual), 0, work, bytes: true);
         }
         HostRegister target = Target(op.Destination);

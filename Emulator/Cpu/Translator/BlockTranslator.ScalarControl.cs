@@ -33,12 +33,18 @@ internal sealed unsafe partial class BlockTranslator
         if (part != ScalarForm.ControlFlags || !_map.HasAccumulator)
             return 0;
         FlushDependents(destination, at);
+        ReadScalarFlags();
+        Finish(destination, RegisterMap.Work, at);
+        return 1;
+    }
+
+    /// <summary>fflags into the work register.</summary>
+    private void ReadScalarFlags()
+    {
         _asm.Emit(0x0FAE, 3, ControlPlace); // STMXCSR
         _asm.Load(RegisterMap.Work, ControlPlace, 2);
         _asm.AluImmediate(GroupAnd, Operand.Of(RegisterMap.Work), 0x3F, 2);
         _asm.Load(RegisterMap.Work, Gate.FlagsOfHost(RegisterMap.Work), 0);
-        Finish(destination, RegisterMap.Work, at);
-        return 1;
     }
 
     /// <summary>MXCSR is written only when its flags change, which takes as long as ten instructions.</summary>

@@ -73,7 +73,8 @@ internal sealed unsafe partial class BlockTranslator
         _narrow &= ~wide;
     }
 
-    private static uint AllOperands(in MicroOp op) => Bit(op.A) | Bit(op.B) | Bit(op.C) | Bit(op.Destination);
+    /// <summary>A vector's number, too, so that its writing is not taken for that of a narrow register.</summary>
+    private static uint AllOperands(in MicroOp op) => Bit(op.A) | Bit(op.B) | Bit(op.C) | (op.Code >= OpCode.VectorLoad ? Bit(op.Destination) : 0);
 
     private bool IsOfWords(int from, int to)
     {
@@ -108,9 +109,11 @@ internal sealed unsafe partial class BlockTranslator
     private bool IsLogic(in MicroOp op) => op.Size == 3 && MayStayNarrow(op.Destination) && op.Code is OpCode.And or OpCode.Or or OpCode.Xor or OpCode.AndNot
         or OpCode.AndImmediate or OpCode.OrImmediate or OpCode.XorImmediate or OpCode.Not;
 
-    private static uint LogicOperands(in MicroOp op) => Bit(op.A) | (op.Code is OpCode.And or OpCode.Or or OpCode.Xor or OpCode.AndNot ? Bit(op.B) : 0);
+    private static bool HasSecond(in MicroOp op) => op.Code is OpCode.And or OpCode.Or or OpCode.Xor or OpCode.AndNot;
 
-    private static bool HasTemporaries(in MicroOp op) => IsTemporary(op.A) || (LogicOperands(op) != Bit(op.A) && IsTemporary(op.B));
+    private static uint LogicOperands(in MicroOp op) => Bit(op.A) | (HasSecond(op) ? Bit(op.B) : 0);
+
+    private static bool HasTemporaries(in MicroOp op) => IsTemporary(op.A) || (HasSecond(op) && IsTemporary(op.B));
 
     private static bool IsComparison(in MicroOp op) => op is { Size: 3, Destination: MicroOp.Discard, Code: OpCode.Subtract or OpCode.SubtractImmediate };
 

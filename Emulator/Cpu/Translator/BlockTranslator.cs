@@ -35,9 +35,9 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// A jump out of the block: the displacement of its instruction, whether that is a JMP, its target, whether registers are where the next
-    /// block wants them, how many instructions are done and how many paid for, and the registers that are narrow (<see cref="Widen"/>).
+    /// block wants them, how many instructions are done and how many paid for, the registers that are narrow (<see cref="Widen"/>), and which one is to have accrued flags.
     /// </summary>
-    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid, uint Narrow);
+    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid, uint Narrow, byte FlagsIn);
 
     /// <summary>What no block's <see cref="SizeLimit"/> exceeds by much.</summary>
     public const int LargestBlock = 128 << 10;
@@ -62,6 +62,7 @@ internal sealed unsafe partial class BlockTranslator
         (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
         (_zeroAbove32, _zeroAbove64) = (0, 0);
         BeginWords();
+        BeginQuietComparisons();
         ChooseRegisters();
         _asm.Begin(place, runOffset);
         if (way.IsIndirect)
@@ -147,7 +148,7 @@ internal sealed unsafe partial class BlockTranslator
             if (i == _pollAt && _pollJumpAt == 0)
                 EmitPoll();
             int start = _asm.Offset, exits = _exits.Count;
-            _starts.Add(new CodeStart(start, i, PaidTo, ParkedFlags, _narrow));
+            _starts.Add(new CodeStart(start, i, PaidTo, ParkedFlags, _narrow, _flagsIn));
             _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[_map.StackPointer], _stackTouched);
@@ -157,10 +158,12 @@ internal sealed unsafe partial class BlockTranslator
             bool wasParked = _isParked;
             int starts = _starts.Count;
             uint narrow = _narrow;
+            byte flagsIn = _flagsIn;
             PrepareWords(instructions[i].Op, _end);
-            if (!TryEmit(instructions[i].Op))
+            PrepareFlagsIn(i, instructions[i].Op, _end);
+            if (!IsOfQuietComparison(i) && !TryEmit(instructions[i].Op))
             {
-                _narrow = narrow;
+                (_narrow, _flagsIn) = (narrow, flagsIn);
                 _starts.RemoveRange(starts, _starts.Count - starts);
                 _isParked = wasParked;
                 _asm.Offset = start;
@@ -169,18 +172,21 @@ internal sealed unsafe partial class BlockTranslator
                 EndPaymentAt(i);
                 Unpark();
                 WidenAll();
+                SettleFlags();
                 SettleStackPointer();
                 Exchange();
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
                 return i;
             }
             NoteWords(instructions[i].Op, _end);
+            NoteFlagsIn(i, instructions[i].Op, _end);
         }
         if (_opCount == 0 || !IsControl(_ops[_opCount - 1].Code))
         {
             // Behind the last instruction, which has run when the check faults.
             Unpark();
             WidenAll();
+            SettleFlags();
             _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, PaidTo));
             SettleStackPointer();
             ExitTo(_block.End);

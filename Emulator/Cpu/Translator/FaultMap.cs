@@ -19,25 +19,28 @@ internal enum Rebasing : byte
 
 /// <summary>
 /// Where the host code of an instruction begins, up to which instruction the budget is paid there, and which registers have only their low
-/// halves.
+/// halves, and which one lacks the accrued flags.
 /// </summary>
-internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo, Rebasing Rebasing = Rebasing.None, uint Narrow = 0);
+internal readonly record struct CodeStart(int Offset, int Instruction, int PaidTo, Rebasing Rebasing = Rebasing.None, uint Narrow = 0, byte FlagsIn = 0);
 
 /// <summary>
 /// Which instruction a place in a block's host code belongs to, in bytes: the number of instructions and the length of each; the
-/// number of starts, and each of these as its distance from the one before it, instruction and payment; where registers may be narrow also these,
-/// four bytes.
+/// number of starts, and each of these as its distance from the one before it, instruction and payment; where registers may be narrow also these and the
+/// one for flags, five bytes.
 /// </summary>
 internal static unsafe class FaultMap
 {
     private const int FlagBit = 7;
     private const int FlagMask = (1 << FlagBit) - 1;
 
-    /// <summary>The most bytes of a map.</summary>
-    public static int SizeLimit(int instructions, int starts) => 3 + instructions + (starts * 11);
+    /// <summary>Of what a start tells of registers that are computed later.</summary>
+    private const int LateSize = sizeof(uint) + 1;
 
-    /// <summary>The place of a host address: the guest's program counter, how many instructions behind it were paid for, which registers want their signs extended.</summary>
-    internal readonly record struct Place(ulong Pc, int Unused, Rebasing Rebasing, bool IsInstruction, uint Narrow = 0);
+    /// <summary>The most bytes of a map.</summary>
+    public static int SizeLimit(int instructions, int starts) => 3 + instructions + (starts * 12);
+
+    /// <summary>The place of a host address: the guest's program counter, how many instructions behind it were paid for, which registers want their signs extended, and which one the accrued flags.</summary>
+    internal readonly record struct Place(ulong Pc, int Unused, Rebasing Rebasing, bool IsInstruction, uint Narrow = 0, byte FlagsIn = 0);
 
     /// <summary>Writes a map for blocks of at most 127 instructions; returns where it ends.</summary>
     public static byte* Write(byte* at, ReadOnlySpan<Blocks.InstructionStart> instructions, ulong end, ReadOnlySpan<CodeStart> starts)
@@ -58,7 +61,8 @@ internal static unsafe class FaultMap
             if (!hasNarrow)
                 continue;
             Unsafe.WriteUnaligned(at, start.Narrow);
-            at += sizeof(uint);
+            at[sizeof(uint)] = start.FlagsIn;
+            at += LateSize;
         }
         return at;
     }
@@ -67,7 +71,7 @@ internal static unsafe class FaultMap
     {
         foreach (ref readonly CodeStart start in starts)
         {
-            if (start.Narrow != 0)
+            if (start.Narrow != 0 || start.FlagsIn != 0)
                 return true;
         }
         return false;
@@ -91,7 +95,7 @@ internal static unsafe class FaultMap
             if (left < 0)
                 break;
             found = at;
-            at += hasNarrow ? 2 + sizeof(uint) : 2;
+            at += hasNarrow ? 2 + LateSize : 2;
         }
         if (found is null)
             return new Place(translation.Pc, 0, Rebasing.None, IsInstruction: false);
@@ -100,7 +104,7 @@ internal static unsafe class FaultMap
         for (int i = 0; i < instruction; i++)
             pc += lengths[i];
         Rebasing rebasing = found[0] >> FlagBit == 0 ? (found[1] >> FlagBit == 0 ? Rebasing.None : Rebasing.ParkedFlags) : found[1] >> FlagBit == 0 ? Rebasing.Destination : Rebasing.Both;
-        return new Place(pc, (found[1] & FlagMask) - instruction, rebasing, instruction < instructions, hasNarrow ? Unsafe.ReadUnaligned<uint>(found + 2) : 0);
+        return new Place(pc, (found[1] & FlagMask) - instruction, rebasing, instruction < instructions, hasNarrow ? Unsafe.ReadUnaligned<uint>(found + 2) : 0, hasNarrow ? found[2 + sizeof(uint)] : (byte)0);
     }
 
     /// <summary>Seven bits a byte, the lowest first.</summary>

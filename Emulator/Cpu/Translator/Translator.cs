@@ -179,6 +179,8 @@ public sealed unsafe class Translator : IEngine
         FaultMap.Place place = FaultMap.Find(block, address);
         ExchangeBack(ref state, block.Exchanges);
         Rebase(ref state, context, place.Rebasing);
+        if (place.FlagsIn != 0)
+            state.Registers[place.FlagsIn] = RiscV.RiscVState.FlagsOf(state.Mxcsr);
         for (uint narrow = place.Narrow; narrow != 0; narrow &= narrow - 1)
         {
             ref ulong register = ref state.Registers[BitOperations.TrailingZeroCount(narrow)];

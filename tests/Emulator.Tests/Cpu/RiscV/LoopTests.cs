@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using System.Text;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Cpu.Blocks;
@@ -14,7 +15,7 @@ using Architecture = Vivarium.Emulator.Cpu.Architecture;
 namespace Vivarium.Emulator.Tests.Cpu.RiscV;
 
 /// <summary>
-/// Random loops of arithmetic, shifts in twos and threes, branches forward, loads and stores, which end by themselves or at the end of memory: at each fault
+/// Random loops of arithmetic, shifts in twos and threes, quiet comparisons, branches forward, loads and stores, which end by themselves or at the end of memory: at each fault
 /// and at the end all registers must be the same on the interpreter and on the translator. VIVARIUM_SEED is the first program's seed,
 /// VIVARIUM_FUZZ_PROGRAMS their number.
 /// </summary>
@@ -76,6 +77,9 @@ public sealed class LoopTests(ITestOutputHelper output)
         Place(memory, Data, data, Protection.ReadWrite);
         var cpu = new GuestCpu(Architecture.RiscV64);
         registers.CopyTo(cpu.State.Registers);
+        var floats = new FuzzRandom(~seed);
+        for (int i = 0; i < 32; i++)
+            cpu.State.Vectors[i] = Vector128.CreateScalar(floats.Below(6) switch { 0 => 0, 1 => double.NaN, 2 => double.MaxValue, 3 => -1e-300, _ => (floats.Below(2000) - 1000) / 7.0 }).AsByte();
         cpu.State.Pc = Code;
         var text = new StringBuilder();
         for (int i = 0; i < mostFaults; i++)
@@ -88,6 +92,9 @@ public sealed class LoopTests(ITestOutputHelper output)
             text.AppendLine(CultureInfo.InvariantCulture, $"{exit.Reason} at {cpu.State.Pc:x} after {cpu.Instructions}");
             for (int register = 1; register < 32; register++)
                 text.AppendLine(CultureInfo.InvariantCulture, $"{i}: x{register}={cpu.State.Registers[register]:x}");
+            for (int register = 0; register < 32; register++)
+                text.AppendLine(CultureInfo.InvariantCulture, $"{i}: f{register}={cpu.State.Vectors[RiscVState.VectorOf(register)].AsUInt64().ToScalar():x}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"{i}: fcsr={RiscVState.GetControl(cpu.State):x}");
             if (exit.Reason is ExitReason.SystemCall or ExitReason.Budget)
                 break;
             // Over the instruction, in the middle of the block.
@@ -115,12 +122,15 @@ public sealed class LoopTests(ITestOutputHelper output)
         uint[] registers = [.. Enumerable.Range(0, 4 + random.Below(8)).Select(_ => (uint)(5 + random.Below(27)))];
         while (words.Count < body)
             Add(words, random, registers);
+        // Where a last branch goes to.
+        words.Add(I(0x13, 0, 0, 0, 0));
         if (random.Below(2) == 0)
             words.Add(I(0x13, 0, Walker, Walker, 8 * (1 + random.Below(40))));
         words.Add(I(0x13, 0, Turns, Turns, -1));
         words.Add(Branch(1, Turns, 0, -4 * words.Count));
         for (int i = random.Below(3); i > 0; i--)
             Add(words, random, registers);
+        words.Add(I(0x13, 0, 0, 0, 0));
         words.Add(0x00000073); // ecall
         return [.. words];
     }
@@ -129,7 +139,7 @@ public sealed class LoopTests(ITestOutputHelper output)
     {
         uint Any() => registers[random.Below(registers.Length)];
         uint rd = Any(), a = Any(), b = Any();
-        switch (random.Below(14))
+        switch (random.Below(16))
         {
             case 0 or 1: // ADDW SUBW SLLW SRLW SRAW MULW
                 (uint funct3, uint funct7) = ((uint, uint))(random.Below(6) switch { 0 => (0, 0), 1 => (0, 0x20), 2 => (1, 0), 3 => (5, 0), 4 => (5, 0x20), _ => (0, 1) });
@@ -161,9 +171,27 @@ public sealed class LoopTests(ITestOutputHelper output)
                 words.Add(Branch(random.Below(6) switch { 0 => 0u, 1 => 1, 2 => 4, 3 => 5, 4 => 6, _ => 7 }, a, random.Below(4) == 0 ? 0 : b, 8));
                 words.Add(R(0x3B, 0, 0, rd, a, b));
                 break;
-            default: // RORIW and ANDN of Zbb, a copy, a constant
-                words.Add(random.Below(4) switch
+            case 14: // FRFLAGS, FLT.D or FLE.D, FSFLAGS, and what raises flags before and behind
+                uint f = (uint)random.Below(32), g = (uint)random.Below(32);
+                if (random.Below(2) == 0)
+                    words.Add(R(0x53, 7, random.Below(4) switch { 0 => 1u, 1 => 5, 2 => 9, _ => 13 }, f, g, (uint)random.Below(32)));
+                words.Add((rd << 7) | 0x00102073);
+                words.Add(R(0x53, random.Below(2) == 0 ? 1u : 0, 0x51, random.Below(8) == 0 ? rd : a, f, g));
+                words.Add((rd << 15) | 0x00101073);
+                if (random.Below(2) == 0)
+                    words.Add(Branch(1, a, 0, 8));
+                if (random.Below(2) == 0)
+                    words.Add(R(0x53, 7, random.Below(4) switch { 0 => 1u, 1 => 5, 2 => 9, _ => 13 }, f, g, (uint)random.Below(32)));
+                if (random.Below(2) == 0)
+                    words.Add(I(0x07, 3, f, random.Below(8) == 0 ? a : Walker, 8 * random.Below(16)));
+                if (random.Below(2) == 0)
+                    words.Add(I(0x13, 0, rd, b, 1));
+                break;
+            default: // RORIW, ORN, XNOR and ANDN of Zbb, a copy, a constant
+                words.Add(random.Below(6) switch
                 {
+                    4 => R(0x33, 6, 0x20, rd, a, b),
+                    5 => R(0x33, 4, 0x20, rd, a, b),
                     0 => I(0x1B, 5, rd, a, 0x600 | random.Below(32)),
                     1 => R(0x33, 7, 0x20, rd, a, b),
                     2 => I(0x13, 0, rd, a, 0),
