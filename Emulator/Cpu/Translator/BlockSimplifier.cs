@@ -45,6 +45,8 @@ internal sealed class BlockSimplifier
         Array.Fill(_lastReads, None);
         for (int i = 0; i < block.InstructionCount; i++)
             Look(i);
+        for (int i = 0; i < block.InstructionCount; i++)
+            OrderOperands(i);
         DropDeadWrites();
         if (_hasChanged)
             Rebuild();
@@ -55,6 +57,18 @@ internal sealed class BlockSimplifier
         int from = _block.Instructions[instruction].Op;
         int to = instruction + 1 < _block.InstructionCount ? _block.Instructions[instruction + 1].Op : _block.OpCount;
         return _block.Ops.AsSpan(from, to - from);
+    }
+
+    /// <summary>What overwrites its second operand becomes what overwrites its first, as the host's instructions do.</summary>
+    private void OrderOperands(int instruction)
+    {
+        int from = _block.Instructions[instruction].Op, count = OpsOf(instruction).Length;
+        ref MicroOp op = ref _block.Ops[from];
+        if (count > 2 || op.Code is not (OpCode.Add or OpCode.And or OpCode.Or or OpCode.Xor or OpCode.Multiply))
+            return;
+        byte destination = count == 2 && _block.Ops[from + 1].A == op.Destination ? _block.Ops[from + 1].Destination : op.Destination;
+        if (op.B == destination && op.A < Registers)
+            (op.A, op.B) = (op.B, op.A);
     }
 
     // ---- shifts ------------------------------------------------------------------------------------------------------

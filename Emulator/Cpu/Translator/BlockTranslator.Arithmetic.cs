@@ -81,6 +81,8 @@ internal sealed unsafe partial class BlockTranslator
     private int EmitExtend(in MicroOp op, int at)
     {
         bool isSigned = op.Code == OpCode.SignExtend;
+        if (isSigned && op.Size == 2 && op.Destination == op.A && IsKnownWord(op.A) && at == _block.Instructions[_instruction].Op)
+            return 1;
         if (isSigned && op.Size == 2 && op.Destination == op.A && MayStayNarrow(op.A))
         {
             _nextNarrow |= Bit(op.A);
@@ -565,9 +567,10 @@ internal sealed unsafe partial class BlockTranslator
         }
         else
         {
-            _asm.Move(RegisterMap.Work, Use(op.A, RegisterMap.Work, at));
-            _asm.Alu(opcode, extension, Operand.Of(RegisterMap.Work), op.Size);
-            FinishSized(destination, RegisterMap.Work, op.Size, at);
+            HostRegister target = destination.IsMerge || op.Size < 2 || IsTemporary(op.A) ? RegisterMap.Work : Target(destination.Register);
+            _asm.Move(target, Use(op.A, target, at));
+            _asm.Alu(opcode, extension, Operand.Of(target), op.Size);
+            FinishSized(destination, target, op.Size, at);
         }
         if (keep)
             RestoreFlags();
@@ -578,6 +581,7 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>Group 2's operations, for the register forms in their order.</summary>
     private static ReadOnlySpan<byte> ShiftGroup => [4, 5, 7, 0, 1, 2, 3];
+    private const int ShiftRightGroup = 5;
 
     private int EmitShift(int at)
     {
@@ -589,6 +593,9 @@ internal sealed unsafe partial class BlockTranslator
         if (isImmediate && TryEmitFlaglessShift(at, group, (int)op.Immediate, out int used))
             return used;
         Destination destination = DestinationOf(at);
+        // Zeros from the left are the sign.
+        if (isImmediate && group == ShiftRightGroup && op is { Size: 2, Immediate: > 0 and < 32 })
+            destination = destination with { IsSigned = false };
         bool keep = !TryFreeFlags(at);
         if (keep)
             SaveFlags();

@@ -86,6 +86,9 @@ internal sealed unsafe partial class BlockTranslator
             if (op.Code == OpCode.String)
                 return false;
             _uses[op.A]++;
+            // A pointer in the frame costs three operations.
+            if (_extendsLater && op.Code is OpCode.Load or OpCode.LoadSigned or OpCode.Store)
+                _uses[op.A]++;
             if (op.B != op.A)
                 _uses[op.B]++;
             if (op.Destination != op.A)

@@ -51,8 +51,14 @@ internal sealed unsafe partial class BlockTranslator
         _narrow = 0;
     }
 
-    /// <summary>The result of 32 bits may wait for its extension in a register. The stack pointer may not: blocks check it without naming it.</summary>
-    private bool MayStayNarrow(byte register) => _extendsLater && register is > 0 and < 32 && register != _map.StackPointer;
+    /// <summary>The stack pointer is never narrow: blocks check it without naming it.</summary>
+    private bool MayBeNarrow(byte register) => _extendsLater && register is > 0 and < 32 && register != _map.StackPointer;
+
+    /// <summary>A result of 32 bits may wait for its extension: in a host register, since in the frame it would be loaded and stored for that.</summary>
+    private bool MayStayNarrow(byte register) => MayBeNarrow(register) && HostOf(register) != HostRegister.None;
+
+    /// <summary>Good for what no micro-op of the present instruction has written.</summary>
+    private bool IsKnownWord(byte register) => (Bit(register) & _words & ~_narrow) != 0;
 
     /// <summary>Before an instruction: extends what it reads more than 32 bits of. A branch that ends a round of an unrolled loop is left by a way that does it.</summary>
     private void PrepareWords(int from, int to)
@@ -106,7 +112,7 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>What gives a word when its operands are words, whatever is above their low halves.</summary>
-    private bool IsLogic(in MicroOp op) => op.Size == 3 && MayStayNarrow(op.Destination) && op.Code is OpCode.And or OpCode.Or or OpCode.Xor or OpCode.AndNot
+    private bool IsLogic(in MicroOp op) => op.Size == 3 && MayBeNarrow(op.Destination) && op.Code is OpCode.And or OpCode.Or or OpCode.Xor or OpCode.AndNot
         or OpCode.AndImmediate or OpCode.OrImmediate or OpCode.XorImmediate or OpCode.Not;
 
     private static bool HasSecond(in MicroOp op) => op.Code is OpCode.And or OpCode.Or or OpCode.Xor or OpCode.AndNot;
