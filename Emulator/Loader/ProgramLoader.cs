@@ -124,6 +124,8 @@ public static class ProgramLoader
             previous = null;
             if (error != Errno.None)
                 return error;
+            if (ProgramTemplates.TryGetBrand(content!, out _))
+                return Errno.None;
             int length = content!.Read(0, start);
             if (ScriptHeader.Parse(start[..length]) is not { } script)
             {
@@ -198,7 +200,9 @@ public static class ProgramLoader
     private static Errno FindSystem(GuestThread thread, MemoryObject content, IPersonality? chosen, out IPersonality system, out string detail)
     {
         detail = "";
-        string? brand = chosen is null ? ElfBrand.Of(content) : null;
+        string? brand = null;
+        if (chosen is null && !ProgramTemplates.TryGetBrand(content, out brand))
+            brand = ElfBrand.Of(content);
         system = chosen ?? (brand is null ? thread.Process.World.Personality : thread.Process.World.FindSystem(brand)!);
         if (system is null)
         {

@@ -9,6 +9,9 @@ internal sealed class ProgramTemplate
 
     public required string Name { get; init; }
 
+    /// <summary>The system whose mark it bears (<see cref="ElfBrand"/>).</summary>
+    public required string? Brand { get; init; }
+
     /// <summary>PT_INTERP's path; null for a static program.</summary>
     public required byte[]? InterpreterPath { get; init; }
 
@@ -50,6 +53,7 @@ internal sealed class ProgramTemplate
         {
             Program = program.Identity!,
             Name = name,
+            Brand = ElfBrand.Of(program),
             InterpreterPath = elf.Interpreter,
             Memory = new MemoryTemplate(memory),
             ProgramFile = ownProgram,
@@ -99,6 +103,25 @@ internal static class ProgramTemplates
             }
             return null;
         }
+    }
+
+    /// <summary>True for a file that has a template, under whatever name: it is an ELF program, and need not be read to know whose.</summary>
+    public static bool TryGetBrand(MemoryObject content, out string? brand)
+    {
+        brand = null;
+        if (content.Identity is not { } program)
+            return false;
+        lock (Gate)
+        {
+            for (int i = All.Count - 1; i >= 0; i--)
+            {
+                if (!All[i].Program.Equals(program))
+                    continue;
+                brand = All[i].Brand;
+                return true;
+            }
+        }
+        return false;
     }
 
     public static void Release(ProgramTemplate template)
