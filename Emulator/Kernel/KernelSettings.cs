@@ -87,6 +87,9 @@ public sealed class KernelSettings
 
     public Setting AlertGroups { get; } = new(128);
 
+    /// <summary>Who has no privilege may not load programs (bpf(2)): 0 may, 1 may not and never will, 2 may not.</summary>
+    public Setting ProgramsForbidden { get; } = new(0, 0, 2);
+
     /// <summary>What was last dropped of what is known of files: 1 their content, 2 themselves, 3 both (proc_sys_vm(5)).</summary>
     public Setting DroppedCaches { get; } = new(0, 1, 4);
 

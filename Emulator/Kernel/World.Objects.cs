@@ -83,6 +83,21 @@ public sealed partial class World
     /// <summary>The same of <see cref="Events.FileAlertGroup"/>s.</summary>
     public int AlertGroups { get; internal set; }
 
+    private readonly Dictionary<Programs.ProgramMap, int> _maps = [];
+
+    /// <summary>A descriptor or a program uses a map.</summary>
+    public void JoinMap(Programs.ProgramMap map) => _maps[map] = _maps.GetValueOrDefault(map) + 1;
+
+    /// <summary>One uses it no more; the last one gives its memory back.</summary>
+    public void LeaveMap(Programs.ProgramMap map)
+    {
+        if (--_maps[map] != 0)
+            return;
+        _maps.Remove(map);
+        Accountant.Release(map.Charged);
+        (map as IDisposable)?.Dispose();
+    }
+
     /// <summary>Watches in all of them.</summary>
     public int FileWatches { get; internal set; }
 

@@ -9,6 +9,15 @@ public readonly record struct FilterFacts(ushort Type, byte PacketType, int Devi
 public interface IMessageFilter
 {
     uint Run(ReadOnlySpan<byte> message, in FilterFacts facts);
+
+    /// <summary>A socket uses it.</summary>
+    void Join()
+    {
+    }
+
+    void Leave()
+    {
+    }
 }
 
 /// <summary>One instruction of the Berkeley packet filter.</summary>

@@ -62,7 +62,16 @@ public sealed class FrameFanout(Network network, int number, FanoutKind kind, in
     public int Count => _members.Count;
 
     /// <summary>The program that chooses, for kinds that have one.</summary>
-    public IMessageFilter? Chooser { get; set; }
+    public IMessageFilter? Chooser
+    {
+        get;
+        set
+        {
+            value?.Join();
+            field?.Leave();
+            field = value;
+        }
+    }
 
     /// <summary>It takes the frames that a socket does.</summary>
     public bool Matches(PacketSocket socket, FanoutKind other) => other == Kind && socket.FrameType != 0 && socket.FrameType == type && socket.BoundDevice == device;
@@ -76,8 +85,10 @@ public sealed class FrameFanout(Network network, int number, FanoutKind kind, in
     public void Leave(PacketSocket socket)
     {
         _members.Remove(socket);
-        if (_members.Count == 0)
-            network.Fanouts.Remove(Number);
+        if (_members.Count != 0)
+            return;
+        network.Fanouts.Remove(Number);
+        Chooser = null;
     }
 
     internal bool IsFirst(PacketSocket socket) => ReferenceEquals(_members[0], socket);

@@ -113,7 +113,16 @@ public abstract class Socket : OpenFile
     public bool PassCredentials { get; set; }
 
     /// <summary>What decides which messages it takes; null for all.</summary>
-    public IMessageFilter? MessageFilter { get; set; }
+    public IMessageFilter? MessageFilter
+    {
+        get;
+        set
+        {
+            value?.Join();
+            field?.Leave();
+            field = value;
+        }
+    }
 
     /// <summary>SO_LOCK_FILTER: that stays as it is.</summary>
     public bool IsFilterLocked { get; set; }
@@ -217,6 +226,7 @@ public abstract class Socket : OpenFile
     protected override void OnLastClose()
     {
         Network.Sockets.Remove(this);
+        MessageFilter = null;
         if (Family == SocketFamily.Unix)
             Network.Names.Remove(this);
         else

@@ -22,6 +22,8 @@ public abstract class ExtNode : Inode
 
     public override FileKind Kind { get; }
 
+    internal override bool IsEvictable => Kind != FileKind.Directory && Readers + Writers + Executors == 0;
+
     public override FileSystem FileSystem => Owner;
 
     internal ExtFileSystem Owner { get; }

@@ -33,6 +33,7 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
             kernel, ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"), ("tainted", "0"),
             ("randomize_va_space", "2"), ("core_pattern", "core"), ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
         Add(kernel, "pid_max", Settings.PidLimit);
+        Add(kernel, "unprivileged_bpf_disabled", Settings.ProgramsForbidden);
         kernel.Add("ns_last_pid", new ProcText(
             owner, _ => Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{processes.Current?.Processes.LastNumber ?? 0}\n")), SetLastNumber, 0x1B6));
         // The log has no console to go to.

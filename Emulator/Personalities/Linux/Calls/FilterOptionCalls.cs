@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Net;
+using Vivarium.Emulator.Kernel.Programs;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
@@ -76,6 +77,9 @@ internal static class FilterOptionCalls
             return Errno.EINVAL;
         if (!call.Memory.TryRead(value, out int fd))
             return Errno.EFAULT;
-        return call.File(fd) is null ? Errno.EBADF : Errno.EINVAL;
+        if (call.File(fd) is not { } file)
+            return Errno.EBADF;
+        filter = (file as ProgramFile)?.Program;
+        return filter is null ? Errno.EINVAL : Errno.None;
     }
 }
