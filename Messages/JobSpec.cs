@@ -81,6 +81,11 @@ public sealed record JobLimits
     /// <summary>Bytes of memory and in-memory files; an allocation past it fails with ENOMEM or ENOSPC.</summary>
     public ulong Memory { get; init; } = DefaultMemory;
 
+    /// <summary>Nodes that its memory lies in (numa(7)), at most <see cref="MostMemoryNodes"/>.</summary>
+    public int MemoryNodes { get; init; } = 1;
+
+    public const int MostMemoryNodes = 64;
+
     /// <summary>Real time after which the job is killed; null = never.</summary>
     public TimeSpan? Timeout { get; init; }
 

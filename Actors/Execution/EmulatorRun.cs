@@ -65,6 +65,7 @@ internal sealed class EmulatorRun : IJobRun
             Seed = spec.Seed ?? (spec.Clock == ClockKind.Virtual ? 0 : services.Seeds()),
             ShufflesThreads = spec.Seed is not null,
             MemoryLimit = spec.Limits.Memory,
+            MemoryNodes = spec.Limits.MemoryNodes,
             Engine = _engine,
             Personality = System ?? LinuxPersonality.Instance,
             Systems = GuestSystems.Find,

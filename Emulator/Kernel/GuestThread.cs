@@ -135,8 +135,8 @@ public sealed partial class GuestThread
 
     public uint RestartableSignature { get; set; }
 
-    /// <summary>Where its memory is taken from, as the personality has it; inherited by what it makes (set_mempolicy(2)).</summary>
-    public object? MemoryPolicy { get; set; }
+    /// <summary>Where its memory is taken from, null = the default; inherited by what it makes (set_mempolicy(2)).</summary>
+    public MemoryPolicy? MemoryPolicy { get; set; }
 
     /// <summary>Its keyrings; null until it has any.</summary>
     public Keys.ThreadKeys? Keys { get; set; }

@@ -22,7 +22,7 @@ public sealed partial class World : IDisposable
         _clock = spec.IsVirtualTime ? WorldClock.Virtual() : WorldClock.Real(spec.HostClock);
         _schedule = new WorldRandom(spec.Seed);
         Random = new WorldRandom(spec.Seed ^ 0x5DEECE66D);
-        Accountant = new MemoryAccountant(spec.MemoryLimit) { IsRepeatable = spec.IsVirtualTime };
+        Accountant = new MemoryAccountant(spec.MemoryLimit) { IsRepeatable = spec.IsVirtualTime, Nodes = spec.MemoryNodes };
         Futexes = new FutexTable();
         PiLocks = new PiLocks();
         _faults = spec.Faults.Count == 0 ? null : new CallFaults(spec.Faults, spec.Seed);

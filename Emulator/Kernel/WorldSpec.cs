@@ -22,6 +22,9 @@ public sealed record WorldSpec
     /// <summary>Bytes of memory and in-memory files.</summary>
     public ulong MemoryLimit { get; init; } = 4UL << 30;
 
+    /// <summary>Nodes that the memory lies in (numa(7)), at most 64.</summary>
+    public int MemoryNodes { get; init; } = 1;
+
     public required IEngine Engine { get; init; }
 
     /// <summary>The system that programs without a mark are of.</summary>

@@ -98,6 +98,7 @@ public sealed unsafe partial class AddressSpace
     {
         AddressSpace child = spare is null ? new AddressSpace(accountant, _limit) : new AddressSpace(accountant, spare);
         (child._breakStart, child._break, child.Limits, child._hasSeals) = (_breakStart, _break, Limits, _hasSeals);
+        child._placement = _placement?.Copy();
         if (HasMonitors)
             (child.HasMonitors, child._shown, child._guarded, child._poisoned) = (true, _shown.Copy(), _guarded.Copy(), _poisoned.Copy());
         int next = 0;

@@ -245,6 +245,7 @@ public sealed unsafe partial class AddressSpace
         }
         if (!MovePages(source.Start, source.Length, to, source.Length))
             return false;
+        _placement?.Move(source.Start, source.End, moved.Start);
         if (HasMonitors)
             MoveMonitored(source, moved, keepOld);
         if (keepOld)
@@ -322,7 +323,7 @@ public sealed unsafe partial class AddressSpace
     private void DiscardPart(Area area, ulong start, ulong end)
     {
         InvalidateCode(start, end);
-        if (IsWatched(area))
+        if (IsWatched(area) || _placement is not null)
             Forget(start, end);
         if (area.Frozen is null)
         {
@@ -407,7 +408,7 @@ public sealed unsafe partial class AddressSpace
         int index = _areas.IndexAtOrAfter(start);
         while (index < _areas.Count && _areas[index].Start < end)
         {
-            if (HasMonitors)
+            if (HasMonitors || _placement is not null)
                 ForgetMonitored(_areas[index]);
             Drop(index);
         }

@@ -128,6 +128,7 @@ public sealed unsafe partial class AddressSpace
         _shown.Remove(start, end);
         _guarded.Remove(start, end);
         _poisoned.Remove(start, end);
+        _placement?.Forget(start, end);
     }
 
     /// <summary>Pages that were there before anybody watched stay in reach.</summary>
@@ -144,14 +145,27 @@ public sealed unsafe partial class AddressSpace
                 _shown.Add(run.Start, run.End);
             return;
         }
-        for (ulong at = area.Start; at < area.End;)
+        foreach (PageRun run in Populated(area, area.Start, area.End))
+            _shown.Add(run.Start, run.End);
+    }
+
+    /// <summary>The pages of a part of an area that are there.</summary>
+    private List<PageRun> Populated(Area area, ulong start, ulong end)
+    {
+        var runs = new List<PageRun>();
+        if (area is { Untouched: false, Shared: false, Object: null, Frozen: null })
         {
-            ulong end = at + GuestAddress.PageSize;
-            bool isThere = IsPopulated(area, at, ref end);
-            if (isThere)
-                _shown.Add(at, Math.Min(end, area.End));
-            at = end;
+            PageMap.AddChanged(_base, start, end, runs);
+            return runs;
         }
+        for (ulong at = start; at < end && !area.Untouched;)
+        {
+            ulong next = at + GuestAddress.PageSize;
+            if (IsPopulated(area, at, ref next))
+                runs.Add(new PageRun(at, Math.Min(next, end)));
+            at = next;
+        }
+        return runs;
     }
 
     /// <summary>Is there a page? <paramref name="end"/> becomes where that may change, at least a page on.</summary>

@@ -94,6 +94,12 @@ public abstract class MemoryObject : IDisposable
         Dispose();
     }
 
+    /// <summary>Where its pages are, on machines with several nodes.</summary>
+    internal PagePlacement? Placement { get; set; }
+
+    /// <summary>More than one address space maps it.</summary>
+    internal bool IsMappedTwice => _mappers.Count > 1;
+
     /// <summary>Areas of all address spaces that map it.</summary>
     public int Mappings
     {
@@ -126,6 +132,7 @@ public abstract class MemoryObject : IDisposable
     /// <summary>Content of a range was taken away.</summary>
     internal void TellPunched(ulong offset, ulong length)
     {
+        Placement?.Forget(offset & ~(GuestAddress.PageSize - 1), (offset + length + GuestAddress.PageSize - 1) & ~(GuestAddress.PageSize - 1));
         foreach (AddressSpace space in _mappers)
             space.OnPunched(this, offset, length);
     }
@@ -173,6 +180,9 @@ public sealed class MemoryAccountant(ulong limit)
 
     /// <summary>Guests are told nothing of memory that may be otherwise in the next run: which pages the host has at hand.</summary>
     public bool IsRepeatable { get; init; }
+
+    /// <summary>Nodes that its memory lies in, evenly (numa(7)).</summary>
+    public int Nodes { get; init; } = 1;
 
     public ulong Used { get; private set; }
 

@@ -169,7 +169,7 @@ internal static class RunCommand
         RootFilesystem = options.RootFilesystem,
         Binds = options.Binds,
         Network = options.Network,
-        Limits = new JobLimits { Memory = options.Memory ?? settings.Memory, Timeout = options.Timeout },
+        Limits = new JobLimits { Memory = options.Memory ?? settings.Memory, MemoryNodes = options.MemoryNodes ?? 1, Timeout = options.Timeout },
         Engine = options.Engine,
         Clock = options.Clock,
         Seed = options.Seed,

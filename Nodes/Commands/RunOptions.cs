@@ -30,6 +30,7 @@ internal sealed class RunOptions
             new("Process", "--timeout", OptionForm.Value, "TIME", "Kill it after TIME (10, 1.5s, 200ms, 5m, 1h); exit code 124.", SetTimeout),
             new("Machine", "--os", OptionForm.Value, "NAME", "The system that PROGRAM is for, as in freebsd, whatever mark it bears.\nDefault: as its mark says.", value => Set(() => OperatingSystem = value.ToLowerInvariant())),
             new("Machine", "--arch", OptionForm.Value, "NAME", "The processor that PROGRAM must be for, as in arm64.", value => Set(() => Architecture = Platform.Processor(value))),
+            new("Machine", "--numa-nodes", OptionForm.Value, "N", "Nodes that its memory lies in (1 to 64), for programs that choose among them.\nDefault: 1.", SetMemoryNodes),
             new("Machine", "--engine", OptionForm.Value, "NAME", "What executes instructions: translator (default) or interpreter.", SetEngine),
             new("Machine", "--clock", OptionForm.Value, "real|virtual", "virtual: sleeping takes no time, and the time is the same in every run.", SetClock),
             new("Machine", "--seed", OptionForm.Value, "N", "Fix scheduling and randomness: same seed, same run.", SetSeed),
@@ -59,6 +60,8 @@ internal sealed class RunOptions
 
     /// <summary>Bytes; null = the node's default.</summary>
     public ulong? Memory { get; private set; }
+
+    public int? MemoryNodes { get; private set; }
 
     public TimeSpan? Timeout { get; private set; }
 
@@ -185,6 +188,14 @@ internal sealed class RunOptions
         if (!Quantity.TryParseSize(text, out ulong bytes) || bytes == 0)
             return $"not a size such as 512M or 4G: {text}";
         Memory = bytes;
+        return null;
+    }
+
+    private string? SetMemoryNodes(string text)
+    {
+        if (!int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int nodes) || nodes is < 1 or > JobLimits.MostMemoryNodes)
+            return $"not a number of nodes from 1 to {JobLimits.MostMemoryNodes}: {text}";
+        MemoryNodes = nodes;
         return null;
     }
 

@@ -174,6 +174,7 @@ internal sealed class SubmitCommand
             Published = [.. _run.Network.Published.Select(static port => new PortRequest { Host = port.Host, Guest = port.Guest })],
         },
         Memory = _run.Memory,
+        MemoryNodes = _run.MemoryNodes,
         TimeoutSeconds = _run.Timeout?.TotalSeconds,
         Engine = _run.Engine,
         Clock = _run.Clock,

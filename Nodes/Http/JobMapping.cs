@@ -42,6 +42,7 @@ internal static class JobMapping
             Limits = new JobLimits
             {
                 Memory = request.Memory ?? settings.Memory,
+                MemoryNodes = request.MemoryNodes ?? 1,
                 Timeout = request.TimeoutSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 Output = Math.Min(request.Output ?? (long)settings.Output, (long)settings.Output),
             },
@@ -78,6 +79,7 @@ internal static class JobMapping
         Files = spec.Files.Count == 0 ? null : [.. spec.Files.Select(static file => new FileRequest { Path = file.Path, Content = new ByteText(file.Content), Mode = file.Mode })],
         Network = ToRequest(spec.Network),
         Memory = spec.Limits.Memory,
+        MemoryNodes = spec.Limits.MemoryNodes > 1 ? spec.Limits.MemoryNodes : null,
         TimeoutSeconds = spec.Limits.Timeout?.TotalSeconds,
         Output = spec.Limits.Output,
         Engine = spec.Engine,
@@ -219,6 +221,7 @@ internal static class JobMapping
         Require(request.WorkingDirectory?.StartsWith('/') ?? true, "workingDirectory", "must begin with /");
         Require(request.Image is null || request.Rootfs is null, "rootfs", "goes not with an image");
         Require(request.Memory is null or > 0, "memory", "must be more than 0");
+        Require(request.MemoryNodes is null or (>= 1 and <= JobLimits.MostMemoryNodes), "memoryNodes", $"must be from 1 to {JobLimits.MostMemoryNodes}");
         Require(request.TimeoutSeconds is null or (> 0 and <= LongestTimeout), "timeoutSeconds", $"must be from 0 to {LongestTimeout:0}");
         Require(request.Output is null or >= 0, "output", "must not be negative");
         Require(request.Retries is null or (>= 0 and <= MostRetries), "retries", $"must be from 0 to {MostRetries}");

@@ -27,6 +27,7 @@ internal static class ReplayCommand
         Add(words, "--cwd", job.WorkingDirectory ?? "/");
         Add(words, "--user", $"{job.User}:{job.Group}");
         Add(words, "--memory", job.Memory?.ToString(CultureInfo.InvariantCulture));
+        Add(words, "--numa-nodes", job.MemoryNodes?.ToString(CultureInfo.InvariantCulture));
         Add(words, "--timeout", job.TimeoutSeconds?.ToString(CultureInfo.InvariantCulture));
         foreach (ByteText variable in job.Environment ?? [])
             Add(words, "--env", variable.ToString());

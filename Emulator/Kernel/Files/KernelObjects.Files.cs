@@ -38,6 +38,7 @@ public sealed partial class World
         SystemInfo system = (_spec.System ?? new SystemInfo()) with
         {
             TotalMemory = Accountant.Limit,
+            MemoryNodes = Accountant.Nodes,
             UsedMemory = () => Accountant.Used,
             LastProcessId = () => LastProcessId,
             Settings = new KernelSettings(),

@@ -301,26 +301,38 @@ public sealed record WorldTree
         AddText(root, "devices/system/cpu/possible", last);
         AddText(root, "devices/system/cpu/present", last);
         AddDirectories(root, "fs", "cgroup");
-        AddNode(root, last);
+        AddNodes(root, last);
         AddText(root, "kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
         AddText(root, "kernel/mm/transparent_hugepage/hpage_pmd_size", "2097152\n");
         for (int i = 0; i < System.Processors; i++)
             AddText(root, $"devices/system/cpu/cpu{i}/topology/core_id", $"{i}\n");
     }
 
-    /// <summary>The one node of memory, with all processors; what is used is told as it was when somebody first looked here.</summary>
-    private void AddNode(Inode root, string processors)
+    /// <summary>
+    /// The nodes of memory (numa(7)), alike in size; all processors are at the first. What is used is told as it was when somebody first
+    /// looked here.
+    /// </summary>
+    private void AddNodes(Inode root, string processors)
     {
-        ulong total = Accountant.Limit / 1024, used = Accountant.Used / 1024;
-        AddText(root, "devices/system/node/online", "0\n");
-        AddText(root, "devices/system/node/possible", "0\n");
-        AddText(root, "devices/system/node/has_cpu", "0\n");
-        AddText(root, "devices/system/node/has_memory", "0\n");
-        AddText(root, "devices/system/node/node0/cpulist", processors);
-        AddText(root, "devices/system/node/node0/distance", "10\n");
-        AddText(
-            root, "devices/system/node/node0/meminfo",
-            $"Node 0 MemTotal:       {total,8} kB\nNode 0 MemFree:        {total - used,8} kB\nNode 0 MemUsed:        {used,8} kB\nNode 0 FilePages:      {0,8} kB\n");
+        const string folder = "devices/system/node/";
+        int nodes = Accountant.Nodes;
+        string all = MemoryPolicy.ListOf(ulong.MaxValue >> (64 - nodes)) + "\n";
+        foreach (string set in (string[])["online", "possible", "has_memory", "has_normal_memory"])
+            AddText(root, folder + set, all);
+        AddText(root, folder + "has_cpu", "0\n");
+        ulong total = Accountant.Limit / 1024 / (ulong)nodes, used = Accountant.Used / 1024 / (ulong)nodes;
+        for (int node = 0; node < nodes; node++)
+        {
+            string place = $"{folder}node{node}/";
+            bool isFirst = node == MemoryPolicy.LocalNode;
+            AddText(root, place + "cpulist", isFirst ? processors : "\n");
+            AddText(root, place + "cpumap", isFirst ? $"{ulong.MaxValue >> (64 - System.Processors):x}\n" : "0\n");
+            AddText(root, place + "distance", string.Join(' ', Enumerable.Range(0, nodes).Select(other => other == node ? "10" : "20")) + "\n");
+            AddText(
+                root, place + "meminfo",
+                $"Node {node} MemTotal:       {total,8} kB\nNode {node} MemFree:        {total - used,8} kB\nNode {node} MemUsed:        {used,8} kB\nNode {node} FilePages:      {0,8} kB\n");
+            AddText(root, place + "numastat", "numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node 0\nother_node 0\n");
+        }
     }
 
     private static void AddDirectories(Inode directory, params ReadOnlySpan<string> names)

@@ -42,6 +42,9 @@ internal sealed record JobRequest
     [Description("Bytes of memory and in-memory files.")]
     public ulong? Memory { get; init; }
 
+    [Description("Nodes that the memory lies in, as on machines with non-uniform access to it. Default: 1.")]
+    public int? MemoryNodes { get; init; }
+
     [Description("Seconds of real time after which an attempt is stopped.")]
     public double? TimeoutSeconds { get; init; }
 

@@ -48,6 +48,7 @@ internal static class ProcessDirectory
             .Add("statm", Text(static (process, _) => ProcessText.MemorySizes(process)))
             .Add("maps", Text(static (process, _) => ProcessText.Maps(process, detailed: false)))
             .Add("smaps", Text(static (process, _) => ProcessText.Maps(process, detailed: true)))
+            .Add("numa_maps", Text(static (process, _) => ProcessText.Nodes(process)))
             .Add("mem", new ProcMemory(owner, view, user, group))
             .Add("personality", Text(static (_, about) => $"{about.Persona:x8}\n", OwnerOnly))
             .Add("limits", Text(static (_, about) => ProcessText.Limits(about)))

@@ -182,6 +182,9 @@ public sealed record SystemInfo
 
     public int Processors { get; init; } = 1;
 
+    /// <summary>Nodes that the memory lies in.</summary>
+    public int MemoryNodes { get; init; } = 1;
+
     public ulong TotalMemory { get; init; } = 1UL << 32;
 
     /// <summary>Bytes in use, asked when needed.</summary>

@@ -76,8 +76,11 @@ internal static class ProcessText
         Line($"Seccomp_filters:\t0");
         Line($"Cpus_allowed:\t1");
         Line($"Cpus_allowed_list:\t0");
-        Line($"Mems_allowed:\t1");
-        Line($"Mems_allowed_list:\t0");
+        int nodes = process.Process?.World.Accountant.Nodes ?? 1;
+        ulong allowed = ulong.MaxValue >> (64 - nodes);
+        // As a kernel for up to 64 nodes has it; libnuma takes the length of the text for their number.
+        Line($"Mems_allowed:\t{(nodes == 1 ? "1" : $"{allowed >> 32:x8},{allowed & uint.MaxValue:x8}")}");
+        Line($"Mems_allowed_list:\t{MemoryPolicy.ListOf(allowed)}");
         Line($"voluntary_ctxt_switches:\t0");
         Line($"nonvoluntary_ctxt_switches:\t0");
         return text.ToString();
@@ -144,6 +147,42 @@ internal static class ProcessText
         {
             text.Append(CultureInfo.InvariantCulture, $"{name + ":",-16}{value,8} kB\n");
         }
+    }
+
+    /// <summary>numa_maps (numa(7)): each mapping with its policy and where its pages are.</summary>
+    internal static string Nodes(IProcessView process)
+    {
+        if (process.Memory is not { } memory)
+            return "";
+        GuestThread? first = process.Process?.MainThread;
+        first?.PlacePages();
+        int nodes = process.Process?.World.Accountant.Nodes ?? 1;
+        StringBuilder text = new();
+        ulong[] pages = new ulong[nodes];
+        foreach (AreaInfo area in memory.Areas())
+        {
+            Array.Clear(pages);
+            if (nodes == 1)
+                pages[0] = memory.ResidentBytes(area.Start, area.End - area.Start) / GuestAddress.PageSize;
+            else
+                memory.ForEachPage(area.Start, area.End - area.Start, (_, place) => pages[place.Node]++);
+            memory.TryFindMark(area.Start, out object? mark, out _);
+            text.Append(CultureInfo.InvariantCulture, $"{area.Start.Value:x8} {MemoryPolicy.Describe(mark as MemoryPolicy ?? first?.MemoryPolicy)}");
+            string kind = area.Name is "[heap]" or "[stack]" ? " " + area.Name.Trim('[', ']') : area.Object is not null && area.Name is { Length: > 0 } name ? " file=" + name : "";
+            ulong all = 0;
+            foreach (ulong each in pages)
+                all += each;
+            text.Append(kind);
+            if (all > 0)
+                text.Append(area.Object is null ? string.Create(CultureInfo.InvariantCulture, $" anon={all} dirty={all}") : string.Create(CultureInfo.InvariantCulture, $" mapped={all}"));
+            for (int node = 0; node < nodes; node++)
+            {
+                if (pages[node] > 0)
+                    text.Append(CultureInfo.InvariantCulture, $" N{node}={pages[node]}");
+            }
+            text.Append(all > 0 ? " kernelpagesize_kB=4\n" : "\n");
+        }
+        return text.ToString();
     }
 
     internal static string Limits(ProcessInfo info)
