@@ -112,6 +112,9 @@ public sealed class KernelSettings
     /// <summary>Who is nobody may watch faults of the kernel's accesses too (userfaultfd(2)).</summary>
     public Setting UnprivilegedMonitors { get; } = new(0, 0, 1);
 
+    /// <summary>What files of core dumps are called (core(5)).</summary>
+    public string CorePattern { get; set; } = "core";
+
     /// <summary>Name spaces of a kind that may be in use at once, by the kind's name in /proc/PID/ns.</summary>
     public Setting NamespacesOf(string kind)
     {

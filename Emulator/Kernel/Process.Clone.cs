@@ -161,6 +161,7 @@ public sealed partial class Process
             NoNewPrivileges = NoNewPrivileges,
             Persona = Persona,
             Dumpable = Dumpable,
+            DumpedKinds = DumpedKinds,
         };
         if (!ReferenceEquals(child.Files, Files))
             CopyQueues(child);

@@ -123,7 +123,7 @@ public sealed unsafe partial class AddressSpace
         if ((area.Modes & Monitored.Hiding) != 0 && area.Object is null)
             return false;
         ulong end = page + GuestAddress.PageSize;
-        return IsPopulated(area, page, ref end);
+        return IsPopulated(area, page, ref end, GuestAddress.PageSize);
     }
 
     private void Settle(Area area, ulong page, bool guards)

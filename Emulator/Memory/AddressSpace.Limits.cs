@@ -71,6 +71,13 @@ public sealed unsafe partial class AddressSpace
         return MapStatus.Ok;
     });
 
+    /// <summary>MADV_DONTDUMP, MADV_DODUMP.</summary>
+    public MapStatus LeaveOutOfDumps(GuestAddress address, ulong length, bool leavesOut) => ForEachPart(address, length, area =>
+    {
+        area.DontDump = leavesOut;
+        return MapStatus.Ok;
+    });
+
     /// <summary>MADV_REMOVE: takes pages and their backing away, so that every mapping of them reads zeros.</summary>
     public MapStatus Remove(GuestAddress address, ulong length) => ForEachPart(address, length, area =>
     {

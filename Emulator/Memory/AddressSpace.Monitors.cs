@@ -169,7 +169,7 @@ public sealed unsafe partial class AddressSpace
     }
 
     /// <summary>Is there a page? <paramref name="end"/> becomes where that may change, at least a page on.</summary>
-    private bool IsPopulated(Area area, ulong address, ref ulong end)
+    private bool IsPopulated(Area area, ulong address, ref ulong end, ulong step = PopulationStep)
     {
         if (area.Untouched)
         {
@@ -177,7 +177,7 @@ public sealed unsafe partial class AddressSpace
             return false;
         }
         var runs = new List<PageRun>();
-        ulong last = Math.Min(area.End, address + PopulationStep);
+        ulong last = Math.Min(area.End, address + step);
         if (area.Shared)
         {
             end = last;

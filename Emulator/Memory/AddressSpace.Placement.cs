@@ -62,7 +62,7 @@ public sealed unsafe partial class AddressSpace
         ulong page = address.PageDown.Value, end = page + GuestAddress.PageSize;
         if (_areas.Find(page) is not { } area)
             return new PagePlace(PageKind.NotMapped, 0, false);
-        if (!IsPopulated(area, page, ref end))
+        if (!IsPopulated(area, page, ref end, GuestAddress.PageSize))
         {
             bool isZero = area is { Shared: false, Object: null } && PageMap.CountPresent(_base + page, GuestAddress.PageSize) != 0;
             return new PagePlace(isZero ? PageKind.Zero : PageKind.Absent, 0, false);

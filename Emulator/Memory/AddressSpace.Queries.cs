@@ -54,7 +54,7 @@ public sealed unsafe partial class AddressSpace
 
     private static bool Continues(AreaInfo area, AreaInfo next) =>
         area.End == next.Start && area.Protection == next.Protection && area.Shared == next.Shared && area.Object == next.Object &&
-        area.Name == next.Name && (area.Object is null || area.Offset + (area.End - area.Start) == next.Offset);
+        area.Name == next.Name && area.IsLeftOut == next.IsLeftOut && (area.Object is null || area.Offset + (area.End - area.Start) == next.Offset);
 
     /// <summary>Identity of the memory word behind an address, for futexes: (object, offset) for shared memory, (space, address) for private.</summary>
     public (object Key, ulong Offset)? FutexKey(GuestAddress address, bool isPrivate)

@@ -24,6 +24,9 @@ internal sealed class Area
     public bool DontFork;
     public bool WipeOnFork;
 
+    /// <summary>Left out of core dumps.</summary>
+    public bool DontDump;
+
     /// <summary>mlock(2): counted against its limit; nothing here is ever paged out.</summary>
     public bool Locked;
 
@@ -69,14 +72,14 @@ internal sealed class Area
     /// <summary>True when the area behind this one is its continuation to the guest.</summary>
     public bool LooksLike(Area next) =>
         End == next.Start && Protection == next.Protection && MaxProtection == next.MaxProtection && Shared == next.Shared &&
-        GrowsDown == next.GrowsDown && NoReserve == next.NoReserve && DontFork == next.DontFork && WipeOnFork == next.WipeOnFork &&
+        GrowsDown == next.GrowsDown && NoReserve == next.NoReserve && DontFork == next.DontFork && WipeOnFork == next.WipeOnFork && DontDump == next.DontDump &&
         Locked == next.Locked && Sealed == next.Sealed && Monitor == next.Monitor && Modes == next.Modes && Equals(Mark, next.Mark) && Object == next.Object && (Object is null || Offset + Length == next.Offset) && Name == next.Name;
 
     /// <summary>True when it is one in every way, so that both can be one area.</summary>
     public bool Continues(Area next) =>
         LooksLike(next) && !GrowsDown && Holder == next.Holder && Charged == next.Charged && Untouched == next.Untouched && WasWritable == next.WasWritable && Frozen == next.Frozen && (Frozen is null || FrozenOffset + Length == next.FrozenOffset);
 
-    public AreaInfo Describe() => new(new(Start), new(End), Protection, Shared, Object, Object is null ? 0 : Offset, Name);
+    public AreaInfo Describe() => new(new(Start), new(End), Protection, Shared, Object, Object is null ? 0 : Offset, Name) { IsLeftOut = DontDump };
 }
 
 /// <summary>The areas of a space in address order.</summary>

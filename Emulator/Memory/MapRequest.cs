@@ -75,4 +75,8 @@ public enum MapStatus : byte
 
 /// <summary>One area as seen from outside (/proc/self/maps).</summary>
 public readonly record struct AreaInfo(
-    GuestAddress Start, GuestAddress End, Protection Protection, bool Shared, MemoryObject? Object, ulong Offset, string? Name);
+    GuestAddress Start, GuestAddress End, Protection Protection, bool Shared, MemoryObject? Object, ulong Offset, string? Name)
+{
+    /// <summary>Core dumps leave it out (MADV_DONTDUMP).</summary>
+    public bool IsLeftOut { get; init; }
+}

@@ -64,6 +64,9 @@ public sealed partial class World
 
 public sealed partial class Process
 {
+    /// <summary>The kinds of memory that its core dumps have, as bits of coredump_filter (core(5)).</summary>
+    public uint DumpedKinds { get; set; } = 0x33;
+
     /// <summary>Root, working directory and creation mask; shared by processes made with CLONE_FS.</summary>
     public FileContext FileContext { get; set; } = null!;
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Vivarium.Emulator.Kernel.Events;
+using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files.Proc;
 
@@ -72,6 +73,9 @@ public sealed class ProcText : ProcNode
 
     /// <summary>Its text is that of the opener's mounts, and polling tells of their changes.</summary>
     internal bool TellsMounts { get; init; }
+
+    /// <summary>The address space that it lists, for who asks about one mapping (PROCMAP_QUERY).</summary>
+    internal Func<AddressSpace?>? Maps { get; init; }
 
     private sealed class TextFile(ProcText text, PathEntry path, OpenFlags flags, CallContext? call) : OpenFile(flags)
     {

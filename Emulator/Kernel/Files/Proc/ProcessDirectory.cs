@@ -46,8 +46,13 @@ internal static class ProcessDirectory
             .Add("stat", Text(static (process, about) => ProcessText.Stat(process, about)))
             .Add("status", Text(static (process, about) => ProcessText.Status(process, about)))
             .Add("statm", Text(static (process, _) => ProcessText.MemorySizes(process)))
-            .Add("maps", Text(static (process, _) => ProcessText.Maps(process, detailed: false)))
+            .Add("maps", new ProcText(
+                owner, _ => view() is { } process && info() is not null ? Encoding.Latin1.GetBytes(ProcessText.Maps(process, detailed: false)) : null, null, 0x124, user, group)
+                { Maps = () => view()?.Memory })
             .Add("smaps", Text(static (process, _) => ProcessText.Maps(process, detailed: true)))
+            .Add("pagemap", new ProcPageMap(owner, view, user, group))
+            .Add("coredump_filter", new ProcText(
+                owner, _ => view()?.Process is { } of ? Encoding.ASCII.GetBytes($"{of.DumpedKinds:x8}\n") : null, text => SetDumpedKinds(view, text), 0x1A4, user, group))
             .Add("numa_maps", Text(static (process, _) => ProcessText.Nodes(process)))
             .Add("mem", new ProcMemory(owner, view, user, group))
             .Add("personality", Text(static (_, about) => $"{about.Persona:x8}\n", OwnerOnly))
@@ -131,6 +136,20 @@ internal static class ProcessDirectory
             return Errno.ESRCH;
         GuestThread thread = process.MainThread;
         thread.Scheduling = thread.Scheduling with { TimerSlack = value == 0 ? thread.Scheduling.FirstTimerSlack : value };
+        return Errno.None;
+    }
+
+    /// <summary>A number as C writes it.</summary>
+    private static Errno SetDumpedKinds(Func<IProcessView?> view, byte[] text)
+    {
+        const uint known = 0x1FF;
+        string word = Encoding.ASCII.GetString(text).Trim();
+        bool isHex = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
+        if (!uint.TryParse(isHex ? word.AsSpan(2) : word, isHex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out uint kinds))
+            return Errno.EINVAL;
+        if (view()?.Process is not { } process)
+            return Errno.ESRCH;
+        process.DumpedKinds = kinds & known;
         return Errno.None;
     }
 

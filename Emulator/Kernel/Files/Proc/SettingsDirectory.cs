@@ -31,7 +31,8 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
             .Add("random", random);
         Constants(
             kernel, ("ngroups_max", "65536"), ("cap_last_cap", "40"), ("overflowuid", "65534"), ("overflowgid", "65534"), ("threads-max", "96000"), ("tainted", "0"),
-            ("randomize_va_space", "2"), ("core_pattern", "core"), ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
+            ("randomize_va_space", "2"), ("perf_event_paranoid", "2"), ("sched_child_runs_first", "0"));
+        kernel.Add("core_pattern", new ProcText(owner, _ => Encoding.UTF8.GetBytes(Settings.CorePattern + "\n"), SetCorePattern));
         Add(kernel, "pid_max", Settings.PidLimit);
         Add(kernel, "unprivileged_bpf_disabled", Settings.ProgramsForbidden);
         kernel.Add("ns_last_pid", new ProcText(
@@ -177,6 +178,14 @@ internal sealed class SettingsDirectory(GeneratedFileSystem owner, IProcessSourc
         if (processes.Current is not { } spaces || words.Length != 2 || !uint.TryParse(words[0], out uint first) || !uint.TryParse(words[1], out uint last))
             return Errno.EINVAL;
         spaces.Network.PingGroups = first > last ? (1u, 0u) : (first, last);
+        return Errno.None;
+    }
+
+    private Errno SetCorePattern(byte[] text)
+    {
+        const int longest = 127;
+        string pattern = Encoding.UTF8.GetString(text).Split('\n', '\0')[0];
+        Settings.CorePattern = pattern.Length > longest ? pattern[..longest] : pattern;
         return Errno.None;
     }
 

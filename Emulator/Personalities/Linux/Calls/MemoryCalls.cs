@@ -296,7 +296,7 @@ public static class MemoryCalls
     /// <summary>What an advice changes here; most change nothing, but tell of holes.</summary>
     private static MapStatus Advise(AddressSpace memory, GuestAddress address, ulong length, int advice)
     {
-        const int dontNeed = 4, free = 8, remove = 9, dontFork = 10, doFork = 11, wipeOnFork = 18, keepOnFork = 19, populateRead = 22, populateWrite = 23, dontNeedLocked = 24;
+        const int dontNeed = 4, free = 8, remove = 9, dontFork = 10, doFork = 11, dontDump = 16, doDump = 17, wipeOnFork = 18, keepOnFork = 19, populateRead = 22, populateWrite = 23, dontNeedLocked = 24;
         return advice switch
         {
             dontNeed => memory.Discard(address, length, Discarding.Unlocked),
@@ -306,6 +306,7 @@ public static class MemoryCalls
             dontFork => memory.SetForkPolicy(address, length, dontFork: true, wipes: null),
             doFork => memory.SetForkPolicy(address, length, dontFork: false, wipes: null),
             wipeOnFork => memory.SetForkPolicy(address, length, dontFork: null, wipes: true),
+            dontDump or doDump => memory.LeaveOutOfDumps(address, length, advice == dontDump),
             keepOnFork => memory.SetForkPolicy(address, length, dontFork: null, wipes: false),
             populateRead => memory.Populate(address, length, MemoryAccess.Read),
             populateWrite => memory.Populate(address, length, MemoryAccess.Write),

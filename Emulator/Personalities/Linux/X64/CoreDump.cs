@@ -36,7 +36,10 @@ internal sealed class CoreDump
         FileContext context = process.FileContext;
         FileCaller caller = new(context, thread.FileCredentials, thread.Call);
         const OpenFlags flags = OpenFlags.ReadWrite | OpenFlags.Create | OpenFlags.NoFollow;
-        if (process.World.Vfs.Open(caller, context.WorkingDirectory, "core"u8, flags, Mode & ~context.CreationMask, WalkFlags.None, out OpenFile? file) != Errno.None)
+        // Programs that would take it are not run.
+        if (NameOf(thread, signal) is not { } name || name[0] == '|')
+            return false;
+        if (process.World.Vfs.Open(caller, context.WorkingDirectory, Encoding.UTF8.GetBytes(name), flags, Mode & ~context.CreationMask, WalkFlags.None, out OpenFile? file) != Errno.None)
             return false;
         FileStatus status = file!.Inode.Status;
         bool isOwn = status.Kind == FileKind.Regular && status.Links == 1 && status.User == thread.FileCredentials.User;
@@ -45,6 +48,44 @@ internal sealed class CoreDump
         file.Release();
         return isOwn;
     }
+
+    /// <summary>The pattern with what stands for its letters (core(5), "Naming of core dump files"); null when that is nothing.</summary>
+    private static string? NameOf(GuestThread thread, int signal)
+    {
+        string pattern = thread.Process.World.Settings.CorePattern;
+        StringBuilder name = new();
+        for (int i = 0; i < pattern.Length; i++)
+        {
+            if (pattern[i] != '%')
+            {
+                name.Append(pattern[i]);
+                continue;
+            }
+            if (++i == pattern.Length)
+                break;
+            Process process = thread.Process;
+            name.Append(pattern[i] switch
+            {
+                '%' => "%",
+                'p' => Number(process.Space.Inside(process.Id)),
+                'P' => Number(process.Id),
+                'i' => Number(thread.Number),
+                'I' => Number(thread.Id),
+                'u' => Number(thread.Credentials.User),
+                'g' => Number(thread.Credentials.Group),
+                's' => Number(signal),
+                't' => Number(process.World.Clock.Realtime / 1_000_000_000),
+                'c' => Number((long)process.SoftLimit(Resource.CoreSize)),
+                'd' => Number(process.Dumpable),
+                'e' or 'f' => Encoding.Latin1.GetString(process.MainThread.Name).Replace('/', '!'),
+                'h' => thread.Namespaces.Uts.HostName,
+                _ => "",
+            });
+        }
+        return name.Length > 0 ? name.ToString() : null;
+    }
+
+    private static string Number(long value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
     private void Write(int signal)
     {
@@ -83,8 +124,17 @@ internal sealed class CoreDump
             Put(at - 1, [0]);
     }
 
-    /// <summary>Anonymous memory, private or shared, and what a private mapping of a file may have changed (the usual /proc/PID/coredump_filter).</summary>
-    private static bool IsDumped(in AreaInfo area) => area.Object is null or AnonymousObject ? area.Protection != Protection.None : !area.Shared && (area.Protection & Protection.Write) != 0;
+    /// <summary>By /proc/PID/coredump_filter: usually anonymous memory, private or shared, and what a private mapping of a file may have changed.</summary>
+    private bool IsDumped(in AreaInfo area)
+    {
+        const uint privateMemory = 1, sharedMemory = 2, privateFiles = 4, sharedFiles = 8;
+        if (area.IsLeftOut || area.Protection == Protection.None)
+            return false;
+        bool isMemory = area.Object is null or AnonymousObject;
+        uint kinds = area.Shared ? (isMemory ? sharedMemory : sharedFiles)
+            : isMemory ? privateMemory : privateFiles | ((area.Protection & Protection.Write) != 0 ? privateMemory : 0);
+        return (_process.DumpedKinds & kinds) != 0;
+    }
 
     private static uint FlagsOf(Protection protection) =>
         ((protection & Protection.Read) != 0 ? 4u : 0) | ((protection & Protection.Write) != 0 ? 2u : 0) | ((protection & Protection.Execute) != 0 ? 1u : 0);
