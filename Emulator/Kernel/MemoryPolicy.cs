@@ -106,6 +106,13 @@ public sealed partial class GuestThread
         Process.Memory.PlacePages(default, ulong.MaxValue, ChooseNode);
     }
 
+    /// <summary>The same for one page, of which somebody asks.</summary>
+    public void PlacePage(GuestAddress address)
+    {
+        if (Process.World.Accountant.Nodes > 1)
+            Process.Memory.PlacePages(address.PageDown, GuestAddress.PageSize, ChooseNode);
+    }
+
     /// <summary>Ranges have policies of their own; the rest is the thread's.</summary>
     private int ChooseNode(object? mark, ulong index)
     {

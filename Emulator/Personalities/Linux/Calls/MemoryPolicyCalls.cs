@@ -98,7 +98,10 @@ public static class MemoryPolicyCalls
                 return Errno.EFAULT;
             if ((flags & ofAddress) == 0 && policy is not { Interleaves: true })
                 return Errno.EINVAL;
-            call.Thread.PlacePages();
+            if ((flags & ofAddress) != 0)
+                call.Thread.PlacePage(address);
+            else
+                call.Thread.PlacePages();
             value = (flags & ofAddress) != 0 ? call.Memory.PlaceOf(address).Node : policy!.Choose(call.Thread.SpreadPages);
         }
         bool tellsAsked = policy is not null && (policy.Flags & (NodeFlags.Static | NodeFlags.Relative)) != 0;
@@ -175,7 +178,6 @@ public static class MemoryPolicyCalls
         Errno error = FindTarget(call, pid, out Process? target);
         if (error != Errno.None)
             return error;
-        target!.MainThread.PlacePages();
         for (ulong i = 0; i < count; i++)
         {
             if (!call.Memory.TryRead(pages + (i * 8), out ulong page))
@@ -189,6 +191,7 @@ public static class MemoryPolicyCalls
                     return Errno.ENODEV;
                 wanted = node;
             }
+            target!.MainThread.PlacePage(new GuestAddress(page));
             if (!call.Memory.TryWrite(status + (i * 4), MovePage(target.Memory, new GuestAddress(page), wanted, (flags & MoveAll) != 0)))
                 return Errno.EFAULT;
         }
