@@ -38,13 +38,6 @@ internal abstract class LinuxArchitecture
         return index;
     }
 
-    /// <summary>SIGBUS, BUS_MCEERR_AR, with the size of what was lost behind the address (sigaction(2), si_addr_lsb).</summary>
-    internal static SignalInfo LostPage(in MemoryFault fault)
-    {
-        const int lost = 4, pageShift = 12;
-        return new SignalInfo(Signal.Bus, lost) { IsFault = true, Value = fault.Address.Value, Detail = pageShift };
-    }
-
     /// <summary>The one whose programs have an ELF machine number, or null.</summary>
     public static LinuxArchitecture? OfMachine(ushort machine) => Array.Find(All, candidate => candidate.ElfMachine == machine);
 

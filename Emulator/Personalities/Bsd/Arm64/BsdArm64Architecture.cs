@@ -57,23 +57,10 @@ internal abstract class BsdArm64Architecture : BsdArchitecture
         thread.Trap = default;
         return exit.Reason switch
         {
-            ExitReason.MemoryFault => OfMemory(exit.Fault),
-            ExitReason.Breakpoint => Fault(Signal.Trap, breakpoint, pc),
-            ExitReason.Misaligned => Fault(Signal.Bus, badAlignment, pc),
-            _ => Fault(Signal.Illegal, illegalOpcode, pc),
+            ExitReason.MemoryFault => FaultSignals.OfMemory(exit.Fault),
+            ExitReason.Breakpoint => FaultSignals.Of(Signal.Trap, breakpoint, pc),
+            ExitReason.Misaligned => FaultSignals.Of(Signal.Bus, badAlignment, pc),
+            _ => FaultSignals.Of(Signal.Illegal, illegalOpcode, pc),
         };
     }
-
-    private static SignalInfo OfMemory(in MemoryFault fault)
-    {
-        const int notMapped = 1, noAccess = 2, beyondEnd = 2;
-        return fault.Kind switch
-        {
-            FaultKind.BeyondEnd => Fault(Signal.Bus, beyondEnd, fault.Address.Value),
-            FaultKind.Protection => Fault(Signal.Segment, noAccess, fault.Address.Value),
-            _ => Fault(Signal.Segment, notMapped, fault.Address.Value),
-        };
-    }
-
-    private static SignalInfo Fault(int signal, int code, ulong address) => new(signal, code) { IsFault = true, Value = address };
 }

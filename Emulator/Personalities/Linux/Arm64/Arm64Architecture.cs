@@ -95,10 +95,10 @@ internal sealed class Arm64Architecture : LinuxArchitecture
         const int illegalOpcode = 1, breakpoint = 1, badAlignment = 1;
         return exit.Reason switch
         {
-            ExitReason.MemoryFault => OfMemory(exit.Fault),
-            ExitReason.Breakpoint => Fault(Signal.Trap, breakpoint, pc),
-            ExitReason.Misaligned => Fault(Signal.Bus, badAlignment, MisalignedAddress(thread)),
-            _ => Fault(Signal.Illegal, illegalOpcode, pc),
+            ExitReason.MemoryFault => FaultSignals.OfMemory(exit.Fault),
+            ExitReason.Breakpoint => FaultSignals.Of(Signal.Trap, breakpoint, pc),
+            ExitReason.Misaligned => FaultSignals.Of(Signal.Bus, badAlignment, MisalignedAddress(thread)),
+            _ => FaultSignals.Of(Signal.Illegal, illegalOpcode, pc),
         };
     }
 
@@ -111,18 +111,4 @@ internal sealed class Arm64Architecture : LinuxArchitecture
             return state.Pc;
         return (ulong)((long)(state.Registers[(int)(word >> 5) & 31] << tagBits) >> tagBits);
     }
-
-    private static SignalInfo OfMemory(in MemoryFault fault)
-    {
-        const int notMapped = 1, noAccess = 2, beyondEnd = 2;
-        return fault.Kind switch
-        {
-            FaultKind.BeyondEnd => Fault(Signal.Bus, beyondEnd, fault.Address.Value),
-            FaultKind.Poisoned => LostPage(fault),
-            FaultKind.Protection => Fault(Signal.Segment, noAccess, fault.Address.Value),
-            _ => Fault(Signal.Segment, notMapped, fault.Address.Value),
-        };
-    }
-
-    private static SignalInfo Fault(int signal, int code, ulong address) => new(signal, code) { IsFault = true, Value = address };
 }

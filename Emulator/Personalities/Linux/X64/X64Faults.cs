@@ -10,9 +10,6 @@ internal static class X64Faults
 {
     private const int FromKernel = 0x80;
 
-    private const int SegmentNotMapped = 1;
-    private const int SegmentAccess = 2;
-    private const int BusNoAddress = 2;
     private const int IllegalOperand = 2;
     private const int TrapTrace = 2;
     private const int TrapHardwareBreakpoint = 4;
@@ -34,27 +31,16 @@ internal static class X64Faults
         };
         return exit.Reason switch
         {
-            ExitReason.MemoryFault => OfMemory(exit.Fault),
-            ExitReason.InvalidInstruction => Fault(Signal.Illegal, IllegalOperand, pc),
-            ExitReason.GeneralProtection => Fault(Signal.Segment, FromKernel, 0),
-            ExitReason.Breakpoint => Fault(Signal.Trap, FromKernel, 0),
-            ExitReason.SingleStep => Fault(Signal.Trap, TrapTrace, pc),
-            ExitReason.DebugRegister => Fault(Signal.Trap, TrapHardwareBreakpoint, pc),
-            ExitReason.DivideError => Fault(Signal.FloatingPoint, IntegerDivide, pc),
-            _ => Fault(Signal.FloatingPoint, FloatingPointCode(thread.Cpu.State), pc),
+            ExitReason.MemoryFault => FaultSignals.OfMemory(exit.Fault),
+            ExitReason.InvalidInstruction => FaultSignals.Of(Signal.Illegal, IllegalOperand, pc),
+            ExitReason.GeneralProtection => FaultSignals.Of(Signal.Segment, FromKernel, 0),
+            ExitReason.Breakpoint => FaultSignals.Of(Signal.Trap, FromKernel, 0),
+            ExitReason.SingleStep => FaultSignals.Of(Signal.Trap, TrapTrace, pc),
+            ExitReason.DebugRegister => FaultSignals.Of(Signal.Trap, TrapHardwareBreakpoint, pc),
+            ExitReason.DivideError => FaultSignals.Of(Signal.FloatingPoint, IntegerDivide, pc),
+            _ => FaultSignals.Of(Signal.FloatingPoint, FloatingPointCode(thread.Cpu.State), pc),
         };
     }
-
-    private static SignalInfo OfMemory(in MemoryFault fault) => fault.Kind switch
-    {
-        FaultKind.BeyondEnd => Fault(Signal.Bus, BusNoAddress, fault.Address.Value),
-        FaultKind.NonCanonical => Fault(Signal.Segment, FromKernel, 0),
-        FaultKind.Poisoned => LinuxArchitecture.LostPage(fault),
-        FaultKind.Protection => Fault(Signal.Segment, SegmentAccess, fault.Address.Value),
-        _ => Fault(Signal.Segment, SegmentNotMapped, fault.Address.Value),
-    };
-
-    private static SignalInfo Fault(int signal, int code, ulong address) => new(signal, code) { IsFault = true, Value = address };
 
     /// <summary>The page fault's error code: present 1, write 2, user 4, fetch 16 (SDM Vol. 3, 4.7).</summary>
     private static ulong ErrorCode(in MemoryFault fault) => 4UL
