@@ -127,6 +127,9 @@ public abstract class Socket : OpenFile
     /// <summary>SO_LOCK_FILTER: that stays as it is.</summary>
     public bool IsFilterLocked { get; set; }
 
+    /// <summary>FreeBSD's LOCAL_CREDS_PERSISTENT: each message tells of its sender, not only the first.</summary>
+    public bool KeepsPassingCredentials { get; set; }
+
     public bool PassSecurity { get; set; }
 
     /// <summary>SO_BROADCAST: datagrams may go to all of a link.</summary>

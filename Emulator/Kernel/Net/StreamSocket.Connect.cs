@@ -151,7 +151,7 @@ public sealed partial class StreamSocket
         Remote = listener.Local;
         server.Remote = Local;
         (PeerCredentials, PeerGroups) = (listener.PeerCredentials, listener.PeerGroups);
-        server.PassCredentials = listener.PassCredentials;
+        (server.PassCredentials, server.KeepsPassingCredentials) = (listener.PassCredentials, listener.KeepsPassingCredentials);
         listener.Admit(server);
         Source.Pulse(Readiness.Out);
         return Errno.None;

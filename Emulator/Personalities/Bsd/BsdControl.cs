@@ -26,6 +26,9 @@ internal abstract class BsdControl : IControlFormat
     /// <summary>LOCAL_CREDS: the receiver wants to know its senders.</summary>
     protected abstract int ReceiverOption { get; }
 
+    /// <summary>LOCAL_CREDS_PERSISTENT: it wants to know of each message; 0 where there is none.</summary>
+    protected virtual int LastingReceiverOption => 0;
+
     /// <summary>LOCAL_PEERCRED, LOCAL_PEEREID: who is at the other end.</summary>
     protected abstract int PeerOption { get; }
 
@@ -99,22 +102,30 @@ internal abstract class BsdControl : IControlFormat
     /// <summary>An option of a local socket (SOL_LOCAL): ENOPROTOOPT, EINVAL, EFAULT.</summary>
     public Errno SetLocal(CallContext call, Socket socket, int name, GuestAddress value, int length)
     {
-        if (name != ReceiverOption)
+        bool isLasting = name != 0 && name == LastingReceiverOption;
+        if (name != ReceiverOption && !isLasting)
             return Errno.ENOPROTOOPT;
         if (length < sizeof(int))
             return Errno.EINVAL;
         if (!call.Memory.TryRead(value, out int number))
             return Errno.EFAULT;
-        socket.PassCredentials = number != 0;
+        // One excludes the other.
+        if (number != 0 && (isLasting ? socket.PassCredentials : socket.KeepsPassingCredentials))
+            return Errno.EINVAL;
+        if (isLasting)
+            socket.KeepsPassingCredentials = number != 0;
+        else
+            socket.PassCredentials = number != 0;
         return Errno.None;
     }
 
     public Errno GetLocal(CallContext call, Socket socket, int name, out byte[] value)
     {
         value = [];
-        if (name == ReceiverOption)
+        bool isLasting = name != 0 && name == LastingReceiverOption;
+        if (name == ReceiverOption || isLasting)
         {
-            value = BitConverter.GetBytes(socket.PassCredentials ? 1 : 0);
+            value = BitConverter.GetBytes((isLasting ? socket.KeepsPassingCredentials : socket.PassCredentials) ? 1 : 0);
             return Errno.None;
         }
         if (name != PeerOption)

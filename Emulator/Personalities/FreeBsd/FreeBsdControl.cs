@@ -5,14 +5,16 @@ using Vivarium.Emulator.Personalities.Bsd;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd;
 
-/// <summary>SCM_CREDS of FreeBSD: a sender asks for it with a struct cmsgcred, which the kernel fills; a receiver with LOCAL_CREDS, for a struct sockcred.</summary>
+/// <summary>SCM_CREDS of FreeBSD: a sender asks for it with a struct cmsgcred, which the kernel fills; a receiver with LOCAL_CREDS, for a struct sockcred, or with LOCAL_CREDS_PERSISTENT, for a struct sockcred2.</summary>
 internal sealed class FreeBsdControl : BsdControl
 {
-    private const int Creds = 3, MostGroups = 16;
+    private const int Creds = 3, Creds2 = 8, MostGroups = 16;
 
     protected override int AlignmentOf(CallContext call) => 8;
 
     protected override int ReceiverOption => 2;
+
+    protected override int LastingReceiverOption => 3;
 
     protected override int PeerOption => 1;
 
@@ -46,6 +48,8 @@ internal sealed class FreeBsdControl : BsdControl
             writer.Put(Creds, ClaimOf(call, ancillary, who));
         else if (socket.PassCredentials)
             writer.Put(Creds, IdentityOf(who));
+        else if (socket.KeepsPassingCredentials)
+            writer.Put(Creds2, LastingIdentityOf(call, ancillary, who));
         // Of a stream, the first message alone says it.
         socket.PassCredentials &= socket.Kind == SocketKind.Datagram;
     }
@@ -66,6 +70,14 @@ internal sealed class FreeBsdControl : BsdControl
         Put(bytes, who.User, who.EffectiveUser, who.Group, who.EffectiveGroup);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(16), Groups(who, bytes.AsSpan(20), int.MaxValue));
         return bytes;
+    }
+
+    /// <summary>struct sockcred2: version 0, process, then as struct sockcred.</summary>
+    private static byte[] LastingIdentityOf(CallContext call, Ancillary ancillary, Credentials who)
+    {
+        byte[] head = new byte[8];
+        Put(head, 0, (uint)call.Pids.Inside(ancillary.SenderProcess));
+        return [.. head, .. IdentityOf(who)];
     }
 
     /// <summary>The first of the groups is the effective one.</summary>

@@ -1,7 +1,7 @@
 /* What travels over local sockets (unix(4)), settings of terminals (tty(4), termios(4)), inotify(2), contexts (getcontext(3)). */
 #include "freebsd.h"
 
-enum { SOCKET_LEVEL = 0xFFFF, RIGHTS = 1, CREDS = 3, LOCAL_LEVEL = 0, PEERCRED = 1, LOCAL_CREDS = 2, ENOPROTOOPT = 42, ENOTTY = 25 };
+enum { SOCKET_LEVEL = 0xFFFF, RIGHTS = 1, CREDS = 3, LOCAL_LEVEL = 0, PEERCRED = 1, LOCAL_CREDS = 2, LOCAL_CREDS_PERSISTENT = 3, CREDS2 = 8, ENOPROTOOPT = 42, ENOTTY = 25 };
 
 struct iovec { void *base; size_t length; };
 struct msghdr { void *name; int name_length; struct iovec *vectors; int count; void *control; uint32_t control_length; int flags; };
@@ -73,6 +73,23 @@ static void credentials(void)
     EXPECT(got.type, CREDS);
     EXPECT(got.data.words[0], CALL(24));
     EXPECT(got.data.words[3], CALL(43));
+    EXPECT(send_(0, 0), 1);
+    EXPECT(receive(&got, sizeof got).control_length, 0);
+    /* "LOCAL_CREDS_PERSISTENT: ... the SCM_CREDS2 ... on every message" as a struct sockcred2; it and LOCAL_CREDS "are mutually exclusive". */
+    EXPECT(CALL(105, ends[1], LOCAL_LEVEL, LOCAL_CREDS_PERSISTENT, &on, 4), 0);
+    EXPECT(CALL(105, ends[1], LOCAL_LEVEL, LOCAL_CREDS, &on, 4), -EINVAL);
+    for (int i = 0; i < 2; i++)
+    {
+        EXPECT(send_(0, 0), 1);
+        receive(&got, sizeof got);
+        EXPECT(got.type, CREDS2);
+        EXPECT(got.data.words[0], 0);
+        EXPECT(got.data.words[1], getpid_());
+        EXPECT(got.data.words[2], CALL(24));
+        EXPECT(got.data.words[5], CALL(43));
+    }
+    on = 0;
+    EXPECT(CALL(105, ends[1], LOCAL_LEVEL, LOCAL_CREDS_PERSISTENT, &on, 4), 0);
     EXPECT(send_(0, 0), 1);
     EXPECT(receive(&got, sizeof got).control_length, 0);
     EXPECT(CALL(118, ends[1], LOCAL_LEVEL, PEERCRED, peer, &size), 0);
