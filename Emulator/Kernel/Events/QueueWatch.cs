@@ -269,11 +269,8 @@ internal sealed class TimerWatch : QueueWatch
     private TimerWatch(KernelQueue queue, in QueueEvent change)
         : base(queue, change)
     {
-        Flags |= EventFlags.Clear;
-        Arm();
+        Begin();
     }
-
-    protected override EventFlags ImpliedFlags => EventFlags.Clear;
 
     public static Errno Create(KernelQueue queue, in QueueEvent change, out QueueWatch? watch)
     {
@@ -298,12 +295,15 @@ internal sealed class TimerWatch : QueueWatch
         base.Update(change);
         _timer?.Cancel();
         _count = 0;
-        Arm();
+        Begin();
         return Errno.None;
     }
 
-    private void Arm()
+    /// <summary>A timer of a point in time stays active once it is over, unless EV_CLEAR says otherwise (kqueue(2), NOTE_ABSTIME).</summary>
+    private void Begin()
     {
+        if (!IsAbsolute)
+            Flags |= EventFlags.Clear;
         _next = IsAbsolute ? World.MonotonicOf(Asked) : World.Clock.Monotonic + Math.Max(1, Asked);
         _timer = World.Schedule(_next, Fire);
     }

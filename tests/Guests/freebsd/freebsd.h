@@ -1,12 +1,14 @@
-/* FreeBSD's system calls without its C library: numbers and structures of the manual pages, amd64. */
+/* FreeBSD's system calls without its C library, or with NETBSD NetBSD's: numbers and structures of the manual pages, amd64. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EBADF = 9, EAGAIN = 35, EINVAL = 22, ENOSYS = 78, ETIMEDOUT = 60 };
 
-/* The linker's mark by which a system knows its programs: a note of FreeBSD with the release, unless the program has another's. */
-#ifndef SYSTEM_NOTE
+/* The linker's mark by which a system knows its programs: a note with the release. */
+#ifdef NETBSD
+#define SYSTEM_NOTE ".long 7, 4, 1\n.asciz \"NetBSD\"\n.balign 4\n.long 1000000000\n"
+#else
 #define SYSTEM_NOTE ".long 8, 4, 1\n.asciz \"FreeBSD\"\n.long 1302001\n"
 #endif
 __asm__(".section .note.tag,\"a\",@note\n.align 4\n" SYSTEM_NOTE ".text");
@@ -25,6 +27,13 @@ static long call(long number, long a, long b, long c, long d, long e, long f)
 #define CALL(n, ...) CALL_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
 #define CALL_(n, a, b, c, d, e, f, ...) call(n, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
+/* Where the systems differ. */
+#ifdef NETBSD
+enum { N_WAIT4 = 449, N_CLOCK_GETTIME = 427, N_NANOSLEEP = 430, N_KQUEUE = 344, N_PIPE2 = 453, O_DIRECTORY = 0x200000, NOTE_USECONDS = 2, NOTE_SECONDS = 1 };
+#else
+enum { N_WAIT4 = 7, N_CLOCK_GETTIME = 232, N_NANOSLEEP = 240, N_KQUEUE = 362, N_PIPE2 = 542, O_DIRECTORY = 0x20000, NOTE_USECONDS = 4, NOTE_SECONDS = 1 };
+#endif
+
 struct timespec { int64_t seconds, nanoseconds; };
 struct kevent { uint64_t ident; int16_t filter; uint16_t flags; uint32_t fflags; int64_t data; void *udata; uint64_t ext[4]; };
 struct sigaction { void *handler; uint32_t flags; uint32_t mask[4]; };
@@ -35,7 +44,7 @@ static long read_(int fd, void *to, size_t n) { return CALL(3, fd, to, n); }
 static long write_(int fd, const void *from, size_t n) { return CALL(4, fd, from, n); }
 static long open_(const char *path, int flags, int mode) { return CALL(5, path, flags, mode); }
 static long close_(int fd) { return CALL(6, fd); }
-static long wait_(long pid, int *status) { return CALL(7, pid, status, 0, 0); }
+static long wait_(long pid, int *status) { return CALL(N_WAIT4, pid, status, 0, 0); }
 static long link_(const char *from, const char *to) { return CALL(9, from, to); }
 static long unlink_(const char *path) { return CALL(10, path); }
 static long chmod_(const char *path, int mode) { return CALL(15, path, mode); }
@@ -45,17 +54,55 @@ static long dup_(int fd) { return CALL(41, fd); }
 static long rename_(const char *from, const char *to) { return CALL(128, from, to); }
 static long mkdir_(const char *path, int mode) { return CALL(136, path, mode); }
 static long rmdir_(const char *path) { return CALL(137, path); }
-static long clock_(int clock, struct timespec *now) { return CALL(232, clock, now); }
-static long pause_(int64_t nanoseconds) { struct timespec t = { 0, nanoseconds }; return CALL(240, &t, 0); }
-static long kqueue_(void) { return CALL(362); }
-static long sigaction_(int signal, const struct sigaction *new, struct sigaction *old) { return CALL(416, signal, new, old); }
-static long pipe_(int fds[2]) { return CALL(542, fds, 0); }
-static long pdfork_(int *fd) { return CALL(518, fd, 0); }
+static long clock_(int clock, struct timespec *now) { return CALL(N_CLOCK_GETTIME, clock, now); }
+static long pause_(int64_t nanoseconds) { struct timespec t = { 0, nanoseconds }; return CALL(N_NANOSLEEP, &t, 0); }
+static long kqueue_(void) { return CALL(N_KQUEUE); }
+static long pipe_(int fds[2]) { return CALL(N_PIPE2, fds, 0); }
+
+#ifdef NETBSD
+/* Both layouts of struct kevent: the first 40 bytes of this, or all. Filters count from 0 there. */
+struct netbsd_kevent { uint64_t ident; uint32_t filter, flags, fflags, padding; int64_t data; void *udata; uint64_t ext[4]; };
+static int kevent_number, kevent_size;
+static const signed char netbsd_filters[] = { -1, -2, -3, -4, -5, -6, -7, -9, -11, -13 };
+
+static long kevent_(int kq, const struct kevent *changes, int n, struct kevent *events, int room, const struct timespec *limit)
+{
+    static char in[8 * sizeof(struct netbsd_kevent)], out[8 * sizeof(struct netbsd_kevent)];
+    for (int i = 0; i < n; i++)
+    {
+        struct netbsd_kevent k = { changes[i].ident, 99, changes[i].flags, changes[i].fflags, 0, changes[i].data, changes[i].udata, { 0 } };
+        for (unsigned f = 0; f < sizeof netbsd_filters; f++)
+            if (netbsd_filters[f] == changes[i].filter)
+                k.filter = f;
+        __builtin_memcpy(in + i * kevent_size, &k, kevent_size);
+    }
+    long found = CALL(kevent_number, kq, in, n, out, room, limit);
+    for (int i = 0; i < found; i++)
+    {
+        struct netbsd_kevent k = { 0 };
+        __builtin_memcpy(&k, out + i * kevent_size, kevent_size);
+        events[i] = (struct kevent){ k.ident, k.filter < sizeof netbsd_filters ? netbsd_filters[k.filter] : k.filter, k.flags, k.fflags, k.data, k.udata, { 0 } };
+    }
+    return found;
+}
+
+/* __sigaction_sigtramp: the mask comes before the flags. No handlers here, which would need a way back. */
+static long sigaction_(int signal, const struct sigaction *new, struct sigaction *old)
+{
+    struct { void *handler; uint32_t mask[4], flags; } action = { new->handler };
+    return CALL(340, signal, &action, 0, 0, 0);
+}
+static long seek_(int fd, long offset, int whence) { return CALL(199, fd, 0, offset, whence); }
+#else
 static long kevent_(int kq, const struct kevent *changes, int n, struct kevent *events, int room, const struct timespec *limit)
 {
     return CALL(560, kq, changes, n, events, room, limit);
 }
+static long sigaction_(int signal, const struct sigaction *new, struct sigaction *old) { return CALL(416, signal, new, old); }
+static long seek_(int fd, long offset, int whence) { return CALL(478, fd, offset, whence); }
+static long pdfork_(int *fd) { return CALL(518, fd, 0); }
 static long kqueuex_(unsigned flags) { return CALL(583, flags); }
+#endif
 
 static int failures;
 

@@ -1,7 +1,7 @@
-/* What kqueue(2) says, point by point. Expectations are the manual page's; FreeBSD's kern_event.c where it is silent. */
+/* What kqueue(2) says, point by point, for FreeBSD and (netbsd-kqueue.c) NetBSD. Expectations are the manual pages'; kern_event.c's where they are silent. */
 #include "freebsd.h"
 
-enum { READ = -1, WRITE = -2, VNODE = -4, PROC = -5, SIGNAL = -6, TIMER = -7, PROCDESC = -8, USER = -11 };
+enum { READ = -1, WRITE = -2, VNODE = -4, PROC = -5, SIGNAL = -6, TIMER = -7, PROCDESC = -8, USER = -11, EMPTY = -13 };
 enum { ADD = 1, DELETE = 2, ENABLE = 4, DISABLE = 8, ONESHOT = 16, CLEAR = 32, RECEIPT = 64, DISPATCH = 128, ERROR = 0x4000, EOFLAG = 0x8000 };
 
 static const struct timespec now = { 0, 0 }, long_time = { 20, 0 };
@@ -151,13 +151,23 @@ static void users_and_timers(void)
     EXPECT(take(kq), 1);
     EXPECT(got[0].data >= 5, 1);
     EXPECT(change(kq, 7, TIMER, DELETE, 0, 0), 0);
-    EXPECT(change(kq, 8, TIMER, ADD | ONESHOT, 4, 500), 0);
+    EXPECT(change(kq, 8, TIMER, ADD | ONESHOT, NOTE_USECONDS, 500), 0);
     EXPECT(await(kq), 1);
     EXPECT(change(kq, 8, TIMER, DELETE, 0, 0), -ENOENT);
     /* NOTE_ABSTIME | NOTE_SECONDS: a point in time that is over fires at once. */
     clock_(0, &t);
-    EXPECT(change(kq, 9, TIMER, ADD | ONESHOT, 0x11, t.seconds), 0);
+    EXPECT(change(kq, 9, TIMER, ADD | ONESHOT, 0x10 | NOTE_SECONDS, t.seconds), 0);
     EXPECT(await(kq), 1);
+    /* "Timers created with NOTE_ABSTIME remain activated on the kqueue once the absolute time has passed unless EV_CLEAR or EV_ONESHOT are also specified." */
+    EXPECT(change(kq, 9, TIMER, ADD, 0x10 | NOTE_SECONDS, t.seconds), 0);
+    EXPECT(await(kq), 1);
+    EXPECT(got[0].data, 1);
+    EXPECT(take(kq), 1);
+    EXPECT(change(kq, 9, TIMER, ADD | CLEAR, 0x10 | NOTE_SECONDS, t.seconds), 0);
+    EXPECT(await(kq), 1);
+    EXPECT(take(kq), 0);
+    EXPECT(change(kq, 9, TIMER, ADD, 0, 3600000), 0);
+    EXPECT(take(kq), 0);
     EXPECT(change(kq, 9, TIMER, ADD, 0, -1), -EINVAL);
     close_(kq);
 }
@@ -205,13 +215,13 @@ static void files(void)
     /* "EVFILT_READ, Vnodes: ... data contains the offset from current position to end of file, and may be negative." */
     EXPECT(change(kq, fd, READ, ADD, 0, 0), 0);
     EXPECT(take(kq), 0);
-    CALL(478, fd, 1, 0);
+    seek_(fd, 1, 0);
     EXPECT(take(kq), 1);
     EXPECT(got[0].data, 3);
     close_(fd);
     unlink_("second");
     mkdir_("folder", 0755);
-    directory = open_("folder", 0x20000, 0);
+    directory = open_("folder", O_DIRECTORY, 0);
     EXPECT(change(kq, directory, VNODE, ADD | CLEAR, 0x7f, 0), 0);
     close_(open_("folder/file", 0x200 | 1, 0644));
     EXPECT(take(kq), 1);
@@ -275,6 +285,17 @@ static void processes(void)
     EXPECT(children, 1);
     EXPECT(wait_(child, &status), child);
     EXPECT(change(kq, child, PROC, DELETE, 0, 0), -ENOENT);
+    /* "If a process can normally see another process": one that has ended and was not waited for is told at once. */
+    if ((child = fork_()) == 0)
+        leave(2);
+    for (int i = 0; i < 100; i++)
+        pause_(100000);
+    EXPECT(change(kq, child, PROC, ADD, 0x80000000, 0), 0);
+    EXPECT(await(kq), 1);
+    EXPECT(got[0].data, 2 << 8);
+    EXPECT(take(kq), 0);
+    wait_(child, &status);
+#ifndef NETBSD
     /* A process behind a descriptor. */
     int fd;
     if ((child = pdfork_(&fd)) == 0)
@@ -283,6 +304,41 @@ static void processes(void)
     EXPECT(await(kq), 1);
     EXPECT(got[0].data, 5 << 8);
     close_(fd);
+#endif
+    close_(kq);
+}
+
+static void sockets(void)
+{
+    int kq = kqueue_(), s[2], size = 4, name = 4;
+    char buffer[16], address[16] = { 16, 2 };
+    EXPECT(CALL(135, 1, 1, 0, s), 0);
+    /* "a per-filter low water mark ... NOTE_LOWAT flag in fflags, ... the new low water mark in data" */
+    EXPECT(change(kq, s[0], READ, ADD, 1, 4), 0);
+    write_(s[1], "abc", 3);
+    EXPECT(take(kq), 0);
+    write_(s[1], "d", 1);
+    EXPECT(take(kq), 1);
+    EXPECT(got[0].data, 4);
+    /* EVFILT_WRITE: "data will contain the amount of space remaining in the write buffer." */
+    EXPECT(change(kq, s[0], READ, DELETE, 0, 0), 0);
+    EXPECT(change(kq, s[1], WRITE, ADD, 0, 0), 0);
+    EXPECT(take(kq), 1);
+    EXPECT(got[0].filter, WRITE);
+    EXPECT(got[0].data > 0, 1);
+    /* "The filter will set EV_EOF when the reader disconnects". */
+    close_(s[0]);
+    EXPECT(take(kq), 1);
+    EXPECT((got[0].flags & EOFLAG) != 0, 1);
+    close_(s[1]);
+    EXPECT(take(kq), 0);
+    /* EVFILT_EMPTY: "returns whenever there is no remaining data in the write buffer. ... only for sockets." */
+    EXPECT(CALL(135, 1, 1, 0, s), 0);
+    EXPECT(change(kq, s[0], EMPTY, ADD | CLEAR, 0, 0), 0);
+    EXPECT(take(kq), 1);
+    EXPECT(got[0].filter, EMPTY);
+    pipe_(s);
+    EXPECT(change(kq, s[1], EMPTY, ADD, 0, 0), -EINVAL);
     close_(kq);
 }
 
@@ -300,6 +356,7 @@ static void descriptors(void)
     close_(other);
     close_(p[1]);
     close_(kq);
+#ifndef NETBSD
     /* KQUEUE_CPONFORK: the child has a copy. */
     kq = kqueuex_(2);
     change(kq, 1, USER, ADD | CLEAR, 0x01000000, 0);
@@ -311,10 +368,40 @@ static void descriptors(void)
     EXPECT(take(kq), 1);
     EXPECT(kqueuex_(8), -EINVAL);
     close_(kq);
+#endif
 }
 
-void run(void)
+/* "When nevents is zero, kevent will return immediately even if there is a timeout", and one queue serves as many filters of one descriptor as there are. */
+static void calls(void)
 {
+    int kq = kqueue_(), p[2];
+    struct kevent both[2];
+    pipe_(p);
+    EXPECT(kevent_(kq, 0, 0, got, 0, &long_time), 0);
+    EXPECT(change(kq, p[1], WRITE, ADD, 0, 0), 0);
+    EXPECT(change(kq, p[0], READ, ADD | DISABLE, 0, 0), 0);
+    write_(p[1], "x", 1);
+    EXPECT(take(kq), 1);
+    /* "Re-adding an existing event will modify the parameters of the original event": it stays disabled until EV_ENABLE (kqueue_register). */
+    EXPECT(change(kq, p[0], READ, ADD, 0, 0), 0);
+    EXPECT(take(kq), 1);
+    EXPECT(change(kq, p[0], READ, ADD | ENABLE, 0, 0), 0);
+    EXPECT(take(kq), 2);
+    /* "All changes contained in the changelist are applied before any pending events are read from the queue. ... The same array may be used". */
+    both[0] = (struct kevent){ p[1], WRITE, DELETE };
+    both[1] = (struct kevent){ p[0], READ, ADD | ONESHOT, 0, 0, (void *)77 };
+    EXPECT(kevent_(kq, both, 2, both, 2, &now), 1);
+    EXPECT(both[0].udata, 77);
+    EXPECT(both[0].flags & ONESHOT, ONESHOT);
+    EXPECT(take(kq), 0);
+    EXPECT(change(kq, p[0], READ, DISABLE, 0, 0), -ENOENT);
+    close_(p[0]), close_(p[1]), close_(kq);
+}
+
+static void all(void)
+{
+    calls();
+    sockets();
     readiness();
     order();
     errors();
@@ -323,4 +410,14 @@ void run(void)
     files();
     processes();
     descriptors();
+}
+
+void run(void)
+{
+#ifdef NETBSD
+    kevent_number = 435, kevent_size = 40;
+    all();
+    kevent_number = 500, kevent_size = 72;
+#endif
+    all();
 }
