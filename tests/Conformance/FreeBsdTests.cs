@@ -13,6 +13,7 @@ public sealed class FreeBsdTests
     [InlineData("descriptors")]
     [InlineData("umtx")]
     [InlineData("netbsd-kqueue")]
+    [InlineData("netbsd-threads")]
     public async Task IsAsTheManualSays(string name)
     {
         using var scratch = new Scratch(new ConformanceCase());

@@ -4,6 +4,7 @@ using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
 using Vivarium.Emulator.Personalities.NetBsd.Arm64;
+using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.NetBsd.X64;
 
 namespace Vivarium.Emulator.Personalities.NetBsd;
@@ -43,6 +44,14 @@ public sealed class NetBsdPersonality : BsdPersonality
     private protected override Func<int, int> ArgumentCount { get; } = NetBsdTable.ArgumentCount;
 
     public override CallResult Dispatch(CallContext call) => NetBsdTable.Dispatch(call);
+
+    /// <summary>Marks the robust futexes that the thread held.</summary>
+    public override void OnThreadExit(GuestThread thread)
+    {
+        if (!thread.RobustList.IsNull)
+            RobustFutexes.Release(thread);
+        thread.RobustList = default;
+    }
 
     public override Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>
         NetBsdInitialStack.Write(thread, OfMachine(image.Machine)!, memory, image, program, out layout);

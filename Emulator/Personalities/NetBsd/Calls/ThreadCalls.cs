@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
@@ -8,7 +9,7 @@ using LinuxSignals = Vivarium.Emulator.Personalities.Linux.Calls.SignalCalls;
 
 namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 
-/// <summary>Light-weight processes: _lwp_create(2), _lwp_park(2) and their kin.</summary>
+/// <summary>Light-weight processes: _lwp_create(2), _lwp_park(2), __futex(2) and their kin.</summary>
 public static class ThreadCalls
 {
     /// <summary>A thread with the registers and mask of a context.</summary>
@@ -61,16 +62,39 @@ public static class ThreadCalls
         return CallResult.Ok();
     }
 
-    /// <summary>Waits to be unparked: EALREADY when it was before, ETIMEDOUT, EINTR (_lwp_park(2)).</summary>
+    /// <summary>Lets all of a table go on: ESRCH when one of them is gone. Without a table, tells how long one may be.</summary>
+    public static CallResult LwpUnparkAll(CallContext call, GuestAddress targets, ulong count, GuestAddress hint)
+    {
+        const int most = 1024;
+        if (targets.IsNull)
+            return most;
+        if (count is 0 or > most)
+            return Errno.EINVAL;
+        Span<byte> table = stackalloc byte[(int)count * sizeof(int)];
+        if (!call.Memory.TryRead(targets, table))
+            return Errno.EFAULT;
+        CallResult result = CallResult.Ok();
+        foreach (int target in MemoryMarshal.Cast<byte, int>(table))
+        {
+            CallResult one = LwpUnpark(call, target, hint);
+            result = one.Outcome == CallOutcome.Error ? one : result;
+        }
+        return result;
+    }
+
+    /// <summary>Waits to be unparked: EALREADY when it was before, ETIMEDOUT, EINTR (_lwp_park(2)). What is left of a span of time is told.</summary>
     public static CallResult LwpPark60(CallContext call, int clock, int flags, GuestAddress time, int unpark, GuestAddress hint, GuestAddress unparkHint)
     {
         const int absolute = 1;
+        bool isAbsolute = (flags & absolute) != 0;
         if (call.State is null)
         {
-            if (!time.IsNull && SetLimit(call, clock, (flags & absolute) != 0, time) is not Errno.None and var error)
+            if (!time.IsNull && SetLimit(call, clock, isAbsolute, time) is not Errno.None and var error)
                 return error;
             if (unpark != 0 && LwpUnpark(call, unpark, unparkHint) is { Outcome: CallOutcome.Error } failed)
                 return failed;
+            if (isAbsolute && call.DeadlinePassed)
+                return Errno.ETIMEDOUT;
             if (call.Thread.IsUnparked)
             {
                 call.Thread.IsUnparked = false;
@@ -78,12 +102,33 @@ public static class ThreadCalls
             }
             call.State = call.Thread.ParkSource;
         }
-        if (call.Thread.IsUnparked)
+        bool isUnparked = call.Thread.IsUnparked;
+        call.Thread.IsUnparked = false;
+        if (!isUnparked && !call.DeadlinePassed && !call.Interrupted)
+            return call.Wait(call.Thread.ParkSource, RestartKind.Never);
+        if (!time.IsNull && !isAbsolute)
+            TellRest(call, time);
+        return isUnparked ? CallResult.Ok() : call.DeadlinePassed ? Errno.ETIMEDOUT : call.Wait(RestartKind.Never);
+    }
+
+    private static void TellRest(CallContext call, GuestAddress time)
+    {
+        long rest = Math.Max(0, call.Deadline!.Value - call.World.Clock.Monotonic);
+        call.Memory.TryWrite(time, rest / 1_000_000_000);
+        call.Memory.TryWrite(time + 8, rest % 1_000_000_000);
+    }
+
+    /// <summary>__futex(2): Linux's without inheritance of priorities; the second number has an argument of its own.</summary>
+    public static CallResult Futex(CallContext call, GuestAddress address, int operation, int value, GuestAddress timeout, GuestAddress second, int number, int third)
+    {
+        const int privateFlag = 128, realTimeFlag = 256;
+        const int wait = 0, wake = 1, requeue = 3, compareRequeue = 4, wakeOperation = 5, waitBits = 9, wakeBits = 10;
+        return (operation & ~(privateFlag | realTimeFlag)) switch
         {
-            call.Thread.IsUnparked = false;
-            return CallResult.Ok();
-        }
-        return call.DeadlinePassed ? Errno.ETIMEDOUT : call.Wait(call.Thread.ParkSource, RestartKind.Never);
+            wait or wake or waitBits or wakeBits => FutexCalls.Futex(call, address, operation, (uint)value, timeout.Value, second, (uint)third),
+            requeue or compareRequeue or wakeOperation => FutexCalls.Futex(call, address, operation, (uint)value, (uint)number, second, (uint)third),
+            _ => Errno.ENOSYS,
+        };
     }
 
     private static Errno SetLimit(CallContext call, int clock, bool isAbsolute, GuestAddress time)
