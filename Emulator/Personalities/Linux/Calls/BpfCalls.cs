@@ -32,9 +32,10 @@ public static class BpfCalls
     /// <summary>union bpf_attr; what is behind it must be nothing (bpf_check_uarg_tail_zero).</summary>
     private static Errno Read(CallContext call, GuestAddress attributes, uint size, out byte[] given)
     {
-        given = new byte[Math.Max(size, AttributeSize)];
+        given = [];
         if (size > GuestAddress.PageSize)
             return Errno.E2BIG;
+        given = new byte[Math.Max(size, AttributeSize)];
         if (!call.Memory.TryRead(attributes, given.AsSpan(0, (int)size)))
             return Errno.EFAULT;
         return given.AsSpan(AttributeSize).ContainsAnyExcept((byte)0) ? Errno.E2BIG : Errno.None;
