@@ -105,6 +105,8 @@ internal sealed unsafe partial class BlockTranslator
         else
             Extend(target, UseOperand(op.A, op.Size, RegisterMap.Work, at), op.Size, isSigned, wide);
         Finish(destination, target, at + used - 1);
+        if (!isSigned && op.Size < 2)
+            NoteSmall(destination);
         return used;
     }
 
@@ -299,6 +301,8 @@ internal sealed unsafe partial class BlockTranslator
         if (op.Flags == FlagMask.None && op.Destination != MicroOp.Discard && destination.Register != op.A && !IsTemporary(destination.Register) && TryEmitSum(at, group, destination))
             return destination.Used;
         (bool isChecked, long moved) = op.A < _map.Count ? _checks[op.A] : default;
+        bool isSmall = group == GroupAnd && op.Size >= 2 && !destination.IsMerge && (op.Code == OpCode.AndImmediate || TryConstant(op.B, out _))
+            && (op.Code == OpCode.AndImmediate ? op.Immediate : _values[op.B].Displacement) is >= 0 and <= ushort.MaxValue;
         EmitBinary(at, group, destination);
         // A pointer that moved by a constant is still checked.
         if (isChecked && !destination.IsMerge && destination.Register < _map.Count && TryMove(op, group, out long by))
@@ -306,6 +310,8 @@ internal sealed unsafe partial class BlockTranslator
             _checks[op.A] = op.A == destination.Register ? (isChecked, moved) : _checks[op.A];
             MoveCheck(destination.Register, op.A, by);
         }
+        if (isSmall)
+            NoteSmall(destination.Register);
         return destination.Used;
     }
 

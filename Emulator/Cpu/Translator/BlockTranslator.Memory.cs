@@ -30,6 +30,7 @@ internal sealed unsafe partial class BlockTranslator
     private void ForgetChecks()
     {
         Array.Clear(_checks);
+        Array.Clear(_isSmall);
         _checks[_map.StackPointer] = (true, 0);
         _stackTouched = false;
     }
@@ -39,6 +40,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         if (to >= _map.Count)
             return;
+        _isSmall[to] &= from == to && by == 0;
         _checks[to] = from < _map.Count ? (_checks[from].IsChecked, _checks[from].Moved + by) : default;
         if (to == _map.StackPointer && from != to)
             _stackTouched = true;
@@ -47,7 +49,17 @@ internal sealed unsafe partial class BlockTranslator
     private void Unverify(byte register)
     {
         if (register < _map.Count)
-            _checks[register] = default;
+            (_checks[register], _isSmall[register]) = (default, false);
+    }
+
+    /// <summary>Which guest registers have a value below 2^16: bytes, words and such, which are indexes of tables.</summary>
+    private readonly bool[] _isSmall = new bool[RegisterMap.MostRegisters];
+
+    /// <summary>What was just written to a register is below 2^16.</summary>
+    private void NoteSmall(byte register)
+    {
+        if (register < _map.Count)
+            _isSmall[register] = true;
     }
 
     private bool IsChecked(byte register) => register < _map.Count && _checks[register] is { IsChecked: true } check && Math.Abs(check.Moved) < Reach - StructureReach;
@@ -74,6 +86,8 @@ internal sealed unsafe partial class BlockTranslator
             return known;
         if (isPlain && sum.Thread == 0 && sum.Base < _map.Count && Math.Abs(sum.Displacement) < StructureReach)
             return BaseOperand(sum.Base, (int)sum.Displacement, at);
+        if (sum.Index < _map.Count && _isSmall[sum.Index] && TryIndexedOperand(sum, at, out Operand indexed))
+            return indexed;
         // The address itself, so that it is right whatever the registers hold.
         bool inPlace = _holder != 0 && (sum.Base == _holder || sum.Index == _holder);
         if (_holder != 0)
@@ -140,6 +154,20 @@ internal sealed unsafe partial class BlockTranslator
         return true;
     }
 
+    /// <summary>A small index reaches no further from a checked register, or from a constant, than the guards do.</summary>
+    private bool TryIndexedOperand(in Value sum, int at, out Operand operand)
+    {
+        operand = default;
+        HostRegister index = HostOf(sum.Index);
+        bool isTable = sum.Base == NoRegister && sum.Displacement is >= 0 and <= int.MaxValue - (ushort.MaxValue << 3);
+        bool isBased = sum.Base < _map.Count && Math.Abs(sum.Displacement) < StructureReach;
+        if (sum.Thread != 0 || index == HostRegister.None || !(isTable || isBased))
+            return false;
+        operand = isTable ? new Operand(HostRegister.None, HostRegister.None, 0, (int)sum.Displacement, IsMemory: true, IsGuest: true) : BaseOperand(sum.Base, (int)sum.Displacement, at);
+        operand = operand with { Index = index, Scale = sum.Scale };
+        return true;
+    }
+
     private Operand BaseOperand(byte register, int displacement, int at)
     {
         HostRegister host = HostOf(register);
@@ -183,7 +211,10 @@ internal sealed unsafe partial class BlockTranslator
         switch (op.Code)
         {
             case OpCode.Load or OpCode.LoadSigned:
-                return EmitLoad(op, at);
+                int used = EmitLoad(op, at);
+                if (op is { Code: OpCode.Load, Size: < 2 })
+                    NoteSmall(op.Destination);
+                return used;
             case OpCode.Store:
                 EmitStore(op, at);
                 return 1;
