@@ -1,6 +1,8 @@
 // epoll's order and triggering, eventfd, timerfd, signalfd: what epoll(7) says and what Linux does.
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -167,6 +169,60 @@ static void otherSources(void)
     take("after the child", 4);
 }
 
+static int isAsleep(pid_t child)
+{
+    char path[32], state = 0;
+    sprintf(path, "/proc/%d/stat", child);
+    FILE *status = fopen(path, "r");
+    fscanf(status, "%*d (%*[^)]) %c", &state);
+    fclose(status);
+    return state == 'S';
+}
+
+static int reports(int from)
+{
+    struct pollfd report = { from, POLLIN, 0 };
+    int count = 0;
+    for (char byte; poll(&report, 1, count == 0 ? -1 : 50) == 1; count++)
+        read(from, &byte, 1);
+    return count;
+}
+
+// Of those who wait behind sets of their own for one pipe, each arrival wakes one; its end wakes all.
+static void exclusive(void)
+{
+    int waited[2], told[2];
+    pipe(waited);
+    pipe(told);
+    for (int i = 0; i < 4; i++)
+    {
+        pid_t child = fork();
+        if (child == 0)
+        {
+            int own = epoll_create1(0);
+            struct epoll_event event = { EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, { 0 } };
+            close(waited[1]);
+            epoll_ctl(own, EPOLL_CTL_ADD, waited[0], &event);
+            epoll_wait(own, &event, 1, -1);
+            write(told[1], "", 1);
+            _exit(0);
+        }
+        while (!isAsleep(child))
+            sched_yield();
+    }
+    char byte;
+    for (int i = 0; i < 2; i++)
+    {
+        write(waited[1], "x", 1);
+        printf("woken by an arrival %d\n", reports(told[0]));
+        read(waited[0], &byte, 1);
+    }
+    close(waited[1]);
+    printf("woken by the end %d\n", reports(told[0]));
+    while (wait(NULL) > 0)
+        continue;
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -175,5 +231,6 @@ int main(void)
     edges();
     errors();
     otherSources();
+    exclusive();
     return 0;
 }

@@ -5,10 +5,10 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 
 static volatile int hits, code, descriptor;
 static volatile long band;
@@ -101,23 +101,23 @@ static void taking(void)
     close(pipes[1]);
 }
 
-// A child opens the file; how long it took, and what came of it.
+// Shared with the children: the parent is about to let who waits go on.
+static volatile int *released;
+
+// A child opens the file: whether it waited for the parent, and what came of it.
 static pid_t opening(const char *what, int flags, int isTruncation)
 {
     fflush(stdout);
+    *released = 0;
     pid_t child = fork();
     if (child)
         return child;
     // Or the lease would outlive the parent's close.
     for (int fd = 3; fd < 10; fd++)
         close(fd);
-    struct timespec before, after;
-    clock_gettime(CLOCK_MONOTONIC, &before);
     int result = isTruncation ? truncate("file", 1) : open("file", flags);
     int error = errno;
-    clock_gettime(CLOCK_MONOTONIC, &after);
-    long milliseconds = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
-    printf("%s: %s, %s\n", what, result < 0 ? strerrorname_np(error) : "opened", milliseconds > 80 ? "waited" : "at once");
+    printf("%s: %s, %s\n", what, result < 0 ? strerrorname_np(error) : "opened", *released ? "waited" : "at once");
     fflush(stdout);
     _exit(0);
 }
@@ -125,6 +125,7 @@ static pid_t opening(const char *what, int flags, int isTruncation)
 // What lets a child's open go on: the child's line comes first, or either might.
 #define SHOW_BEHIND(child, call) \
     do { \
+        *released = 1; \
         long result = (call); \
         int error = errno; \
         waitpid(child, 0, 0); \
@@ -132,11 +133,20 @@ static pid_t opening(const char *what, int flags, int isTruncation)
         show(#call, result); \
     } while (0)
 
-static void pause_a_little(void)
+// A child that opens the file; returns when it sleeps, which nothing but the lease makes it do.
+static pid_t waiting(const char *what, int flags, int isTruncation)
 {
-    struct timespec left = {0, 150000000};
-    while (nanosleep(&left, &left))
-        ;
+    pid_t child = opening(what, flags, isTruncation);
+    char path[32], state = 0;
+    sprintf(path, "/proc/%d/stat", child);
+    while (state != 'S')
+    {
+        sched_yield();
+        FILE *status = fopen(path, "r");
+        fscanf(status, "%*d (%*[^)]) %c", &state);
+        fclose(status);
+    }
+    return child;
 }
 
 static void broken(int signal)
@@ -151,8 +161,7 @@ static void broken(int signal)
     waitpid(opening("not waiting", O_WRONLY | O_NONBLOCK, 0), 0, 0);
     seen("write", file);
     SHOW(fcntl(file, F_GETLEASE));
-    pid_t child = opening("to write a read lease", O_WRONLY, 0);
-    pause_a_little();
+    pid_t child = waiting("to write a read lease", O_WRONLY, 0);
     seen("write again", file);
     SHOW_BEHIND(child, fcntl(file, F_SETLEASE, F_UNLCK));
     SHOW(fcntl(file, F_GETLEASE));
@@ -161,16 +170,15 @@ static void broken(int signal)
     if (signal)
         fcntl(file, F_SETSIG, signal);
     SHOW(fcntl(file, F_SETLEASE, F_WRLCK));
-    child = opening("to read a write lease", O_RDONLY, 0);
-    pause_a_little();
+    child = waiting("to read a write lease", O_RDONLY, 0);
     seen("read", file);
     SHOW(fcntl(file, F_GETLEASE));
     SHOW_BEHIND(child, fcntl(file, F_SETLEASE, F_UNLCK));
     SHOW(fcntl(file, F_SETLEASE, F_WRLCK));
-    child = opening("to shorten it", 0, 1);
-    pause_a_little();
+    child = waiting("to shorten it", 0, 1);
     seen("shortened", file);
     SHOW(fcntl(file, F_GETLEASE));
+    *released = 1;
     close(file);
     waitpid(child, 0, 0);
     file = open("file", O_RDONLY);
@@ -240,6 +248,7 @@ static void notices(void)
 int main(void)
 {
     setbuf(stdout, 0);
+    released = mmap(0, sizeof *released, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     mkdir("/tmp/leases", 0755);
     if (unshare(CLONE_NEWNS) || mount("none", "/", 0, MS_REC | MS_PRIVATE, 0) || mount("top", "/tmp/leases", "tmpfs", 0, "mode=755") || chdir("/tmp/leases"))
         die("setting up");

@@ -69,11 +69,14 @@ public sealed class EventSet : OpenFile
             return Errno.EEXIST;
         if (file is EventSet inner && (inner.Reaches(this) || inner.Depth() + Height() > MostNested))
             return Errno.ELOOP;
-        var watch = new Watch(this, file, number);
+        Watch watch = (policy & WatchPolicy.Exclusive) != 0 ? new ExclusiveWatch(this, file, number) : new Watch(this, file, number);
         _watches.Add((file, number), watch);
         (file as EventSet)?._containers.Add(this);
         // The latest watch of a source is told first, but exclusive ones in the order they came (add_wait_queue in kernel/sched/wait.c).
-        file.Source.Attach(watch, first: (policy & WatchPolicy.Exclusive) == 0);
+        if (watch is ExclusiveWatch exclusive)
+            file.Source.AttachExclusive(exclusive);
+        else
+            file.Source.Attach(watch, first: true);
         file.Closed += watch.Remove;
         watch.Change(mask, policy, data);
         return Errno.None;
@@ -171,21 +174,35 @@ public sealed class EventSet : OpenFile
         return depth + 1;
     }
 
-    private sealed class Watch : ISourceListener
+    private sealed class ExclusiveWatch(EventSet set, OpenFile file, int number) : Watch(set, file, number), IExclusiveListener
+    {
+        /// <summary>Somebody waits for the set, and what happened is all that the watch is for (ep_poll_callback in fs/eventpoll.c).</summary>
+        public bool Wakes(Readiness edges)
+        {
+            Readiness kind = edges & (Readiness.In | Readiness.Out);
+            return Set.Source.HasListeners && kind != (Readiness.In | Readiness.Out) && (kind == Readiness.None || (kind & Mask) != Readiness.None);
+        }
+
+        protected override void Detach() => File.Source.DetachExclusive(this);
+    }
+
+    private class Watch : ISourceListener
     {
         /// <summary>Reported whether asked for or not.</summary>
         private const Readiness Always = Readiness.Error | Readiness.HangUp;
 
-        private readonly EventSet _set;
-        private readonly OpenFile _file;
+        protected EventSet Set { get; }
+
+        protected OpenFile File { get; }
+
         private readonly int _number;
         private readonly LinkedListNode<Watch> _node;
-        private Readiness _mask;
+        protected Readiness Mask { get; private set; }
 
         public Watch(EventSet set, OpenFile file, int number)
         {
-            _set = set;
-            _file = file;
+            Set = set;
+            File = file;
             _number = number;
             _node = new LinkedListNode<Watch>(this);
         }
@@ -194,40 +211,42 @@ public sealed class EventSet : OpenFile
 
         public ulong Data { get; private set; }
 
-        public Readiness Current() => _file.Poll() & _mask;
+        public Readiness Current() => File.Poll() & Mask;
 
         public void Change(Readiness mask, WatchPolicy policy, ulong data)
         {
-            _mask = mask | Always;
+            Mask = mask | Always;
             Policy = policy;
             Data = data;
             if (Current() != Readiness.None)
                 Queue();
         }
 
-        public void Disable() => _mask = Readiness.None;
+        public void Disable() => Mask = Readiness.None;
 
         public void OnPulse(Source source, Readiness edges)
         {
-            if ((edges & _mask) != Readiness.None)
+            if ((edges & Mask) != Readiness.None)
                 Queue();
         }
 
         public void Remove()
         {
-            _file.Source.Detach(this);
-            _file.Closed -= Remove;
-            _set._watches.Remove((_file, _number));
-            (_file as EventSet)?._containers.Remove(_set);
+            Detach();
+            File.Closed -= Remove;
+            Set._watches.Remove((File, _number));
+            (File as EventSet)?._containers.Remove(Set);
             if (_node.List is not null)
-                _set._ready.Remove(_node);
+                Set._ready.Remove(_node);
         }
+
+        protected virtual void Detach() => File.Source.Detach(this);
 
         private void Queue()
         {
             if (_node.List is null)
-                _set._ready.AddLast(_node);
-            _set.Source.Pulse(Readiness.In);
+                Set._ready.AddLast(_node);
+            Set.Source.Pulse(Readiness.In);
         }
     }
 }

@@ -21,6 +21,13 @@ public interface ISourceListener
     void OnPulse(Source source, Readiness edges);
 }
 
+/// <summary>Of several at one source, only the first that somebody waits behind is told that something arrived (EPOLLEXCLUSIVE of epoll_ctl(2)).</summary>
+public interface IExclusiveListener : ISourceListener
+{
+    /// <summary>True when telling it wakes somebody, so that the others need not be told.</summary>
+    bool Wakes(Readiness edges);
+}
+
 /// <summary>
 /// Where "something happened now" is said (design decision 7). Every kernel object that can be waited for owns one, and
 /// pulses it after each change that may let a waiter proceed, even when the level did not change. Single-threaded: only the
@@ -57,6 +64,20 @@ public sealed class Source
         _listeners = rest;
     }
 
+    private int _exclusive;
+
+    public void AttachExclusive(IExclusiveListener listener)
+    {
+        Attach(listener);
+        _exclusive++;
+    }
+
+    public void DetachExclusive(IExclusiveListener listener)
+    {
+        Detach(listener);
+        _exclusive--;
+    }
+
     private bool _isTelling;
 
     public void Pulse(Readiness edges = Readiness.Any)
@@ -66,8 +87,30 @@ public sealed class Source
         // A listener may detach itself or others while it is told; those attached meanwhile are not told.
         (ISourceListener[] listeners, int count, bool wasTelling) = (_listeners, _count, _isTelling);
         _isTelling = true;
-        for (int i = 0; i < count; i++)
-            listeners[i]?.OnPulse(this, edges);
+        // An end is for all to know.
+        if (_exclusive > 0 && edges != Readiness.Any && (edges & (Readiness.HangUp | Readiness.Error)) == 0)
+            TellOne(listeners.AsSpan(0, count), edges);
+        else
+        {
+            for (int i = 0; i < count; i++)
+                listeners[i]?.OnPulse(this, edges);
+        }
         _isTelling = wasTelling;
+    }
+
+    /// <summary>Tells all listeners, but of the exclusive ones no more when one wakes somebody (__wake_up_common in kernel/sched/wait.c).</summary>
+    private void TellOne(ReadOnlySpan<ISourceListener> listeners, Readiness edges)
+    {
+        bool isHeard = false;
+        foreach (ISourceListener? listener in listeners)
+        {
+            if (listener is IExclusiveListener exclusive)
+            {
+                if (isHeard)
+                    continue;
+                isHeard = exclusive.Wakes(edges);
+            }
+            listener?.OnPulse(this, edges);
+        }
     }
 }

@@ -14,6 +14,7 @@ public sealed class FactsTests
         #include <sys/stat.h>
         #include <sys/time.h>
         #include <sys/times.h>
+        #include <sys/timex.h>
         #include <sys/resource.h>
         #include <sys/uio.h>
         #include <sys/socket.h>
