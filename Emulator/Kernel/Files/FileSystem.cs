@@ -103,6 +103,9 @@ public abstract class FileSystem
         }
     }
 
+    /// <summary>How many block devices are below it.</summary>
+    internal virtual int Depth => 0;
+
     /// <summary>Open files and working directories in it, over all mounts.</summary>
     internal int Holders { get; set; }
 

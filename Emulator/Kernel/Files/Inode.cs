@@ -66,6 +66,9 @@ public abstract class Inode
     /// <summary>Address spaces that execute the file: nobody may write it meanwhile (ETXTBSY).</summary>
     public int Executors { get; internal set; }
 
+    /// <summary>The system swaps to it: nobody writes to it or removes it (swapon(2)).</summary>
+    public bool IsSwapArea { get; internal set; }
+
     /// <summary>Leases on the file; null while there was none.</summary>
     public FileLeases? Leases { get; set; }
 

@@ -82,7 +82,7 @@ public static class Permission
         {
             return Errno.EPERM;
         }
-        if ((directory.Marks & FileMarks.AppendOnly) != 0 || victim.IsProtected)
+        if ((directory.Marks & FileMarks.AppendOnly) != 0 || victim.IsProtected || victim.IsSwapArea)
             return Errno.EPERM;
         if (wantDirectory)
             return victim.Kind == FileKind.Directory ? Errno.None : Errno.ENOTDIR;

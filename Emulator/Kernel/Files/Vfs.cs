@@ -52,6 +52,8 @@ public sealed partial class Vfs
     /// <summary>Files as block devices.</summary>
     public Devices.LoopDevices Loops { get; } = new();
 
+    public SwapAreas Swaps { get; } = new();
+
     /// <summary>Opens FIFOs; set by whoever has pipes.</summary>
     public NodeOpener? FifoOpener { get; set; }
 

@@ -78,7 +78,7 @@ public sealed record WorldTree
         Mount devicesMount = vfs.RootMount.Children[^1], settingsMount = vfs.RootMount.Children[^2];
         settings.FirstEntered = () =>
         {
-            AddSettings(settings.Root);
+            AddSettings(vfs, settings);
             MountGroups(vfs, settingsMount);
         };
         MemoryFileSystem shared = NewTemporary(vfs);
@@ -280,7 +280,7 @@ public sealed record WorldTree
     private MemoryFileSystem NewSystem(Vfs vfs)
     {
         MemoryFileSystem system = new(Clock, vfs.NewDevice(), NewContent, rootMode: DirectoryMode) { Accountant = Accountant };
-        system.FirstEntered = () => AddSettings(system.Root);
+        system.FirstEntered = () => AddSettings(vfs, system);
         return system;
     }
 
@@ -293,8 +293,14 @@ public sealed record WorldTree
         vfs.MountAt(new PathEntry(settings, point), NewGroups(vfs), "cgroup2");
     }
 
-    private void AddSettings(Inode root)
+    private void AddSettings(Vfs vfs, MemoryFileSystem system)
     {
+        Inode root = system.Root;
+        BlockTree blocks = new(Clock, system.Device, vfs.Loops);
+        Graft(root, "block", blocks.Links);
+        Graft(root, "devices/virtual/block", blocks.Devices);
+        Graft(root, "class/block", blocks.ClassLinks);
+        Graft(root, "dev/block", blocks.NumberedLinks);
         string last = System.Processors > 1 ? $"0-{System.Processors - 1}\n" : "0\n";
         AddText(root, "kernel/security/lsm", "capability,landlock");
         AddText(root, "devices/system/cpu/online", last);
@@ -333,6 +339,18 @@ public sealed record WorldTree
                 $"Node {node} MemTotal:       {total,8} kB\nNode {node} MemFree:        {total - used,8} kB\nNode {node} MemUsed:        {used,8} kB\nNode {node} FilePages:      {0,8} kB\n");
             AddText(root, place + "numastat", "numa_hit 0\nnuma_miss 0\nnuma_foreign 0\ninterleave_hit 0\nlocal_node 0\nother_node 0\n");
         }
+    }
+
+    private static void Graft(Inode directory, string path, Inode node)
+    {
+        string[] names = path.Split('/');
+        foreach (string name in names[..^1])
+        {
+            if (directory.Lookup(Encoding.UTF8.GetBytes(name), out Inode? next) != Errno.None)
+                directory.Make(Encoding.UTF8.GetBytes(name), new NodeSpec(FileKind.Directory, DirectoryMode, 0, 0), out next);
+            directory = next!;
+        }
+        ((MemoryDirectory)directory).Graft(Encoding.UTF8.GetBytes(names[^1]), node);
     }
 
     private static void AddDirectories(Inode directory, params ReadOnlySpan<string> names)

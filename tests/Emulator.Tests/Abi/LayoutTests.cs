@@ -29,6 +29,7 @@ public sealed partial class LayoutTests
         #include <linux/io_uring.h>
         #include <linux/openat2.h>
         #include <linux/quota.h>
+        #include <linux/fiemap.h>
         #include <linux/loop.h>
         #include <linux/userfaultfd.h>
         #include <sys/timex.h>
@@ -66,6 +67,8 @@ public sealed partial class LayoutTests
         ["UffdioRange"] = (Library, "struct uffdio_range", "start len"),
         ["UffdioCopy"] = (Library, "struct uffdio_copy", "dst src len mode copy"),
         ["UffdMessage"] = (Library, "struct uffd_msg", "- arg.pagefault.flags arg.pagefault.address arg.pagefault.feat"),
+        ["ExtentMap"] = (Library, "struct fiemap", "fm_start fm_length fm_flags fm_mapped_extents fm_extent_count fm_reserved"),
+        ["MappedExtent"] = (Library, "struct fiemap_extent", "fe_logical fe_physical fe_length fe_flags"),
         ["LoopInformation"] = (Library, "struct loop_info64", "lo_device lo_inode lo_rdevice lo_offset lo_sizelimit lo_number lo_flags"),
         ["OldLoopInformation"] = (Library, "struct loop_info", "lo_number lo_device lo_inode lo_rdevice lo_offset lo_flags"),
         ["ClockState"] = (Library, "struct timex", "modes offset freq maxerror esterror status constant precision tolerance time.tv_sec time.tv_usec tick tai"),

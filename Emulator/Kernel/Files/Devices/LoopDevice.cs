@@ -62,7 +62,15 @@ public sealed class LoopDevice(int number)
     private static (ulong, ulong) Count((ulong Requests, ulong Sectors) counter, int bytes) => (counter.Requests + 1, counter.Sectors + (((ulong)bytes + SectorSize - 1) / SectorSize));
 
     /// <summary>Writes its file to where that is kept.</summary>
-    public Errno Synchronize() => _backing?.Inode.Synchronize() ?? Errno.None;
+    public Errno Synchronize()
+    {
+        if (_isBusy || _backing is null)
+            return Errno.None;
+        _isBusy = true;
+        Errno error = _backing.Inode.Synchronize();
+        _isBusy = false;
+        return error;
+    }
 
     internal void Claim(int by) => _claims += by;
 
@@ -74,9 +82,10 @@ public sealed class LoopDevice(int number)
     {
         if (_backing is not null)
             return Errno.EBUSY;
-        if (file.Inode.Kind is not (FileKind.Regular or FileKind.BlockDevice) || file is BlockFile block && block.Device.EndsIn(this))
+        if (!MayBack(file))
             return Errno.EINVAL;
         file.AddReference();
+        _depth = DepthOf(file) + 1;
         (_backing, _isEnding) = (file, false);
         IsReadOnly = isReadOnly || !file.CanWrite;
         BlockSize = blockSize;
@@ -85,12 +94,26 @@ public sealed class LoopDevice(int number)
         return Errno.None;
     }
 
+    /// <summary>Devices on files of what is mounted from devices, and so on: each needs of the host's stack for what the next one does.</summary>
+    private const int MostNested = 8;
+
+    private int _depth;
+    private bool _isBusy;
+
+    /// <summary>How many devices are below what is mounted from this one.</summary>
+    internal int Depth => _depth;
+
+    private static int DepthOf(OpenFile file) => file is BlockFile block ? block.Device._depth : file.Inode.FileSystem?.Depth ?? 0;
+
+    private bool MayBack(OpenFile file) =>
+        file.Inode.Kind is FileKind.Regular or FileKind.BlockDevice && DepthOf(file) < MostNested && !(file is BlockFile block && block.Device.EndsIn(this));
+
     private bool EndsIn(LoopDevice other) => this == other || (_backing is BlockFile below && below.Device.EndsIn(other));
 
     /// <summary>Another file of the same size in place of the first, for readers (LOOP_CHANGE_FD).</summary>
     public Errno Rebind(OpenFile file)
     {
-        if (!IsReadOnly || file.Inode.Kind is not (FileKind.Regular or FileKind.BlockDevice) || file.Size != _backing!.Size)
+        if (!IsReadOnly || !MayBack(file) || file.Size != _backing!.Size)
             return Errno.EINVAL;
         file.AddReference();
         _backing!.Release();
@@ -140,7 +163,12 @@ public sealed class LoopDevice(int number)
         if (_backing is null || offset >= Size)
             return 0;
         int count = (int)Math.Min(destination.Length, Size - offset);
+        // Whose blocks are in a file of its own has none.
+        if (_isBusy)
+            return Errno.EIO;
+        _isBusy = true;
         IoResult result = _backing.ReadAt(offset + (long)Offset, destination[..count]);
+        _isBusy = false;
         if (result.Error != Errno.None)
             return Errno.EIO;
         Reads = Count(Reads, count);
@@ -156,7 +184,11 @@ public sealed class LoopDevice(int number)
         if (_backing is null || offset >= Size)
             return Errno.ENOSPC;
         int count = (int)Math.Min(source.Length, Size - offset);
+        if (_isBusy)
+            return Errno.EIO;
+        _isBusy = true;
         IoResult result = _backing.WriteAt(offset + (long)Offset, source[..count]);
+        _isBusy = false;
         Writes = Count(Writes, count);
         return result.Error == Errno.None ? result.Count : Errno.EIO;
     }

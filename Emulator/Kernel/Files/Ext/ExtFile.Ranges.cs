@@ -49,7 +49,7 @@ public sealed partial class ExtFile
     /// <summary>ext4_fallocate: files with a map of pointers can only have holes punched.</summary>
     public override Errno Allocate(long offset, long length, RangeChange change, bool keepSize)
     {
-        Errno error = Owner.MayChange();
+        Errno error = MayWrite();
         if (error == Errno.None && !HasExtents && change != RangeChange.PunchHole)
             error = Errno.EOPNOTSUPP;
         if (error == Errno.None && change != RangeChange.PunchHole && offset + length > MostBytes)

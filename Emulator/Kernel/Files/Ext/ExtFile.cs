@@ -68,7 +68,7 @@ public sealed partial class ExtFile : ExtNode
     {
         if (source.IsEmpty)
             return 0;
-        Errno error = Owner.MayChange();
+        Errno error = MayWrite();
         if (error == Errno.None && offset >= MostBytes)
             error = Errno.EFBIG;
         if (error != Errno.None)
@@ -90,6 +90,8 @@ public sealed partial class ExtFile : ExtNode
         Errno stored = Store();
         return written > 0 ? written : error != Errno.None ? error : stored;
     }
+
+    private Errno MayWrite() => IsSwapArea ? Errno.ETXTBSY : Owner.MayChange();
 
     /// <summary>Writes to the device, where need be to new blocks: ENOSPC, and then what was written before counts.</summary>
     private Errno WriteDevice(long offset, ReadOnlySpan<byte> source, out int written)
@@ -147,7 +149,7 @@ public sealed partial class ExtFile : ExtNode
     {
         if (size > MostBytes)
             return Errno.EFBIG;
-        Errno error = WriteBack();
+        Errno error = IsSwapArea ? Errno.ETXTBSY : WriteBack();
         if (error == Errno.None && _content is not null && !_content.SetLength(size))
             error = Errno.ENOSPC;
         if (error == Errno.None && size < Record.Size)

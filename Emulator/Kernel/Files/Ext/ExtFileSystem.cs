@@ -32,6 +32,8 @@ public sealed partial class ExtFileSystem : FileSystem
     /// <summary>The device it is on.</summary>
     public LoopDevice Device { get; }
 
+    internal override int Depth => Device.Depth;
+
     internal ExtVolume Volume { get; }
 
     /// <summary>The number that its files' status tells as theirs.</summary>
@@ -136,7 +138,8 @@ public sealed partial class ExtFileSystem : FileSystem
         if (record.Kind == FileKind.Unknown || (record.Flags & foreign) != 0 || ((record.Flags & ExtInodeFlags.Extents) != 0 && !Volume.Super.Has(ExtIncompatible.Extents)))
             return Volume.Corrupt($"inode #{record.Number}: iget: bogus i_mode ({record.Mode})");
         bool isLong = record.Kind == FileKind.SymbolicLink && record.Size >= Volume.BlockSize;
-        if (record.Size < 0 || isLong || (record.Kind == FileKind.Directory && !ExtDirectory.IsSize(Volume, record.Size)))
+        // No map has more than 2^32 blocks.
+        if (record.Size < 0 || record.Size >> 32 > Volume.BlockSize || isLong || (record.Kind == FileKind.Directory && !ExtDirectory.IsSize(Volume, record.Size)))
             return Volume.Corrupt($"inode #{record.Number}: iget: bad i_size value: {record.Size}");
         return record.AttributeBlock != 0 && !Volume.IsBlock(record.AttributeBlock) ? Volume.Corrupt($"inode #{record.Number}: iget: bad extended attribute block {record.AttributeBlock}") : Errno.None;
     }

@@ -73,6 +73,8 @@ public static class ExtType
     private static Errno FindDevice(Vfs vfs, in FileSystemRequest request, out LoopDevice? device)
     {
         device = null;
+        if (request.Source.Length == 0)
+            return Errno.EINVAL;
         CallContext call = request.Call;
         var caller = new FileCaller(call.Process.FileContext, call.Thread.FileCredentials, call);
         Errno error = vfs.Resolve(caller, call.Process.FileContext.WorkingDirectory, Encoding.Latin1.GetBytes(request.Source), WalkFlags.Follow, out PathEntry? path);

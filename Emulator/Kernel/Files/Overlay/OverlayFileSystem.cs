@@ -45,6 +45,8 @@ public sealed class OverlayFileSystem : FileSystem
 
     public override bool IsReadOnly => Layers.Upper is null || ForbidsChanges;
 
+    internal override int Depth => Layers.Lowers.Append(Layers.Upper).Max(static layer => layer?.Inode.FileSystem?.Depth ?? 0);
+
     internal ulong Device { get; }
 
     internal OverlayLayers Layers { get; }

@@ -58,7 +58,7 @@ public sealed class ProcFileSystem : GeneratedFileSystem
     private void AddSystem(ProcDirectory root)
     {
         root.Add("cpuinfo", new ProcText(this, static call => call is null ? [] : Encoding.ASCII.GetBytes(call.World.Personality.ProcessorText(call.Thread))))
-            .AddText("meminfo", MemoryText)
+            .Add("meminfo", new ProcText(this, call => Encoding.ASCII.GetBytes(MemoryText((call?.World.Vfs.Swaps.Bytes ?? 0) / Kilobyte))))
             .AddText("uptime", UptimeText)
             .AddText("loadavg", LoadText)
             .AddText("stat", StatText)
@@ -71,20 +71,20 @@ public sealed class ProcFileSystem : GeneratedFileSystem
                 + "/dev/ptmx            /dev/ptmx       5       2 system\n"
                 + "pty_slave            /dev/pts      136 0-1048575 pty:slave\n"
                 + "pty_master           /dev/ptm      128 0-1048575 pty:master\n"))
-            .AddText("swaps", static () => "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n")
+            .Add("swaps", new ProcText(this, static call => call is null ? [] : call.World.Vfs.Swaps.Text(call.Process.FileContext)))
             .AddText("modules", static () => "")
             .Add("config.gz", new ProcText(this, static _ => KernelConfiguration.Compressed))
             .Add("keys", new ProcText(this, static call => call is null ? [] : Keys.KeyText.Keys(call)))
             .Add("key-users", new ProcText(this, static call => call is null ? [] : Keys.KeyText.Users(call)))
-            .AddText("partitions", static () => "major minor  #blocks  name\n\n")
-            .AddText("diskstats", static () => "")
+            .Add("partitions", new ProcText(this, static call => call is null ? [] : Encoding.ASCII.GetBytes(BlockTree.Partitions(call.World.Vfs.Loops))))
+            .Add("diskstats", new ProcText(this, static call => call is null ? [] : Encoding.ASCII.GetBytes(BlockTree.Statistics(call.World.Vfs.Loops))))
             .AddText("vmstat", () => $"nr_free_pages {(_system.TotalMemory - _system.UsedMemory()) / 4096}\npgfault 0\npgmajfault 0\n");
     }
 
     private ProcText OfSpaces(Func<Namespaces, string> text) =>
         new(this, _ => _processes.Current is { } spaces ? Encoding.ASCII.GetBytes(text(spaces)) : []);
 
-    private string MemoryText()
+    private string MemoryText(ulong swap)
     {
         ulong total = _system.TotalMemory / Kilobyte;
         ulong free = total - Math.Min(total, _system.UsedMemory() / Kilobyte);
@@ -93,8 +93,12 @@ public sealed class ProcFileSystem : GeneratedFileSystem
         Line("MemTotal", total);
         Line("MemFree", free);
         Line("MemAvailable", free);
-        foreach (string name in (string[])["Buffers", "Cached", "SwapCached", "Active", "Inactive", "SwapTotal", "SwapFree", "Dirty", "Writeback"])
+        foreach (string name in (string[])["Buffers", "Cached", "SwapCached", "Active", "Inactive"])
             Line(name, 0);
+        Line("SwapTotal", swap);
+        Line("SwapFree", swap);
+        Line("Dirty", 0);
+        Line("Writeback", 0);
         Line("AnonPages", total - free);
         foreach (string name in (string[])["Mapped", "Shmem", "Slab", "SReclaimable", "SUnreclaim", "KernelStack", "PageTables"])
             Line(name, 0);

@@ -116,14 +116,17 @@ public sealed class MemoryDirectory : MemoryNode
 
     public override Errno Unlink(ReadOnlySpan<byte> name, Inode victim)
     {
+        if (victim is not MemoryNode node)
+            return Errno.EPERM;
         Drop(name);
-        ((MemoryNode)victim).LoseName();
+        node.LoseName();
         return Errno.None;
     }
 
     public override Errno RemoveDirectory(ReadOnlySpan<byte> name, Inode victim)
     {
-        MemoryDirectory directory = (MemoryDirectory)victim;
+        if (victim is not MemoryDirectory directory)
+            return Errno.EPERM;
         if (!directory.IsEmpty())
             return Errno.ENOTEMPTY;
         Drop(name);
@@ -134,8 +137,9 @@ public sealed class MemoryDirectory : MemoryNode
 
     public override Errno Rename(ReadOnlySpan<byte> name, Inode moved, Inode target, ReadOnlySpan<byte> newName, Inode? replaced, bool exchange)
     {
-        MemoryDirectory to = (MemoryDirectory)target;
-        MemoryNode node = (MemoryNode)moved;
+        // What is shown here of another file system stays where it is.
+        if (target is not MemoryDirectory to || moved is not MemoryNode node || replaced is not (null or MemoryNode))
+            return Errno.EPERM;
         if (!exchange && replaced is MemoryDirectory directory && !directory.IsEmpty())
             return Errno.ENOTEMPTY;
         if (!Owner.TryReserveName())
@@ -237,6 +241,14 @@ public sealed class MemoryDirectory : MemoryNode
         Changed(1);
     }
 
+    /// <summary>Shows a node of another file system under a name, as its own.</summary>
+    internal void Graft(ReadOnlySpan<byte> name, Inode node)
+    {
+        Entry entry = new(name.ToArray(), node, _nextSequence++);
+        _entries[entry.Name] = entry;
+        _own.Add(entry);
+    }
+
     private void Drop(ReadOnlySpan<byte> name)
     {
         byte[] key = name.ToArray();
@@ -260,12 +272,12 @@ public sealed class MemoryDirectory : MemoryNode
         Modified();
     }
 
-    private sealed class Entry(byte[] name, MemoryNode? node, ulong sequence)
+    private sealed class Entry(byte[] name, Inode? node, ulong sequence)
     {
         public byte[] Name { get; } = name;
 
         /// <summary>Null for a whiteout or a removed entry.</summary>
-        public MemoryNode? Node { get; set; } = node;
+        public Inode? Node { get; set; } = node;
 
         /// <summary>Age among the own entries; 0 for a lower name.</summary>
         public ulong Sequence { get; } = sequence;

@@ -61,23 +61,36 @@ public static class AdministrationCalls
         return count;
     }
 
-    /// <summary>No file system of a world can hold a swap area, so that every file is refused, as a tmpfs's are (swapon in mm/swapfile.c).</summary>
+    /// <summary>swapon(2): an area is opened to be read and written, whatever its mode says of the caller.</summary>
     public static CallResult Swapon(CallContext call, GuestAddress path, int flags)
     {
-        const int known = 0x7FFF | 0x8000 | 0x10000 | 0x20000 | 0x40000;
+        const int known = 0x7FFF | 0x8000 | 0x10000 | 0x20000 | 0x40000, hasPriority = 0x8000, priorityMask = 0x7FFF;
         if ((flags & ~known) != 0)
             return Errno.EINVAL;
-        return RefuseSwap(call, path);
+        Errno error = FindSwap(call, path, out PathEntry entry);
+        if (error != Errno.None)
+            return error;
+        if (entry.Inode.Kind is not (FileKind.Regular or FileKind.BlockDevice))
+            return Errno.EINVAL;
+        var caller = new FileCaller(call.Process.FileContext, call.Thread.FileCredentials, call);
+        error = Vfs.OpenEntry(caller, entry, OpenFlags.ReadWrite, out OpenFile? file);
+        if (error != Errno.None)
+            return error;
+        error = call.World.Vfs.Swaps.Add(file!, (flags & hasPriority) != 0 ? flags & priorityMask : null);
+        file!.Release();
+        return error;
     }
 
-    public static CallResult Swapoff(CallContext call, GuestAddress path) => RefuseSwap(call, path);
-
-    private static CallResult RefuseSwap(CallContext call, GuestAddress path)
+    public static CallResult Swapoff(CallContext call, GuestAddress path)
     {
-        if (!call.Thread.Credentials.Has(Capability.Administer))
-            return Errno.EPERM;
-        Errno error = call.Locate(-100, path, 0, out PathEntry _);
-        return error != Errno.None ? error : Errno.EINVAL;
+        Errno error = FindSwap(call, path, out PathEntry entry);
+        return error != Errno.None ? error : call.World.Vfs.Swaps.Remove(entry.Inode);
+    }
+
+    private static Errno FindSwap(CallContext call, GuestAddress path, out PathEntry entry)
+    {
+        entry = null!;
+        return call.Thread.Credentials.Has(Capability.Administer) ? call.Locate(-100, path, 0, out entry) : Errno.EPERM;
     }
 
     /// <summary>Keeps records of processes that end, in the caller's space of process ids, in a regular file that is there; NULL ends that (acct(2)).</summary>

@@ -101,6 +101,8 @@ public static class ContentCalls
     {
         if (call.UsableFile(fd, out OpenFile file) != Errno.None)
             return Errno.EBADF;
+        if (file is Kernel.Files.Devices.BlockFile block)
+            return block.Device.Synchronize();
         return file.Inode.Kind is FileKind.Regular or FileKind.Directory or FileKind.BlockDevice ? file.Inode.Synchronize() : Errno.EINVAL;
     }
 

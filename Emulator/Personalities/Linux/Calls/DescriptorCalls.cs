@@ -183,6 +183,7 @@ public static class DescriptorCalls
         _ when request == EntropyCount && file.Inode.Kind == FileKind.CharacterDevice && MemoryDevices.IsRandom(file.Inode.Status.RawDevice) =>
             call.Memory.TryWrite(new GuestAddress(argument), MemoryDevices.Entropy) ? 0 : Errno.EFAULT,
         _ when MapsQueryCalls.Control(call, file, request, new GuestAddress(argument)) is { } answer => answer,
+        _ when FileMapCalls.Control(call, file, request, new GuestAddress(argument)) is { } result => result,
         _ when FileAttributeCalls.Control(call, file, request, new GuestAddress(argument)) is { } result => result,
         _ => file.Control(call, request, argument),
     };

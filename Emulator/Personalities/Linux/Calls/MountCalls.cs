@@ -191,7 +191,7 @@ public static class MountCalls
         if (!vfs.FileSystemTypes.TryGetValue(Encoding.Latin1.GetString(typeName), out FileSystemType? known))
             return Errno.ENODEV;
         string name = Encoding.Latin1.GetString(sourceName);
-        error = known.Make(new FileSystemRequest(call, name, MountOptions.Split(options)) { IsReadOnly = (Decode(flags) & MountFlags.ReadOnly) != 0 }, out FileSystem? made);
+        error = known.Make(new FileSystemRequest(call, source.IsNull ? "" : name, MountOptions.Split(options)) { IsReadOnly = (Decode(flags) & MountFlags.ReadOnly) != 0 }, out FileSystem? made);
         if (error != Errno.None)
             return error;
         // The same file system twice at one place is refused (do_add_mount).

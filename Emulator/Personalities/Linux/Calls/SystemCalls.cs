@@ -82,6 +82,7 @@ public static class SystemCalls
         words[0] = (ulong)(call.World.Clock.Monotonic + call.ClockOffset(isBootTime: true) + 999_999_999) / 1_000_000_000;
         words[4] = system.TotalMemory;
         words[5] = system.TotalMemory - Math.Min(system.TotalMemory, system.UsedMemory());
+        words[8] = words[9] = call.World.Vfs.Swaps.Bytes;
         words[10] = (ushort)call.World.Processes().Count;
         words[13] = 1;
         return call.Memory.TryWrite(info, System.Runtime.InteropServices.MemoryMarshal.AsBytes(words)) ? 0 : Errno.EFAULT;
