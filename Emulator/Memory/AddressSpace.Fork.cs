@@ -131,7 +131,11 @@ public sealed unsafe partial class AddressSpace
         }
         if (!child.TryCharge(copy))
             return false;
-        bool isThere = child.TryTakeOver(copy, runs, this);
+        bool isFollowed = area.Monitor is { FollowsForks: true };
+        if (child.HasMonitors && !isFollowed)
+            child.ForgetMonitor(copy);
+        // Of a watched area not all runs are copied, and what a process before left there is not for this one.
+        bool isThere = !IsWatched(area) && child.TryTakeOver(copy, runs, this);
         if (!isThere && !child.MapOnHost(copy))
         {
             child.Uncharge(copy);
@@ -140,13 +144,14 @@ public sealed unsafe partial class AddressSpace
         child._areas.Insert(copy);
         child._mapped += copy.Length;
         copy.Object?.AddMapper(child);
-        if (!runs.IsEmpty)
+        if (!runs.IsEmpty && IsWatched(area))
+            CopyReachable(area, runs, child);
+        else if (!runs.IsEmpty)
             CopyRuns(area, runs, child, isThere);
-        if (area.Monitor is { FollowsForks: true } monitor)
-        {
-            (copy.Monitor, copy.Modes) = (monitor, area.Modes);
+        if (isFollowed)
+            (copy.Monitor, copy.Modes) = (area.Monitor, area.Modes);
+        if (child.IsWatched(copy))
             child.ProtectOnHost(copy, copy.Start, copy.End);
-        }
         return true;
     }
 
@@ -295,6 +300,29 @@ public sealed unsafe partial class AddressSpace
             HostMemory.Protect(target, area.Length, area.Protection);
         if (!isReadable)
             HostMemory.Protect(source, area.Length, Protection.None);
+    }
+
+    /// <summary>The same of an area of which some pages cannot be read: those that are hidden have no content, that of others is lost.</summary>
+    private void CopyReachable(Area area, ReadOnlySpan<PageRun> runs, AddressSpace child)
+    {
+        foreach (PageRun run in runs)
+        {
+            for (ulong at = run.Start, end; at < run.End; at = end)
+            {
+                end = run.End;
+                if (!IsReachable(area, at, ref end))
+                    continue;
+                ulong length = end - at;
+                bool isReadable = area.Protection != Protection.None;
+                if (!isReadable)
+                    HostMemory.Protect((nint)(_base + at), length, Protection.Read);
+                HostMemory.Protect((nint)(child._base + at), length, Protection.ReadWrite);
+                Buffer.MemoryCopy(_base + at, child._base + at, length, length);
+                HostMemory.Protect((nint)(child._base + at), length, area.HostProtection);
+                if (!isReadable)
+                    HostMemory.Protect((nint)(_base + at), length, Protection.None);
+            }
+        }
     }
 
     private bool AreEqual(ReadOnlySpan<PageRun> runs, AddressSpace child)

@@ -115,8 +115,7 @@ public sealed unsafe partial class AddressSpace
             return;
         InvalidateCode(area.Start, area.End);
         (area.Monitor, area.Modes) = (null, Monitored.None);
-        _shown.Remove(area.Start, area.End);
-        _guarded.Remove(area.Start, area.End);
+        ForgetMonitor(area);
         ProtectOnHost(area, area.Start, area.End);
     }
 
@@ -129,6 +128,26 @@ public sealed unsafe partial class AddressSpace
         _guarded.Remove(start, end);
         _poisoned.Remove(start, end);
         _placement?.Forget(start, end);
+    }
+
+    /// <summary>An area of a fork's copy that nobody watches there; what is lost stays so.</summary>
+    private void ForgetMonitor(Area area)
+    {
+        _shown.Remove(area.Start, area.End);
+        _guarded.Remove(area.Start, area.End);
+    }
+
+    /// <summary>Is a page neither hidden nor lost? <paramref name="end"/> comes closer when that changes before it.</summary>
+    private bool IsReachable(Area area, ulong address, ref ulong end)
+    {
+        end = Math.Min(end, _poisoned.EndOf(address));
+        bool isHidden = false;
+        if ((area.Modes & Monitored.Hiding) != 0)
+        {
+            end = Math.Min(end, _shown.EndOf(address));
+            isHidden = !_shown.Contains(address);
+        }
+        return !isHidden && !_poisoned.Contains(address);
     }
 
     /// <summary>Pages that were there before anybody watched stay in reach.</summary>
@@ -306,14 +325,8 @@ public sealed unsafe partial class AddressSpace
         }
         for (ulong at = start; at < end;)
         {
-            ulong next = Math.Min(end, Math.Min(_guarded.EndOf(at), _poisoned.EndOf(at)));
-            bool isHidden = false;
-            if ((area.Modes & Monitored.Hiding) != 0)
-            {
-                next = Math.Min(next, _shown.EndOf(at));
-                isHidden = !_shown.Contains(at);
-            }
-            Protection protection = isHidden || _poisoned.Contains(at) ? Protection.None
+            ulong next = Math.Min(end, _guarded.EndOf(at));
+            Protection protection = !IsReachable(area, at, ref next) ? Protection.None
                 : _guarded.Contains(at) && area.HostProtection != Protection.None ? Protection.Read : area.HostProtection;
             if (protection != all)
                 HostMemory.Protect((nint)(_base + at), next - at, protection);

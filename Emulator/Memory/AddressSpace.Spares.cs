@@ -23,9 +23,14 @@ public sealed unsafe partial class AddressSpace
     /// <summary>What the window still holds of a process before, until <see cref="Settle"/>.</summary>
     private Leftovers? _leftovers;
 
-    /// <summary>Leaves the window to the parent; false when it has to be freed. The areas are still there, their code is not.</summary>
+    /// <summary>
+    /// Leaves the window to the parent; false when it has to be freed. The areas are still there, their code is not. Where monitors were, pages
+    /// may be out of reach on the host, which the next process would not know.
+    /// </summary>
     private bool TryLeaveWindow()
     {
+        if (HasMonitors)
+            return false;
         if (_parent is not { HasEnded: false } parent || _leftovers is not null || _limit != FirstWindow || _mapped > MostSpareBytes || _areas.Count > MostSpareMappings)
             return false;
         var kept = new List<KeptMapping>(_areas.Count);

@@ -44,6 +44,33 @@ public sealed class SpareWindowTests
         child.Store(Start + (41 * Page), Secret);
     }
 
+    /// <summary>Pages whose content is lost stay so in a fork's copy, and are whole again in one that is made when they were replaced.</summary>
+    [Fact]
+    public void Lost_pages_are_not_copied()
+    {
+        using AddressSpace parent = NewParent(new MemoryAccountant(1 << 30), pages: 8);
+        for (ulong i = 0; i < 8; i++)
+            parent.Store(Start + (i * Page), Secret + i);
+        using (AddressSpace child = parent.Fork()!)
+        {
+            child.Store(Start + (5 * Page), Secret);
+            Assert.Equal(MapStatus.Ok, child.Lose(new GuestAddress(Start + (5 * Page)), Page));
+        }
+        Assert.Equal(MapStatus.Ok, parent.Lose(new GuestAddress(Start + (3 * Page)), 2 * Page));
+        Assert.Equal(MapStatus.Ok, parent.Protect(new GuestAddress(Start + (6 * Page)), Page, Protection.None));
+        using (AddressSpace child = parent.Fork()!)
+        {
+            for (ulong i = 0; i < 8; i++)
+                Assert.Equal(i is not (3 or 4 or 6), child.TryRead(new GuestAddress(Start + (i * Page)), out ulong value) && value == Secret + i);
+            Assert.Equal(MapStatus.Ok, child.Protect(new GuestAddress(Start + (6 * Page)), Page, Protection.Read));
+            Assert.Equal(Secret + 6, child.Load<ulong>(Start + (6 * Page)));
+        }
+        Assert.Equal(MapStatus.Ok, parent.Map(new MapRequest(new GuestAddress(Start + (3 * Page)), 2 * Page, Protection.ReadWrite, Placement.Fixed), out _));
+        using AddressSpace last = parent.Fork()!;
+        Assert.Equal(0ul, last.Load<ulong>(Start + (3 * Page)));
+        Assert.Equal(Secret + 5, last.Load<ulong>(Start + (5 * Page)));
+    }
+
     [Fact]
     public void Content_that_was_charged_goes_with_its_last_user()
     {
