@@ -176,6 +176,7 @@ internal static class SocketOptionValues
         (SocketOptions.Socket, 30) => socket.IsListening ? 1 : 0,
         (SocketOptions.Socket, 38) => socket.Protocol,
         (SocketOptions.Socket, 39) => SocketNames.FamilyOf(socket.Family),
+        (SocketOptions.Socket, FilterOptionCalls.Lock) => socket.IsFilterLocked ? 1 : 0,
         (SocketOptions.Socket, 62) => socket.BoundDevice,
         (SocketOptions.Ip, 3) => socket is RawSocket { HeaderIncluded: true } ? 1 : 0,
         (SocketOptions.Ip, 15) or (SocketOptions.Ip6, 78) => socket.BindsFreely ? 1 : 0,
