@@ -7,6 +7,7 @@ using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
+using Vivarium.Emulator.Tests.Cpu.Translator;
 using Vivarium.Emulator.Tests.Files;
 using Xunit;
 
@@ -14,8 +15,10 @@ namespace Vivarium.Emulator.Tests.Abi;
 
 /// <summary>
 /// Worlds whose programs do nothing but random system calls: whatever they ask for, the answer is a result or a signal, never an
-/// exception of the host or a handler that does not come back. <c>VIVARIUM_FUZZ=CALLS[:SEED]</c> runs more of them.
+/// exception of the host or a handler that does not come back. <c>VIVARIUM_FUZZ=CALLS[:SEED]</c> runs more of them. Alone, since it counts
+/// what this process has open.
 /// </summary>
+[Collection(FuzzCollection.Name)]
 public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
 {
     private const int CallsOfAWorld = 1500;
@@ -24,9 +27,9 @@ public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
     /// <summary>A world whose threads all sleep may live on timers alone.</summary>
     private const int Turns = 20;
 
-    /// <summary>What may be left of other tests that run meanwhile.</summary>
+    /// <summary>What may stay, buffers and pools of the run-time's being most of it.</summary>
     private const long MostGrowth = 64 << 20;
-    private const int MostNewDescriptors = 100, MostNewMappings = 2000;
+    private const int MostNewDescriptors = 20, MostNewMappings = 500;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     [Fact]

@@ -10,10 +10,11 @@ using Xunit;
 namespace Vivarium.Emulator.Tests.Files;
 
 /// <summary>A volume in a file of the host, made and checked by the host's e2fsprogs.</summary>
-internal sealed class ExtImage
+internal sealed class ExtImage : IDisposable
 {
     private readonly TestClock _clock = new();
     private readonly string _path;
+    private readonly List<HostFileSystem> _opened = [];
 
     public ExtImage(string path, string arguments, int megabytes = 16)
     {
@@ -34,8 +35,10 @@ internal sealed class ExtImage
 
     public Errno Mount(string type, out ExtFileSystem? made, bool isReadOnly = false)
     {
-        Inode inode = HostFileSystem.Open(_clock, _path, readOnly: false, out _)!.Root;
+        HostFileSystem opened = HostFileSystem.Open(_clock, _path, readOnly: false, out _)!;
+        Inode inode = opened.Root;
         Assert.Equal(Errno.None, inode.AcquireContent(forWriting: true));
+        _opened.Add(opened);
         var device = new LoopDevice(0);
         Assert.Equal(Errno.None, device.Bind(new RegularFile(inode, null!, OpenFlags.ReadWrite), LoopDevice.SectorSize, isReadOnly: false));
         byte seed = 0;
@@ -48,6 +51,17 @@ internal sealed class ExtImage
         Errno error = Mount(type, out ExtFileSystem? made);
         Assert.True(error == Errno.None, $"{error}: {string.Join('\n', Log)}");
         return made!;
+    }
+
+    /// <summary>Closes the file, as often as it was mounted.</summary>
+    public void Dispose()
+    {
+        foreach (HostFileSystem opened in _opened)
+        {
+            opened.Root.ReleaseContent();
+            opened.Release();
+        }
+        _opened.Clear();
     }
 
     /// <summary>e2fsck finds nothing to mend.</summary>

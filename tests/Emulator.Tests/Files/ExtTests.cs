@@ -14,7 +14,11 @@ public sealed class ExtTests : IDisposable
 
     private readonly string _scratch = Directory.CreateTempSubdirectory("viv-ext-").FullName;
 
-    public void Dispose() => Directory.Delete(_scratch, recursive: true);
+    public void Dispose()
+    {
+        _image?.Dispose();
+        Directory.Delete(_scratch, recursive: true);
+    }
 
     public static TheoryData<string, string> Volumes() => new()
     {
@@ -28,7 +32,9 @@ public sealed class ExtTests : IDisposable
         { "ext4", "-t ext4 -b 1024 -O ^has_journal,^extent,^flex_bg,^64bit" },
     };
 
-    private ExtImage NewImage(string arguments, int megabytes = 16) => new(Path.Combine(_scratch, "image"), arguments, megabytes);
+    private ExtImage? _image;
+
+    private ExtImage NewImage(string arguments, int megabytes = 16) => _image = new ExtImage(Path.Combine(_scratch, "image"), arguments, megabytes);
 
     private static byte[] B(string text) => Encoding.UTF8.GetBytes(text);
 

@@ -21,7 +21,11 @@ public sealed class HostComparisonTests : IDisposable
 
     private readonly string _scratch = Directory.CreateTempSubdirectory("files-").FullName;
 
-    public void Dispose() => Directory.Delete(_scratch, recursive: true);
+    public void Dispose()
+    {
+        _image?.Dispose();
+        Directory.Delete(_scratch, recursive: true);
+    }
 
     public static TheoryData<string, int> Cases()
     {
