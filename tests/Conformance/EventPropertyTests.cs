@@ -12,6 +12,9 @@ public sealed class EventPropertyTests(ITestOutputHelper output)
 {
     private const int Batch = 500;
 
+    /// <summary>How often the host is asked when it says something else: of two events at once it does not always tell the same one first.</summary>
+    private const int NativeRuns = 30;
+
     private static ulong Seed { get; } = Setting("VIVARIUM_SEED") ?? (ulong)Random.Shared.NextInt64(1, 1_000_000_000);
 
     [Theory]
@@ -38,13 +41,15 @@ public sealed class EventPropertyTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>Runs one program again, showing all it saw.</summary>
+    /// <summary>Runs one program again, showing all it saw. What the host says in any of several runs is right.</summary>
     private async Task Explain(Scratch scratch, string guest, string seed, string kind)
     {
         output.WriteLine($"the program of seed {seed} differs: eventfuzz {seed} 0 {kind}");
-        Outcome native = await scratch.Run(guest, seed, "0", kind);
-        Outcome emulated = await scratch.Run(Repository.Viv, "run", "--", guest, seed, "0", kind);
-        Assert.Equal(native.ToString(), emulated.ToString());
+        string emulated = (await scratch.Run(Repository.Viv, "run", "--", guest, seed, "0", kind)).ToString();
+        string native = "";
+        for (int i = 0; i < NativeRuns && native != emulated; i++)
+            native = (await scratch.Run(guest, seed, "0", kind)).ToString();
+        Assert.Equal(native, emulated);
     }
 
     private static string[] Lines(Outcome outcome)
