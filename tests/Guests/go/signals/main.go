@@ -33,19 +33,24 @@ func notified() {
 	signal.Notify(c, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGURG)
 	for _, s := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGHUP, syscall.SIGWINCH} {
 		syscall.Kill(os.Getpid(), s)
-		fmt.Println(told(<-c))
+		fmt.Println(told(next(c)))
 	}
 	signal.Stop(c)
 	signal.Notify(c)
 	syscall.Kill(os.Getpid(), unusual)
-	for s := range c {
-		if s != syscall.SIGURG {
-			fmt.Println(told(s))
-			break
-		}
-	}
+	fmt.Println(told(next(c)))
 	signal.Stop(c)
 	signal.Reset()
+}
+
+// next is the next signal that was meant: SIGURG is also how the scheduler preempts, at any time.
+func next(c <-chan os.Signal) os.Signal {
+	for s := range c {
+		if s != syscall.SIGURG {
+			return s
+		}
+	}
+	return nil
 }
 
 // told is a signal's name where systems have different texts.
