@@ -177,7 +177,8 @@ public sealed class ClassicFilter : IMessageFilter
         }
     }
 
-    private static uint Calculate(int operation, uint a, uint by) => operation switch
+    /// <summary>What an arithmetic instruction makes of the accumulator, given the operation's bits; the divisor is not 0. Counts of shifts are taken modulo 32.</summary>
+    internal static uint Calculate(int operation, uint a, uint by) => operation switch
     {
         Add => a + by,
         Subtract => a - by,
@@ -192,7 +193,8 @@ public sealed class ClassicFilter : IMessageFilter
         _ => 0 - a,
     };
 
-    private static bool Holds(int condition, uint a, uint with) => condition switch
+    /// <summary>Does a conditional jump's condition hold?</summary>
+    internal static bool Holds(int condition, uint a, uint with) => condition switch
     {
         Equal => a == with,
         Greater => a > with,

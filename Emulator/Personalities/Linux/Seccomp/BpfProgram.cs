@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Vivarium.Emulator.Kernel.Net;
 
 namespace Vivarium.Emulator.Personalities.Linux.Seccomp;
 
@@ -129,10 +130,10 @@ public sealed class BpfProgram
                     // Dividing by an index of 0 ends the program with 0.
                     if ((code & 0xF0) == Divide && operand == 0)
                         return 0;
-                    a = Compute(code & 0xF0, a, operand);
+                    a = ClassicFilter.Calculate(code & 0xF0, a, operand);
                     break;
                 case Jump:
-                    at += (code & ~7) == Always ? (int)k : Holds(code & 0xF0, a, (code & ByIndex) != 0 ? x : k) ? instruction.JumpTrue : instruction.JumpFalse;
+                    at += (code & ~7) == Always ? (int)k : ClassicFilter.Holds(code & 0xF0, a, (code & ByIndex) != 0 ? x : k) ? instruction.JumpTrue : instruction.JumpFalse;
                     break;
                 case Return:
                     return (code & ~7) == 0 ? k : a;
@@ -149,27 +150,5 @@ public sealed class BpfProgram
         Memory => memory[(int)k],
         Length => (uint)data.Length * 4,
         _ => k,
-    };
-
-    private static uint Compute(int operation, uint a, uint operand) => operation switch
-    {
-        Add => a + operand,
-        Subtract => a - operand,
-        Multiply => a * operand,
-        Divide => a / operand,
-        Or => a | operand,
-        And => a & operand,
-        ShiftLeft => a << (int)(operand & 31),
-        ShiftRight => a >> (int)(operand & 31),
-        Xor => a ^ operand,
-        _ => (uint)-(int)a,
-    };
-
-    private static bool Holds(int operation, uint a, uint operand) => operation switch
-    {
-        Equal => a == operand,
-        Greater => a > operand,
-        GreaterOrEqual => a >= operand,
-        _ => (a & operand) != 0,
     };
 }
