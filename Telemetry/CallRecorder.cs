@@ -24,10 +24,9 @@ public sealed class CallRecorder : ICallSink
     private World? _world;
 
     /// <param name="level">How much is kept.</param>
-    /// <param name="ticks">See <see cref="CallRing"/>; null in worlds with a time of their own.</param>
-    public CallRecorder(TraceLevel level, Func<long>? ticks = null)
+    public CallRecorder(TraceLevel level)
     {
-        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.NamesAndData : Captures.NamesOnly, ticks);
+        Ring = new CallRing(this, level == TraceLevel.Full ? Captures.NamesAndData : Captures.NamesOnly);
         if (level == TraceLevel.Off)
             return;
         Folder = new CallFolder();

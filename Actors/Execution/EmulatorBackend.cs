@@ -12,9 +12,6 @@ public sealed record EmulatorServices
     /// <summary>The host's clock.</summary>
     public required IClock Clock { get; init; }
 
-    /// <summary>A counter of the host's that is cheaper to read than its clock, for records of calls; null = there is none.</summary>
-    public Func<long>? Ticks { get; init; }
-
     /// <summary>Where each job's standard streams go; the cluster keeps what is written to the output handed over.</summary>
     public required Func<JobSpec, JobOutput, JobStreams> Streams { get; init; }
 

@@ -53,7 +53,7 @@ internal sealed class EmulatorRun : IJobRun
         if (spec.Tracing.Listing && _streams.Listing is { } sink)
             _listing = new StraceWriter(lines => sink(lines), showTimes: true);
         if (spec.Tracing.Any)
-            _recorder = new CallRecorder(spec.Tracing.Level, spec.Clock == ClockKind.Real ? services.Ticks : null);
+            _recorder = new CallRecorder(spec.Tracing.Level);
         _createdAt = QueuedAt = services.Clock.Realtime;
         _network = new JobNetwork(spec.Network, services);
         _engine = Engines.Of(spec.Engine);
@@ -296,7 +296,7 @@ internal sealed class EmulatorRun : IJobRun
         PeakMemory = _world.Accountant.Peak,
         Processes = _world.ProcessesCreated,
         Calls = _recorder?.Usage() ?? [],
-        Missing = [.. _world.Missing.Select(Describe).OrderBy(static missing => new Platform(missing.OperatingSystem, missing.Architecture)).ThenBy(static missing => missing.Name, StringComparer.Ordinal)],
+        Missing = _world.Missing.Count == 0 ? [] : [.. _world.Missing.Select(Describe).OrderBy(static missing => new Platform(missing.OperatingSystem, missing.Architecture)).ThenBy(static missing => missing.Name, StringComparer.Ordinal)],
         Translator = Translated(_engine.Statistics - _engineBefore),
     };
 

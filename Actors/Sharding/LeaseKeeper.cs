@@ -95,25 +95,35 @@ public sealed class LeaseKeeper
     /// <summary>Renews, looks, and notices when the lease runs out.</summary>
     public void Tick()
     {
+        EndWhenLapsed();
         long now = _clock.Monotonic;
-        bool renews, looks, lapsed;
+        bool renews, looks;
         lock (_lock)
         {
-            lapsed = _isMember && now - _renewedAt > _lease.Patience;
-            if (lapsed)
-                _isMember = false;
             renews = _incarnation > 0 && _renewals < LargestRenewals && now >= _nextRenewal;
             looks = _isMember && !_isLooking && now >= _nextLook;
             _renewals += renews ? 1 : 0;
             _nextRenewal = renews ? now + _lease.Renewal : _nextRenewal;
         }
-        if (lapsed)
-            _region.LoseAll();
         if (renews)
             Renew(now);
         if (looks)
             Observe();
         _region.Retry();
+    }
+
+    /// <summary>When the lease has run out, others may have what was held here: none of it goes on, even if the lease does.</summary>
+    private void EndWhenLapsed()
+    {
+        bool hasLapsed;
+        lock (_lock)
+        {
+            hasLapsed = _isMember && _clock.Monotonic - _renewedAt > _lease.Patience;
+            if (hasLapsed)
+                _isMember = false;
+        }
+        if (hasLapsed)
+            _region.LoseAll();
     }
 
     /// <summary>Starts or ends draining: while it lasts no job starts here, and each shard is given up when its last job has ended.</summary>
@@ -166,6 +176,8 @@ public sealed class LeaseKeeper
         try
         {
             bool isRenewed = await _store.Renew(_node.Name, incarnation, new NodeLoad(_running(), IsDraining)).ConfigureAwait(false);
+            // The answer may come before the timer that notices.
+            EndWhenLapsed();
             lock (_lock)
             {
                 // What counts is when it was asked: the store may have written it at any time since.

@@ -65,7 +65,10 @@ public sealed partial class MemoryJobStore : IJobStore
                 nodes.Add(node with { Shards = owned });
             }
             nodes.Sort(static (one, two) => string.CompareOrdinal(one.Description.Name, two.Description.Name));
-            return new ValueTask<ClusterView>(new ClusterView(nodes, (ShardLease[])_shards.Clone()));
+            // Not an array: every start comes through here, and the run-time compiles what arrays do as lists when they are first used as such.
+            var shards = new List<ShardLease>(_shards.Length);
+            shards.AddRange(_shards.AsSpan());
+            return new ValueTask<ClusterView>(new ClusterView(nodes, shards));
         }
     }
 

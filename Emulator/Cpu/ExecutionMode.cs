@@ -26,6 +26,11 @@ public readonly record struct ExecutionMode(Architecture Architecture, byte Vari
     /// <summary>A small number for each mode.</summary>
     public int Key => ((int)Architecture * Variants) + Variant;
 
+    /// <summary>By the key: what the compiler would write compares through objects that the run-time makes when a program starts.</summary>
+    public bool Equals(ExecutionMode other) => Key == other.Key;
+
+    public override int GetHashCode() => Key;
+
     /// <summary>An address and the mode in one: guest addresses have fewer than 56 bits.</summary>
     public ulong At(ulong pc) => pc | ((ulong)Key << 56);
 }

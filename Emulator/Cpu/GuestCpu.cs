@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace Vivarium.Emulator.Cpu;
 
@@ -17,7 +18,8 @@ public enum Architecture : byte
 /// <param name="Read">Its value.</param>
 /// <param name="Function">The function's address, or 0.</param>
 /// <param name="Offset">What is added to its nanoseconds.</param>
-public sealed record TimeStampCounter(Func<ulong> Read, nint Function, long Offset);
+/// <param name="Counter">What tells the function's nanoseconds in a quarter of the time; null = nothing.</param>
+public sealed record TimeStampCounter(Func<ulong> Read, nint Function, long Offset, CounterClock? Counter = null);
 
 /// <summary>One guest thread's processor: plain data, copied by fork and clone.</summary>
 public sealed class GuestCpu
@@ -82,7 +84,7 @@ public sealed class GuestCpu
     public ref CpuState State
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => ref _state[0];
+        get => ref MemoryMarshal.GetArrayDataReference(_state);
     }
 
     /// <summary>Instructions retired by this thread.</summary>
@@ -93,6 +95,9 @@ public sealed class GuestCpu
 
     /// <summary>Reading the time stamp counter is a general protection fault (CR4.TSD; SDM Vol. 3, 2.5).</summary>
     public bool HidesTimeStamp { get; set; }
+
+    /// <summary>The time stamp counter that its program may read.</summary>
+    internal TimeStampCounter? VisibleTimeStamp => HidesTimeStamp ? null : TimeStamp;
 
     /// <summary>The I/O ports that its program may use; null = none.</summary>
     public PortPermissions? Ports { get; set; }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu;
@@ -40,19 +39,29 @@ public enum ExitReason : byte
     Misaligned,
 }
 
-/// <summary>What an engine's run ended with. Of two words, which are returned in registers.</summary>
-[StructLayout(LayoutKind.Auto)]
-public readonly record struct EngineExit(ExitReason Reason, MemoryFault Fault = default)
+/// <summary>What an engine's run ended with. Two whole words, so that it stays in registers from the engine to whoever asks.</summary>
+public readonly struct EngineExit(ExitReason reason, MemoryFault fault = default) : IEquatable<EngineExit>
 {
-    private readonly GuestAddress _address = Fault.Address;
-    private readonly MemoryAccess _access = Fault.Access;
-    private readonly FaultKind _kind = Fault.Kind;
+    private const int AccessAt = 8, KindAt = 16;
 
-    public MemoryFault Fault
-    {
-        get => new(_address, _access, _kind);
-        init => (_address, _access, _kind) = (value.Address, value.Access, value.Kind);
-    }
+    private readonly ulong _reason = (ulong)reason | ((ulong)fault.Access << AccessAt) | ((ulong)fault.Kind << KindAt);
+    private readonly ulong _address = fault.Address.Value;
+
+    public ExitReason Reason => (ExitReason)(byte)_reason;
+
+    public MemoryFault Fault => new(new GuestAddress(_address), (MemoryAccess)(byte)(_reason >> AccessAt), (FaultKind)(byte)(_reason >> KindAt));
+
+    public bool Equals(EngineExit other) => _reason == other._reason && _address == other._address;
+
+    public override bool Equals(object? other) => other is EngineExit exit && Equals(exit);
+
+    public override int GetHashCode() => HashCode.Combine(_reason, _address);
+
+    public override string ToString() => $"{Reason} {Fault}";
+
+    public static bool operator ==(EngineExit left, EngineExit right) => left.Equals(right);
+
+    public static bool operator !=(EngineExit left, EngineExit right) => !left.Equals(right);
 }
 
 /// <summary>

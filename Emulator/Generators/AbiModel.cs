@@ -43,6 +43,9 @@ internal sealed record AbiErrorGroup(int Line, string Name)
 internal sealed record AbiSet(int Line, string Name, bool IsFlags, int Size, bool IsSigned)
 {
     public List<AbiValue> Values { get; } = [];
+
+    /// <summary>Names that have another value on arm64.</summary>
+    public List<AbiValue> Arm64Values { get; } = [];
 }
 
 /// <summary>A name that holds when the value, masked, is this one.</summary>

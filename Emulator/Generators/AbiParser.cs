@@ -159,6 +159,11 @@ internal sealed class AbiParser(string path)
 
     private void ParseValues(AbiSet set, string line)
     {
+        const string onArm64 = "arm64 ";
+        bool isArm64 = line.StartsWith(onArm64, StringComparison.Ordinal);
+        List<AbiValue> values = isArm64 ? set.Arm64Values : set.Values;
+        if (isArm64)
+            line = line.Substring(onArm64.Length);
         foreach (string item in Items(line))
         {
             Match match = ValueForm.Match(item);
@@ -170,7 +175,9 @@ internal sealed class AbiParser(string path)
             ulong mask = value;
             if (match.Groups[2].Success && !TryValue(match.Groups[2].Value, out mask))
                 Error($"not a mask: {item}");
-            set.Values.Add(new AbiValue(value, mask, match.Groups[3].Value));
+            if (isArm64 && !set.Values.Exists(other => other.Name == match.Groups[3].Value))
+                Error($"has no value elsewhere: {item}");
+            values.Add(new AbiValue(value, mask, match.Groups[3].Value));
         }
     }
 

@@ -63,13 +63,28 @@ internal sealed class ShapeWriter(AbiModel model)
             string name = Naming.ToPascal(set.Name);
             source.Line($"private static NamedSet? _{name};").Line();
             source.Line($"public static NamedSet {name} => _{name} ??= new NamedSet({Naming.Literal(set.Name)}, {Bool(set.IsFlags)}, {set.Size}, {Bool(set.IsSigned)},");
-            source.Line("[");
-            foreach (AbiValue value in set.Values)
-                source.Line($"    new(0x{value.Value:x}, 0x{value.Mask:x}, {Naming.Literal(value.Name)}),");
-            source.Line("]);").Line();
+            WriteValues(source, set.Values);
+            if (set.Arm64Values.Count > 0)
+            {
+                source.Line(") { Arm64Values =");
+                WriteValues(source, [.. set.Values.Select(value => set.Arm64Values.Find(other => other.Name == value.Name) ?? value)]);
+                source.Line("};").Line();
+            }
+            else
+            {
+                source.Line(");").Line();
+            }
         }
         WriteAll(source, "NamedSet", model.Sets.Select(set => set.Name));
         return source.Close().ToString();
+    }
+
+    private static void WriteValues(SourceWriter source, List<AbiValue> values)
+    {
+        source.Line("[");
+        foreach (AbiValue value in values)
+            source.Line($"    new(0x{value.Value:x}, 0x{value.Mask:x}, {Naming.Literal(value.Name)}),");
+        source.Line("]");
     }
 
     public string WriteStructs()

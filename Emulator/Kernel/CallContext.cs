@@ -22,8 +22,11 @@ public sealed class CallContext(GuestThread thread)
 
     public AddressSpace Memory => Process.Memory;
 
-    /// <summary>The personality's call number.</summary>
+    /// <summary>The personality's call number; below 0 for what it does not know.</summary>
     public int Number { get; private set; }
+
+    /// <summary>The number by which the program made it, known or not; -1 when its tracer made it none.</summary>
+    public int Asked { get; private set; }
 
     public ReadOnlySpan<ulong> Arguments => _arguments;
 
@@ -101,9 +104,11 @@ public sealed class CallContext(GuestThread thread)
 
     internal List<Source> Sources { get; } = [];
 
-    public void Begin(int number, ReadOnlySpan<ulong> arguments)
+    /// <param name="asked">The program's own number of it.</param>
+    public void Begin(int number, int asked, ReadOnlySpan<ulong> arguments)
     {
         Number = number;
+        Asked = asked;
         if (arguments.Length == Records.CallArguments.Count)
             Store(arguments);
         else
@@ -115,7 +120,14 @@ public sealed class CallContext(GuestThread thread)
         Progress = 0;
         State = null;
         Deadline = null;
-        Sources.Clear();
+        ClearSources();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void ClearSources()
+    {
+        if (Sources.Count != 0)
+            Sources.Clear();
     }
 
     /// <summary>As many as calls have in registers: a call to copy them takes longer than copying.</summary>
@@ -174,6 +186,9 @@ public sealed class CallContext(GuestThread thread)
 
     /// <summary>A live thread by its number in the caller's space.</summary>
     public GuestThread? FindThread(int number) => Pids.FindThread(number);
+
+    /// <summary>The number in the caller's space of who may be gone; 0 for nobody.</summary>
+    public int NumberOf(KeptId? id) => id?.In(Pids) ?? 0;
 
     /// <summary>The caller's own number as it sees itself.</summary>
     public int ProcessNumber => Pids.Inside(Process.Id);

@@ -17,7 +17,7 @@ public sealed class DetachedCall : ISourceListener
     public DetachedCall(GuestThread thread, Func<CallContext, CallResult> handler, Action<CallResult> completed)
     {
         Call = new CallContext(thread);
-        Call.Begin(-1, []);
+        Call.Begin(-1, -1, []);
         _handler = handler;
         _completed = completed;
     }

@@ -169,7 +169,7 @@ public sealed partial class GuestThread
     /// <summary>Monotonic world time of its start.</summary>
     public long StartTime { get; internal init; }
 
-    public bool HasDeliverableSignal => !((Pending.Set | Process.Pending.Set) & ~Blocked).IsEmpty;
+    public bool HasDeliverableSignal => !((Pending.Set | Process.Pending.Set) & ~Blocked).IsEmpty || Tracee is { Injected: not null };
 
     /// <summary>True when a new thread must not run before its first state is complete.</summary>
     public bool IsAlive => State != ThreadState.Dead;

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Cpu;
+
 namespace Vivarium.Emulator.Kernel;
 
 /// <summary>A world's time. Real worlds are handed the host's clock, virtual ones a clock that jumps over idle time.</summary>
@@ -11,6 +13,9 @@ public interface IClock
 
     /// <summary>The address of the C library's clock_gettime when <see cref="Monotonic"/> is its CLOCK_MONOTONIC, for translated code to call; else 0.</summary>
     nint MonotonicFunction => 0;
+
+    /// <summary>What tells <see cref="Monotonic"/> by the processor's counter, for translated code to read; null = nothing does.</summary>
+    CounterClock? Counter => null;
 }
 
 /// <summary>A byte source outside the world (standard input). Thread-safe; handed in by the node.</summary>

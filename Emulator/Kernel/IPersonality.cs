@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
@@ -24,6 +25,9 @@ public interface IPersonality
 
     /// <summary>Reads number and arguments from the registers and begins the call; the program counter is behind the instruction.</summary>
     void Decode(GuestThread thread);
+
+    /// <summary>A description's access mode and status flags as /proc/PID/fdinfo has them for the caller.</summary>
+    uint FileFlags(CallContext call, OpenFile file) => 0;
 
     /// <summary>Runs the handler of the call under way.</summary>
     CallResult Dispatch(CallContext call);

@@ -6,6 +6,9 @@ namespace Vivarium.Emulator.Kernel;
 /// <summary>A number that administrators set, and the range it may be set in (sysctl(8)).</summary>
 public sealed class Setting(long value, long lowest = 0, long highest = int.MaxValue)
 {
+    /// <summary>Of 64 bits without a sign: its value is one as a <see cref="ulong"/>, and has no other range.</summary>
+    public bool IsUnsigned { get; init; }
+
     public long Value { get; private set; } = value;
 
     /// <summary>Called when it was set.</summary>
@@ -14,7 +17,7 @@ public sealed class Setting(long value, long lowest = 0, long highest = int.MaxV
     /// <summary>EINVAL outside of the range.</summary>
     public Errno Set(long wanted)
     {
-        if (wanted < lowest || wanted > highest)
+        if (!IsUnsigned && (wanted < lowest || wanted > highest))
             return Errno.EINVAL;
         Value = wanted;
         Changed?.Invoke(wanted);
@@ -26,7 +29,8 @@ public sealed class Setting(long value, long lowest = 0, long highest = int.MaxV
     {
         StringBuilder text = new();
         foreach (Setting setting in settings)
-            text.Append(text.Length > 0 ? "\t" : "").Append(setting.Value.ToString(CultureInfo.InvariantCulture));
+            text.Append(text.Length > 0 ? "\t" : "")
+                .Append(setting.IsUnsigned ? ((ulong)setting.Value).ToString(CultureInfo.InvariantCulture) : setting.Value.ToString(CultureInfo.InvariantCulture));
         return text.Append('\n').ToString();
     }
 
@@ -38,7 +42,10 @@ public sealed class Setting(long value, long lowest = 0, long highest = int.MaxV
             return Errno.EINVAL;
         for (int i = 0; i < Math.Min(words.Length, settings.Length); i++)
         {
-            if (!TryParse(words[i], out long value))
+            // proc_doulongvec_minmax passes over what has a sign.
+            if (settings[i].IsUnsigned && words[i].StartsWith('-'))
+                continue;
+            if (!TryParse(words[i], settings[i].IsUnsigned, out long value))
                 return Errno.EINVAL;
             Errno error = settings[i].Set(value);
             if (error != Errno.None)
@@ -48,6 +55,17 @@ public sealed class Setting(long value, long lowest = 0, long highest = int.MaxV
     }
 
     /// <summary>Decimal, or hexadecimal behind 0x.</summary>
+    private static bool TryParse(string word, bool isUnsigned, out long value)
+    {
+        if (!isUnsigned)
+            return TryParse(word, out value);
+        bool isNumber = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+            ? ulong.TryParse(word.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong bits)
+            : ulong.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out bits);
+        value = (long)bits;
+        return isNumber;
+    }
+
     private static bool TryParse(string word, out long value) => word.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
         ? long.TryParse(word.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value)
         : long.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out value);

@@ -79,11 +79,14 @@ public sealed partial class PidSpace : Namespace
     }
 
     /// <summary>The numbers of an id in this space and those below it, down to the innermost that has one (NSpid of proc(5)).</summary>
-    public IEnumerable<int> NumbersFrom(PidSpace innermost, int id)
+    public IEnumerable<int> NumbersFrom(PidSpace innermost, int id) => innermost.Numbers(id).Skip(Level);
+
+    /// <summary>The numbers of an id from the first space down to this one, by their levels.</summary>
+    public int[] Numbers(int id)
     {
-        List<int> numbers = [];
-        for (PidSpace? space = innermost; space is not null && space.Level >= Level; space = space.Parent)
-            numbers.Insert(0, space.Inside(id));
+        int[] numbers = new int[Level + 1];
+        for (PidSpace? space = this; space is not null; space = space.Parent)
+            numbers[space.Level] = space.Inside(id);
         return numbers;
     }
 

@@ -59,6 +59,7 @@ public sealed partial class Process
             Domain = maker.Domain,
             MemoryPolicy = maker.MemoryPolicy,
             Keys = maker.Keys?.Copy(),
+            Trap = maker.Trap,
         };
         thread.Cpu.Instructions = 0;
         if ((shares & CloneShares.Memory) == 0)
@@ -70,6 +71,8 @@ public sealed partial class Process
             thread.AlternateStackFlags = maker.AlternateStackFlags;
         }
         process.Add(thread);
+        if (ReferenceEquals(process, this))
+            Trace?.Join(thread);
         return Errno.None;
     }
 
@@ -161,6 +164,7 @@ public sealed partial class Process
             NoNewPrivileges = NoNewPrivileges,
             Persona = Persona,
             Dumpable = Dumpable,
+            TraceDenial = TraceDenial,
             DumpedKinds = DumpedKinds,
         };
         if (!ReferenceEquals(child.Files, Files))

@@ -65,6 +65,7 @@ public sealed partial class Process
             World.Observer?.OnEnd(thread, status);
         }
         LetTraceesGo();
+        KillTraced();
         if (ReferenceEquals(Space.Init, this))
             Space.End();
         RealTimer?.Cancel();
@@ -87,9 +88,11 @@ public sealed partial class Process
         Disown();
         if (Parent is { } shell && shell.Group != Group && shell.Session == Session)
             World.HangUpIfOrphaned(Group, this);
-        Reported = status;
+        bool isHeld = Trace?.Finish(status) == true;
+        Reported = isHeld ? null : status;
         World.OnProcessEnd(this, status);
-        TellParent(status);
+        if (!isHeld)
+            TellParent(status);
         Ended.Pulse(Readiness.In);
     }
 
@@ -115,7 +118,7 @@ public sealed partial class Process
         if (thread.Credentials.Has(Capability.Trace))
             return true;
         Credentials who = thread.Credentials, own = Credentials;
-        return Dumpable == 1 && who.User == own.User && who.User == own.EffectiveUser && who.User == own.SavedUser
+        return Dumpable == 1 && TraceDenial == TraceDenial.None && who.User == own.User && who.User == own.EffectiveUser && who.User == own.SavedUser
             && who.Group == own.Group && who.Group == own.EffectiveGroup && who.Group == own.SavedGroup && own.Permitted.IsWithin(who.Permitted);
     }
 
@@ -201,7 +204,7 @@ public sealed partial class Process
         foreach (Ipc.IpcSpace space in World.IpcSpaces)
         {
             foreach (Ipc.SemaphoreSet set in space.Semaphores.All)
-                set.UndoFor(Id);
+                set.UndoFor(KeptId);
         }
     }
 

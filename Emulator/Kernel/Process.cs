@@ -21,7 +21,19 @@ internal sealed class SharedMemory
             program.Executors++;
     }
 
-    public Inode? Program { get; }
+    public Inode? Program { get; private set; }
+
+    /// <summary>Another file takes the program's place; false while it is open to be written.</summary>
+    public bool TryReplaceProgram(Inode program)
+    {
+        if (program.Writers > 0)
+            return false;
+        program.Executors++;
+        if (Program is { } before)
+            before.Executors--;
+        Program = program;
+        return true;
+    }
 
     public AddressSpace Space { get; }
 
@@ -101,6 +113,9 @@ public sealed partial class Process
 
     /// <summary>Where it has a number of its own, as in all spaces above.</summary>
     public PidSpace Space { get; }
+
+    /// <summary>Its id for those who tell of it when it may be gone.</summary>
+    public KeptId KeptId => field ??= new KeptId(Space, Id);
 
     /// <summary>The first process of a space: what is sent from inside, and would end or stop it, is lost (pid_namespaces(7)).</summary>
     public bool IsShielded { get; internal set; }
@@ -276,6 +291,15 @@ public sealed partial class Process
         _memory = new SharedMemory(memory, program);
     }
 
+    /// <summary>Another file is told to be its program from now on; false while that is open to be written.</summary>
+    public bool TryReplaceExecutable(PathEntry file)
+    {
+        if (!_memory.TryReplaceProgram(file.Inode))
+            return false;
+        Executable = file;
+        return true;
+    }
+
     /// <summary>Gives it a root, working directory and creation mask of its own (unshare(2), CLONE_FS).</summary>
     public void UnshareFileContext()
     {
@@ -299,6 +323,10 @@ public sealed record ProgramLayout
 
     public ulong CodeEnd { get; init; }
 
+    public ulong DataStart { get; init; }
+
+    public ulong DataEnd { get; init; }
+
     public ulong ArgumentStart { get; init; }
 
     public ulong ArgumentEnd { get; init; }
@@ -307,5 +335,19 @@ public sealed record ProgramLayout
 
     public ulong EnvironmentEnd { get; init; }
 
-    public byte[] AuxiliaryVector { get; init; } = [];
+    /// <summary>The auxiliary vector with what room the system keeps for it.</summary>
+    public byte[] SavedAuxiliary { get; init; } = [];
+
+    /// <summary>The auxiliary vector up to the first AT_NULL.</summary>
+    public byte[] AuxiliaryVector
+    {
+        get
+        {
+            const int entry = 16;
+            int end = 0;
+            while (end + entry <= SavedAuxiliary.Length && BitConverter.ToUInt64(SavedAuxiliary, end) != 0)
+                end += entry;
+            return SavedAuxiliary[..Math.Min(end + entry, SavedAuxiliary.Length)];
+        }
+    }
 }

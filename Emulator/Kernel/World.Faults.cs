@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Memory;
@@ -81,11 +82,16 @@ public sealed partial class GuestThread
     }
 
     /// <summary>It goes on, for whatever reason.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void LeavePage()
     {
-        if (_faultWaiter is null)
-            return;
-        _faultMonitor!.Remove(_faultWaiter);
+        if (_faultWaiter is not null)
+            LeaveMonitor(_faultWaiter);
+    }
+
+    private void LeaveMonitor(FaultWaiter waiter)
+    {
+        _faultMonitor!.Remove(waiter);
         (_faultMonitor, _faultWaiter) = (null, null);
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Kernel.Tracing;
@@ -150,7 +151,14 @@ public sealed partial class World
     /// <summary>Runs an action when the call under way, or whatever else is, is done: for what must not happen in its midst.</summary>
     public void Defer(Action action) => _deferred.Enqueue(action);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void RunDeferred()
+    {
+        if (_deferred.Count != 0)
+            RunAllDeferred();
+    }
+
+    private void RunAllDeferred()
     {
         while (_deferred.Count != 0)
             _deferred.Dequeue()();
@@ -199,10 +207,15 @@ public sealed partial class World
                 thread.Yields = false;
                 return;
             }
-            DeliverSignals(thread);
-            if (thread.Process.IsStopped)
-                return;
-            if (thread.State != ThreadState.Ready || thread.InCall)
+            if (HasSignals(thread))
+            {
+                DeliverSignals(thread);
+                if (thread.Process.IsStopped)
+                    return;
+                if (thread.State != ThreadState.Ready)
+                    continue;
+            }
+            if (thread.InCall)
                 continue;
             long kept = _ready.Count == 0 ? 0 : reserve;
             budget -= kept;
@@ -219,31 +232,49 @@ public sealed partial class World
         long slice = process.HasProcessorTimers ? Math.Min(budget, process.TimeToProcessorTimer(thread)) : budget;
         long before = slice;
         if (thread.Tracee is { } tracee)
-            tracee.LeftCall = -1;
+            tracee.LeftCall = null;
         EngineExit exit = thread.IsStepped ? Step(thread, ref slice) : _spec.Engine.Run(thread.Cpu, process.Memory, ref slice);
         long retired = before - slice;
         budget -= retired;
         Instructions += (ulong)Math.Max(0, retired);
         _clock.Advance(retired);
+        if (exit.Reason == ExitReason.SystemCall)
+        {
+            budget -= CallCost;
+            EnterCall(thread);
+        }
+        else
+        {
+            Heed(thread, exit);
+        }
+        if (process.HasProcessorTimers)
+            process.FireProcessorTimers();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void EnterCall(GuestThread thread)
+    {
+        _clock.Advance(CallCost);
+        thread.SystemTime += CallCost;
+        thread.Process.Personality.Decode(thread);
+        thread.InCall = true;
+        Calls?.Enter(thread.Call);
+        Observer?.OnEnter(thread);
+    }
+
+    /// <summary>What else than a call an engine ended with.</summary>
+    private void Heed(GuestThread thread, EngineExit exit)
+    {
         switch (exit.Reason)
         {
             case ExitReason.Budget:
                 thread.Process.Personality.OnPreempted(thread);
                 break;
-            case ExitReason.SystemCall:
-                budget -= CallCost;
-                _clock.Advance(CallCost);
-                thread.SystemTime += CallCost;
-                thread.Process.Personality.Decode(thread);
-                thread.InCall = true;
-                Calls?.Enter(thread.Call);
-                Observer?.OnEnter(thread);
-                break;
             case ExitReason.MemoryFault when IsMonitored(exit.Fault.Kind):
                 WaitAtPage(thread, exit);
                 break;
             case ExitReason.MemoryFault when exit.Fault.Kind == FaultKind.NoMemory:
-                KillForMemory(process);
+                KillForMemory(thread.Process);
                 break;
             default:
                 if (exit.Reason == ExitReason.InvalidInstruction)
@@ -251,8 +282,6 @@ public sealed partial class World
                 ForceSignal(thread, thread.Process.Personality.FaultSignal(thread, exit));
                 break;
         }
-        if (process.HasProcessorTimers)
-            process.FireProcessorTimers();
     }
 
     /// <summary>Processes that were killed because there was no memory for a page that they had been promised.</summary>
@@ -285,67 +314,86 @@ public sealed partial class World
     {
         thread.LeavePage();
         CallContext call = thread.Call;
-        call.Sources.Clear();
+        call.ClearSources();
         if (call.ParkedAt != 0)
             Calls?.Unpark(call);
-        if (thread.HeldResult is { } held)
-        {
-            EndCall(thread, held);
+        bool isPlain = !thread.Process.Memory.HasMonitors && !thread.HeldResult.HasValue && _faults is null;
+        if (!isPlain && IsDoneWithout(thread))
             return;
-        }
-        if (thread.Process.Memory.HasMonitors)
-            thread.Process.Memory.TakeHeldUp();
-        if (_faults is not null && _faults.Strikes(thread, out CallResult fault))
-        {
-            if (fault.Outcome == CallOutcome.Error)
-                FinishCall(thread, fault);
-            return;
-        }
         IsInHandler = true;
         CallResult result = thread.Process.Personality.Dispatch(call);
         if (result.Outcome == CallOutcome.Blocked && thread.HasDeliverableSignal && thread.IsAlive)
-        {
-            call.Sources.Clear();
-            call.Interrupted = true;
-            result = thread.Process.Personality.Dispatch(call);
-            call.Interrupted = false;
-        }
+            result = Interrupt(call);
         IsInHandler = false;
+        if (result.Outcome is CallOutcome.Blocked or CallOutcome.Interrupted || !thread.IsAlive)
+            PutOff(thread, result);
+        else if (!thread.Process.Memory.HasMonitors || !WaitsAtPage(thread, result))
+            EndCall(thread, result);
+    }
+
+    /// <summary>True for a call whose result was held, or that a fault strikes: then its handler does not run.</summary>
+    private bool IsDoneWithout(GuestThread thread)
+    {
+        if (thread.HeldResult is { } held)
+        {
+            EndCall(thread, held);
+            return true;
+        }
+        if (thread.Process.Memory.HasMonitors)
+            thread.Process.Memory.TakeHeldUp();
+        if (_faults is null || !_faults.Strikes(thread, out CallResult fault))
+            return false;
+        if (fault.Outcome == CallOutcome.Error)
+            FinishCall(thread, fault);
+        return true;
+    }
+
+    /// <summary>Runs the handler a last time: a signal arrived.</summary>
+    private static CallResult Interrupt(CallContext call)
+    {
+        call.ClearSources();
+        call.Interrupted = true;
+        CallResult result = call.Process.Personality.Dispatch(call);
+        call.Interrupted = false;
+        return result;
+    }
+
+    /// <summary>A call that did not end, unless its thread did.</summary>
+    private void PutOff(GuestThread thread, CallResult result)
+    {
         if (!thread.IsAlive)
         {
-            Calls?.Leave(call, result);
+            Calls?.Leave(thread.Call, result);
             Observer?.OnExit(thread, result);
-            return;
         }
-        switch (result.Outcome)
+        else if (result.Outcome == CallOutcome.Interrupted)
         {
-            case CallOutcome.Blocked:
-                // An event of the call may have stopped it for its tracer: then it runs again after that.
-                if (thread.State == ThreadState.Ready)
-                    thread.Park();
-                break;
-            case CallOutcome.Interrupted:
-                thread.Interruption = result.Restart;
-                break;
-            default:
-                if (!thread.Process.Memory.HasMonitors || !WaitsAtPage(thread, result))
-                    EndCall(thread, result);
-                break;
+            thread.Interruption = result.Restart;
+        }
+        else if (thread.State == ThreadState.Ready)
+        {
+            // An event of the call may have stopped it for its tracer: then it runs again after that.
+            thread.Park();
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void EndCall(GuestThread thread, in CallResult result)
     {
-        if ((thread.Process.Memory.HasMonitors || thread.HeldResult is not null) && WaitsForReaders(thread, result))
+        if ((thread.Process.Memory.HasMonitors || thread.HeldResult.HasValue) && WaitsForReaders(thread, result))
             return;
-        thread.HeldResult = null;
+        if (thread.HeldResult.HasValue)
+            thread.HeldResult = null;
         FinishCall(thread, result);
         // A call that was not interrupted gives the mask back before any signal is looked at.
-        if (thread.SavedMask is { } mask)
-        {
-            thread.SavedMask = null;
-            thread.Blocked = mask;
-        }
+        if (thread.SavedMask.HasValue)
+            RestoreMask(thread);
+    }
+
+    private static void RestoreMask(GuestThread thread)
+    {
+        thread.Blocked = thread.SavedMask!.Value;
+        thread.SavedMask = null;
     }
 
     private void FinishCall(GuestThread thread, in CallResult result)
@@ -358,6 +406,6 @@ public sealed partial class World
         thread.Interruption = null;
         thread.Call.State = null;
         if (thread.Tracee is not null)
-            StopAtExit(thread);
+            StopAtExit(thread, result);
     }
 }

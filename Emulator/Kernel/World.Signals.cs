@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Signals;
 
@@ -155,12 +156,14 @@ public sealed partial class World
     private static bool IsIgnored(in SignalAction action, int signal) => action.Handler == SignalAction.Ignore
         || (action.Handler == SignalAction.Default && Signal.DefaultOf(signal) == DefaultAction.Ignore);
 
+    /// <summary>True when signals or what goes with them are to be looked at, as behind hardly any call.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool HasSignals(GuestThread thread) =>
+        thread.Tracee is not null || thread.Interruption.HasValue || thread.SavedMask.HasValue || (thread.Pending.Set.Bits | thread.Process.Pending.Set.Bits) != 0;
+
     /// <summary>Acts on every deliverable signal of a thread; handlers nest, the last one set up runs first, as on Linux.</summary>
     private void DeliverSignals(GuestThread thread)
     {
-        // Nothing is due, as behind nearly every call.
-        if (thread.Tracee is null && thread.Interruption is null && thread.SavedMask is null && (thread.Pending.Set | thread.Process.Pending.Set).IsEmpty)
-            return;
         if (StopAtInterruption(thread))
             return;
         while (thread.State == ThreadState.Ready && TakeForDelivery(thread, out SignalInfo info))
@@ -227,6 +230,9 @@ public sealed partial class World
     {
         switch (Signal.DefaultOf(signal))
         {
+            case DefaultAction.Stop when thread.Tracee is { Session: not null }:
+                // A traced process is stopped by its tracer alone (issignal in both systems).
+                break;
             case DefaultAction.Stop when thread.Tracee is { } tracee:
                 StopForGroup(tracee, signal);
                 break;

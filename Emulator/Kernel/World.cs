@@ -25,10 +25,10 @@ public sealed partial class World : IDisposable
         Accountant = new MemoryAccountant(spec.MemoryLimit) { IsRepeatable = spec.IsVirtualTime, Nodes = spec.MemoryNodes };
         Futexes = new FutexTable();
         PiLocks = new PiLocks();
-        _faults = spec.Faults.Count == 0 ? null : new CallFaults(spec.Faults, spec.Seed);
+        _faults = spec.Faults.Length == 0 ? null : new CallFaults(spec.Faults, spec.Seed);
     }
 
-    public IClock Clock => _clock;
+    public WorldClock Clock => _clock;
 
     /// <summary>The monotonic clock, for timers.</summary>
     public ITimeBase TimeBase => _timeBase ??= new MonotonicTime(this);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu;
 
 namespace Vivarium.Emulator.Kernel;
@@ -9,6 +10,7 @@ public sealed class WorldClock : IClock
     private const long VirtualEpoch = 1_735_689_600_000_000_000;
 
     private readonly IClock? _host;
+    private readonly CounterClock? _counter;
     private readonly long _bootMonotonic;
     private readonly long _bootRealtime;
     private long _virtual;
@@ -18,7 +20,7 @@ public sealed class WorldClock : IClock
 
     private WorldClock(IClock? host)
     {
-        _host = host;
+        (_host, _counter) = (host, host?.Counter);
         _bootMonotonic = host?.Monotonic ?? 0;
         _bootRealtime = host?.Realtime ?? VirtualEpoch;
     }
@@ -35,10 +37,16 @@ public sealed class WorldClock : IClock
     /// </summary>
     public const long UptimeAtStart = 3600L * 1_000_000_000;
 
-    public long Monotonic => UptimeAtStart + (_host is null ? _virtual : _host.Monotonic - _bootMonotonic);
+    public long Monotonic
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => UptimeAtStart - _bootMonotonic + (_counter is not null && _counter.TryRead(out long now) ? now : AskHost());
+    }
+
+    private long AskHost() => _host?.Monotonic ?? _virtual;
 
     /// <summary>The time stamp counter of the world's processors: <see cref="Monotonic"/>.</summary>
-    public TimeStampCounter TimeStamp => new(() => (ulong)Monotonic, _host?.MonotonicFunction ?? 0, UptimeAtStart - _bootMonotonic);
+    public TimeStampCounter TimeStamp => new(() => (ulong)Monotonic, _host?.MonotonicFunction ?? 0, UptimeAtStart - _bootMonotonic, _counter);
 
     public long Realtime => _ahead + (_host?.Realtime ?? _bootRealtime + _virtual);
 

@@ -46,7 +46,7 @@ public sealed record WorldSpec
     public byte[]? Identity { get; init; }
 
     /// <summary>What goes wrong on purpose.</summary>
-    public IReadOnlyList<PlannedFault> Faults { get; init; } = [];
+    public PlannedFault[] Faults { get; init; } = [];
 
     /// <summary>The guest's "/": a directory or archive of the host.</summary>
     public string RootPath { get; init; } = "/";

@@ -22,6 +22,14 @@ public sealed record ElfImage
     public required int HeaderSize { get; init; }
     public required int HeaderCount { get; init; }
 
+    /// <summary>From the first to the last byte of the file's segments with code (load_elf_binary in fs/binfmt_elf.c).</summary>
+    public required ulong CodeStart { get; init; }
+    public required ulong CodeEnd { get; init; }
+
+    /// <summary>Where the last segment begins, and what of the file lies highest.</summary>
+    public required ulong DataStart { get; init; }
+    public required ulong DataEnd { get; init; }
+
     /// <summary>End of the program's last segment: where the heap begins.</summary>
     public required ulong BreakStart { get; init; }
     public required bool ExecutableStack { get; init; }
@@ -30,18 +38,32 @@ public sealed record ElfImage
 /// <summary>An ELF file's bytes, the name its mappings have, and what is kept as long as it is mapped.</summary>
 public readonly record struct ElfContent(MemoryObject? Object, string Name, IMappingHolder? Holder);
 
+/// <summary>What /proc/PID/stat tells of a program's segments, before they are moved.</summary>
+internal readonly record struct ElfExtent(ulong CodeStart, ulong CodeEnd, ulong DataStart, ulong DataEnd)
+{
+    public static ElfExtent Of(ElfFile program)
+    {
+        (ulong codeStart, ulong codeEnd, ulong dataStart, ulong dataEnd) = (ulong.MaxValue, 0, 0, 0);
+        foreach (ElfSegment segment in program.Segments)
+        {
+            ulong end = segment.Address + segment.FileSize;
+            if ((segment.Protection & Protection.Execute) != 0)
+                (codeStart, codeEnd) = (Math.Min(codeStart, segment.Address), Math.Max(codeEnd, end));
+            (dataStart, dataEnd) = (Math.Max(dataStart, segment.Address), Math.Max(dataEnd, end));
+        }
+        return new ElfExtent(codeStart, codeEnd, dataStart, dataEnd);
+    }
+}
+
 /// <summary>Maps ELF programs into an address space.</summary>
 public static class ElfLoader
 {
-    /// <summary>Position-independent programs lie here, as low as leaves room below for what asks for low addresses.</summary>
-    private const ulong ProgramBase = 0x5555_4000;
-
     /// <summary>Maps a program and its interpreter.</summary>
     public static ElfProblem Load(
         AddressSpace memory, ElfFile program, in ElfContent file, ElfFile? interpreter, in ElfContent interpreterFile, out ElfImage? image)
     {
         image = null;
-        ulong bias = program.IsRelocatable ? ProgramBase - program.LowestAddress : 0;
+        ulong bias = program.IsRelocatable ? AddressSpace.ProgramBase - program.LowestAddress : 0;
         if (!TryMap(memory, program, file, bias))
             return ElfProblem.NoMemory;
         ulong interpreterBias = 0;
@@ -50,6 +72,7 @@ public static class ElfLoader
             if (!TryPlace(memory, interpreter, out interpreterBias) || !TryMap(memory, interpreter, interpreterFile, interpreterBias))
                 return ElfProblem.NoMemory;
         }
+        ElfExtent extent = ElfExtent.Of(program);
         image = new ElfImage
         {
             Machine = program.Machine,
@@ -59,6 +82,10 @@ public static class ElfLoader
             HeadersAddress = program.HeadersAddress == 0 ? 0 : program.HeadersAddress + bias,
             HeaderSize = program.HeaderSize,
             HeaderCount = program.HeaderCount,
+            CodeStart = extent.CodeStart + bias,
+            CodeEnd = extent.CodeEnd + bias,
+            DataStart = extent.DataStart + bias,
+            DataEnd = extent.DataEnd + bias,
             BreakStart = program.HighestEnd + bias,
             ExecutableStack = program.ExecutableStack,
         };
@@ -72,7 +99,7 @@ public static class ElfLoader
         if (!elf.IsRelocatable)
             return true;
         ulong length = elf.HighestEnd - elf.LowestAddress;
-        if (memory.Map(new MapRequest(default, length, Protection.None), out GuestAddress place) != MapStatus.Ok)
+        if (memory.Map(new MapRequest(default, length, Protection.None, Placement.Image), out GuestAddress place) != MapStatus.Ok)
             return false;
         memory.Unmap(place, length);
         bias = place.Value - elf.LowestAddress;

@@ -310,14 +310,14 @@ public static class ProgramLoader
         return error;
     }
 
-    /// <summary>Set-id bits of the file give its owner's rights (execve(2)).</summary>
+    /// <summary>Set-id bits of the file give its owner's rights (execve(2)), but not to a process that is traced as a whole (ptrace(2) of the BSDs).</summary>
     private static Credentials Elevate(GuestThread thread, PathEntry file)
     {
         const uint groupExecute = 8;
         Credentials now = thread.Credentials;
         uint user = now.EffectiveUser, group = now.EffectiveGroup;
         FileStatus status = file.Inode.Status;
-        if (!file.Mount.NoSetId && !thread.Process.NoNewPrivileges)
+        if (!file.Mount.NoSetId && !thread.Process.NoNewPrivileges && thread.Process.Trace is null)
         {
             if ((status.Mode & SetUserBit) != 0)
                 user = status.User;

@@ -13,6 +13,15 @@ public sealed unsafe partial class AddressSpace
     private const ulong Floor = 0x10000;
     private const ulong LowCeiling = 1ul << 31;
 
+    /// <summary>
+    /// Position-independent programs lie from here on, as low as leaves room below for what asks for low addresses; images are placed below it. So all
+    /// code is below 2 GB, where host code has addresses as displacements and constants in instructions.
+    /// </summary>
+    public const ulong ProgramBase = 0x5555_4000;
+
+    /// <summary>Longer ones are data, more likely than images, and leave the low addresses to others.</summary>
+    private const ulong LongestImage = 256ul << 20;
+
     /// <summary>Mappings are placed below this, top down; above it lies the initial stack.</summary>
     private const ulong FirstCeiling = FirstWindow - (64ul << 20);
 
@@ -353,8 +362,13 @@ public sealed unsafe partial class AddressSpace
             return request.Placement == Placement.FixedNoReplace && !_areas.IsFree(start, start + length) ? MapStatus.Exists : MapStatus.Ok;
         }
         start = PageUp(start);
-        if (start >= Floor && start + length > start && start + length <= _limit && request.Placement == Placement.Anywhere && _areas.IsFree(start, start + length))
+        if (start >= Floor && start + length > start && start + length <= _limit && request.Placement is Placement.Anywhere or Placement.Image && _areas.IsFree(start, start + length))
             return MapStatus.Ok;
+        if (request.Placement == Placement.Image && length <= LongestImage && _areas.FindTopDown(length, Floor, ProgramBase) is { } low)
+        {
+            start = low;
+            return MapStatus.Ok;
+        }
         return TryFindPlace(length, request.Placement == Placement.Low ? LowCeiling : FirstCeiling, out start) ? MapStatus.Ok : MapStatus.NoMemory;
     }
 

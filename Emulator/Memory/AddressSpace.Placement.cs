@@ -71,6 +71,10 @@ public sealed unsafe partial class AddressSpace
         return new PagePlace(PageKind.Present, node, area is { Shared: true, Object: { } content } && content.IsMappedTwice);
     }
 
+    /// <summary>Whether a page that is present is its file's or shared memory's: not one that a private mapping copied when it was written.</summary>
+    public bool IsOfObject(GuestAddress address) =>
+        _areas.Find(address.PageDown.Value) is { Object: not null } area && (area.Shared || !PageMap.IsCopied(_base + address.PageDown.Value));
+
     /// <summary>Moves a placed page to another node.</summary>
     public void MoveToNode(GuestAddress address, int node)
     {

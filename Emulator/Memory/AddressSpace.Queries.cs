@@ -20,6 +20,9 @@ public sealed unsafe partial class AddressSpace
         return true;
     }
 
+    /// <summary>True when a page of the range is mapped.</summary>
+    public bool HasArea(ulong start, ulong end) => !_areas.IsFree(start, end);
+
     internal bool MapsForWriting(MemoryObject content)
     {
         for (int i = 0; i < _areas.Count; i++)

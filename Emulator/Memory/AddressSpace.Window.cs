@@ -14,10 +14,15 @@ public sealed unsafe partial class AddressSpace
     private ulong _breakStart;
     private ulong _break;
 
-    /// <summary>Highest size of the heap, kept by the caller from RLIMIT_DATA.</summary>
+    /// <summary>Where the heap begins and ends.</summary>
     public GuestAddress BreakStart => new(_breakStart);
 
-    public void SetBreakStart(GuestAddress start) => _breakStart = _break = start.Value;
+    public GuestAddress BreakEnd => new(_break);
+
+    public void SetBreakStart(GuestAddress start) => SetBreak(start, start);
+
+    /// <summary>Says where the heap is, whatever is mapped there.</summary>
+    public void SetBreak(GuestAddress start, GuestAddress end) => (_breakStart, _break) = (start.Value, end.Value);
 
     /// <summary>The program break: returns the break after the call; unchanged when it cannot be moved (brk(2), "C library/kernel differences").</summary>
     public GuestAddress Break(GuestAddress requested)
@@ -28,8 +33,10 @@ public sealed unsafe partial class AddressSpace
         ulong oldEnd = PageUp(_break), newEnd = PageUp(wanted);
         if (wanted - _breakStart > Limits.Data || (newEnd > oldEnd && !GrowHeap(oldEnd, newEnd)))
             return new GuestAddress(_break);
-        if (newEnd < oldEnd)
-            Clear(newEnd, oldEnd);
+        // A program may have said that its heap ends where it has no room (prctl(2), PR_SET_MM_BRK).
+        ulong lastEnd = Math.Min(oldEnd, _limit & ~(GuestAddress.PageSize - 1));
+        if (newEnd < lastEnd)
+            Clear(newEnd, lastEnd);
         _break = wanted;
         return requested;
     }

@@ -14,6 +14,9 @@ public enum Placement : byte
 
     /// <summary>Anywhere below 2 GB (MAP_32BIT).</summary>
     Low,
+
+    /// <summary>Anywhere, but best below the program: an image, as libraries are.</summary>
+    Image,
 }
 
 /// <summary>

@@ -1,4 +1,5 @@
-using System.Globalization;
+using System.Buffers.Text;
+using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Emulator.Memory;
 
@@ -21,17 +22,8 @@ public static class MappingBudget
 
     internal static void Add(long areas) => Interlocked.Add(ref _used, areas);
 
-    private static long ReadHostLimit()
-    {
-        try
-        {
-            return long.Parse(File.ReadAllText("/proc/sys/vm/max_map_count"), CultureInfo.InvariantCulture);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException or FormatException)
-        {
-            return HostDefault;
-        }
-    }
+    private static long ReadHostLimit() =>
+        HostDescriptors.TryReadAll("/proc/sys/vm/max_map_count") is { } text && Utf8Parser.TryParse(text, out long limit, out _) ? limit : HostDefault;
 }
 
 /// <summary>Counting areas.</summary>

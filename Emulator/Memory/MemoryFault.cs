@@ -40,7 +40,7 @@ public enum FaultKind : byte
     /// <summary>The page's content was lost (SIGBUS, BUS_MCEERR_AR).</summary>
     Poisoned,
 
-    /// <summary>A non-canonical address (SIGSEGV, SI_KERNEL, address 0 on x86-64).</summary>
+    /// <summary>An address that is not canonical on x86-64 (#GP or #SS); elsewhere one that is not mapped.</summary>
     NonCanonical,
 
     /// <summary>Not a guest-visible fault: the page was write-protected because code on it was translated; retry.</summary>

@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.NetBsd;
@@ -21,6 +22,9 @@ public static class CallTables
         >= FreeBsdTable.Base => FreeBsdTable.Describe(number),
         _ => LinuxTable.Describe(number),
     };
+
+    /// <summary>The row with the names that values have on the caller's processor.</summary>
+    public static CallShape? Describe(int number, Architecture architecture) => Describe(number)?.On(architecture);
 
     /// <summary>A call's name; of one that its system's table does not know, "syscall_" and the system's own number.</summary>
     public static string NameOrNumber(int number) => Name(number) ?? $"syscall_{number - Base(number)}";

@@ -22,7 +22,6 @@ internal sealed class WarmNode : IDisposable
         var backend = new EmulatorBackend(new EmulatorServices
         {
             Clock = HostClock.Instance,
-            Ticks = HostClock.Ticks,
             Streams = (_, _) => new JobStreams(NoInput.Instance, _output, _output),
             Seeds = () => 1,
             Traces = trace => _trace = trace,

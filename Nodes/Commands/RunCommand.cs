@@ -77,7 +77,6 @@ internal static class RunCommand
         var backend = new EmulatorBackend(new EmulatorServices
         {
             Clock = HostClock.Instance,
-            Ticks = HostClock.Ticks,
             Streams = (_, _) => streams,
             Seeds = () => (ulong)Random.Shared.NextInt64(),
             Node = settings.Name,

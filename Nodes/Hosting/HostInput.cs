@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory.Host;
 using Vivarium.Nodes.Native;
 
 namespace Vivarium.Nodes.Hosting;
@@ -20,7 +21,7 @@ internal sealed class HostInput(int descriptor) : HostStream(descriptor, Libc.Po
             }
             if (destination.IsEmpty)
                 return 0;
-            nint count = Libc.Read(Descriptor, ref MemoryMarshal.GetReference(destination), (nuint)destination.Length);
+            nint count = HostDescriptors.Read(Descriptor, ref MemoryMarshal.GetReference(destination), (nuint)destination.Length);
             if (count >= 0)
                 return (int)count;
             // Any other error (a closed descriptor, a terminal that hung up) is the end of the input.

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory.Host;
 using Vivarium.Nodes.Native;
 
 namespace Vivarium.Nodes.Hosting;
@@ -26,7 +27,7 @@ internal sealed class HostOutput(int descriptor) : HostStream(descriptor, Libc.P
                 break;
             }
             ReadOnlySpan<byte> chunk = source.Slice(written, Math.Min(_largestWrite, source.Length - written));
-            nint count = Libc.Write(Descriptor, ref MemoryMarshal.GetReference(chunk), (nuint)chunk.Length);
+            nint count = HostDescriptors.Write(Descriptor, ref MemoryMarshal.GetReference(chunk), (nuint)chunk.Length);
             if (count >= 0)
                 written += (int)count;
             else if (!IsRetry(Marshal.GetLastPInvokeError()))

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Vivarium.Emulator.Memory.Host;
 using Vivarium.Nodes.Native;
 
 namespace Vivarium.Nodes.Hosting;
@@ -65,6 +66,6 @@ internal abstract class HostStream(int descriptor, short readiness)
     private bool Poll(int timeout)
     {
         var entry = new PollEntry { Descriptor = Descriptor, Events = readiness };
-        return Libc.Poll(ref entry, 1, timeout) > 0;
+        return HostDescriptors.Poll(ref entry, 1, timeout) > 0;
     }
 }

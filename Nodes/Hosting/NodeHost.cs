@@ -168,7 +168,6 @@ internal sealed class NodeHost : IAsyncDisposable
     private EmulatorBackend Backend() => new(new EmulatorServices
     {
         Clock = HostClock.Instance,
-        Ticks = HostClock.Ticks,
         Streams = static (spec, output) => Streams(spec, output),
         Seeds = static () => (ulong)Random.Shared.NextInt64(),
         Node = Settings.Name,

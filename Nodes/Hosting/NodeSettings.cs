@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Memory.Host;
 using Vivarium.Messages;
 using Vivarium.Nodes.Commands;
 
@@ -173,7 +174,7 @@ internal sealed partial record NodeSettings
     {
         try
         {
-            NodeSettings? settings = Parse(File.ReadAllBytes(file), file, out error, onlyRuns);
+            NodeSettings? settings = Parse(HostDescriptors.TryReadAll(file) ?? File.ReadAllBytes(file), file, out error, onlyRuns);
             error ??= settings!.TakeEnvironment();
             return error is null ? settings : null;
         }

@@ -1,3 +1,5 @@
+using Vivarium.Emulator.Memory.Host;
+
 namespace Vivarium.Nodes.Hosting;
 
 /// <summary>
@@ -9,12 +11,14 @@ internal static class RawArguments
     /// <summary>The last <paramref name="count"/> words of the command line.</summary>
     public static IReadOnlyList<byte[]> Last(int count)
     {
-        List<byte[]> words = Split(File.ReadAllBytes("/proc/self/cmdline"));
+        List<byte[]> words = Split(Read("/proc/self/cmdline"));
         return words.GetRange(words.Count - count, count);
     }
 
     /// <summary>The environment this process was started with, in its order.</summary>
-    public static List<byte[]> Environment() => Split(File.ReadAllBytes("/proc/self/environ"));
+    public static List<byte[]> Environment() => Split(Read("/proc/self/environ"));
+
+    private static byte[] Read(string path) => HostDescriptors.TryReadAll(path) ?? throw new IOException($"cannot read {path}");
 
     /// <summary>Each word ends with a NUL (proc(5)).</summary>
     private static List<byte[]> Split(ReadOnlySpan<byte> text)

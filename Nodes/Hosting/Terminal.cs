@@ -1,4 +1,5 @@
 using Vivarium.Emulator.Kernel.Terminals;
+using Vivarium.Emulator.Memory.Host;
 using Vivarium.Nodes.Native;
 
 namespace Vivarium.Nodes.Hosting;
@@ -70,7 +71,7 @@ internal sealed class Terminal : IHostTerminal, IDisposable
                 descriptor = Reopen(stream);
         }
         if (descriptor < 0)
-            descriptor = Libc.Open("/dev/tty", Libc.ReadWrite | Libc.NoControllingTerminal | Libc.NonBlocking | Libc.CloseOnExec);
+            descriptor = HostDescriptors.Open("/dev/tty", Libc.ReadWrite | Libc.NoControllingTerminal | Libc.NonBlocking | Libc.CloseOnExec);
         if (descriptor < 0 || Libc.GetSettings(descriptor, out KernelTermios saved) != 0)
             return null;
         var terminal = new Terminal(descriptor, isInteractive, saved);
@@ -86,7 +87,7 @@ internal sealed class Terminal : IHostTerminal, IDisposable
     /// </summary>
     private static int Reopen(int stream)
     {
-        int own = Libc.Open($"/proc/self/fd/{stream}", Libc.ReadWrite | Libc.NoControllingTerminal | Libc.NonBlocking | Libc.CloseOnExec);
+        int own = HostDescriptors.Open($"/proc/self/fd/{stream}", Libc.ReadWrite | Libc.NoControllingTerminal | Libc.NonBlocking | Libc.CloseOnExec);
         return own >= 0 ? own : stream;
     }
 

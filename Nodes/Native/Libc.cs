@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel.Terminals;
+using Vivarium.Emulator.Memory.Host;
 
 namespace Vivarium.Nodes.Native;
 
@@ -16,16 +17,6 @@ internal static class Libc
     public const uint TiocGWinSz = 0x5413;
 
     private const string Name = "libc";
-
-    [DllImport(Name, EntryPoint = "read", SetLastError = true)]
-    public static extern nint Read(int descriptor, ref byte buffer, nuint count);
-
-    [DllImport(Name, EntryPoint = "write", SetLastError = true)]
-    public static extern nint Write(int descriptor, ref readonly byte buffer, nuint count);
-
-    /// <summary>Polls <paramref name="count"/> entries starting at <paramref name="first"/>.</summary>
-    [DllImport(Name, EntryPoint = "poll", SetLastError = true)]
-    public static extern int Poll(ref PollEntry first, nuint count, int timeout);
 
     [DllImport(Name, EntryPoint = "lseek")]
     public static extern long LSeek(int descriptor, long offset, int whence);
@@ -46,9 +37,6 @@ internal static class Libc
     // TCGETS and TCSETSW, ioctl_tty(2).
     private const nuint GetSettingsRequest = 0x5401;
     private const nuint SetSettingsRequest = 0x5403;
-
-    [DllImport(Name, EntryPoint = "open", SetLastError = true)]
-    public static extern int Open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
 
     [DllImport(Name, EntryPoint = "ioctl", SetLastError = true)]
     private static extern int IoctlSettings(int descriptor, nuint request, ref KernelTermios settings);
@@ -80,17 +68,14 @@ internal static class Libc
     [DllImport(Name, EntryPoint = "getgid")]
     public static extern uint GetGid();
 
-    [DllImport(Name, EntryPoint = "getgroups", SetLastError = true)]
-    private static extern int GetGroups(int size, ref uint groups);
-
     /// <summary>Supplementary groups of this process.</summary>
-    public static uint[] Groups()
+    public static List<uint> Groups()
     {
         // NGROUPS_MAX; asked for once, the kernel's own call copies what there is.
         const int most = 65536;
-        uint[] groups = new uint[Math.Clamp(GetGroups(0, ref MemoryMarshal.GetArrayDataReference<uint>([])), 0, most)];
-        int count = groups.Length == 0 ? 0 : GetGroups(groups.Length, ref groups[0]);
-        return count == groups.Length ? groups : groups.AsSpan(0, Math.Max(0, count)).ToArray();
+        uint[] groups = new uint[Math.Clamp(HostDescriptors.GetGroups(0, ref MemoryMarshal.GetArrayDataReference<uint>([])), 0, most)];
+        int count = groups.Length == 0 ? 0 : HostDescriptors.GetGroups(groups.Length, ref groups[0]);
+        return [.. groups.AsSpan(0, Math.Max(0, count))];
     }
 
     [DllImport(Name, EntryPoint = "kill", SetLastError = true)]
@@ -98,15 +83,6 @@ internal static class Libc
 
     [DllImport(Name, EntryPoint = "ioctl", SetLastError = true)]
     public static extern int IoctlWindowSize(int descriptor, nuint request, out HostWindowSize size);
-}
-
-/// <summary>struct pollfd of poll(2).</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal struct PollEntry
-{
-    public int Descriptor;
-    public short Events;
-    public short Returned;
 }
 
 /// <summary>struct winsize of ioctl_tty(2).</summary>

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Vivarium.Actors.Execution;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Memory.Host;
 using Vivarium.Messages;
 
 namespace Vivarium.Nodes.Native;
@@ -137,7 +138,7 @@ internal sealed class NativeRun(JobSpec spec, IHostOutput output, IHostOutput er
         ReadOnlySpan<byte> left = spec.Input;
         while (!left.IsEmpty)
         {
-            nint count = Libc.Write(descriptor, in MemoryMarshal.GetReference(left), (nuint)left.Length);
+            nint count = HostDescriptors.Write(descriptor, in MemoryMarshal.GetReference(left), (nuint)left.Length);
             // Nobody reads any more (EPIPE; this run-time ignores SIGPIPE).
             if (count < 0 && Marshal.GetLastPInvokeError() != Libc.Eintr)
                 break;
@@ -151,7 +152,7 @@ internal sealed class NativeRun(JobSpec spec, IHostOutput output, IHostOutput er
         byte[] buffer = new byte[1 << 16];
         while (true)
         {
-            nint count = Libc.Read(descriptor, ref buffer[0], (nuint)buffer.Length);
+            nint count = HostDescriptors.Read(descriptor, ref buffer[0], (nuint)buffer.Length);
             if (count > 0)
                 Write(sink, buffer.AsSpan(0, (int)count));
             else if (count == 0 || Marshal.GetLastPInvokeError() != Libc.Eintr)

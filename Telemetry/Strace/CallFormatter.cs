@@ -29,7 +29,7 @@ public static class CallFormatter
     /// <summary>The call that a thread is in, as far as its arguments are known before it ends.</summary>
     public static string Pending(GuestThread thread)
     {
-        var call = new TracedCall(thread.Call.Number, CallTables.Describe(thread.Call.Number), thread.Process.Memory);
+        var call = new TracedCall(thread.Call.Number, CallTables.Describe(thread.Call.Number, thread.Cpu.Architecture), thread.Process.Memory) { Architecture = thread.Cpu.Architecture };
         call.Begin(thread.Call.Arguments);
         Enter(call);
         return call.Text.ToString().TrimEnd(' ', ',') + (call.Next < (call.Shape?.Arguments.Length ?? 0) ? ", ...)" : ")");
@@ -134,7 +134,8 @@ public static class CallFormatter
     private static bool CreatesFile(TracedCall call)
     {
         ulong flags = call[call.Next - 1];
-        return (flags & 0x40) != 0 || (flags & 0x410000) == 0x410000;
+        const ulong create = 0x40, temporary = 0x400000;
+        return (flags & (create | temporary)) != 0;
     }
 
     private static bool MakesDevice(TracedCall call) => (call[call.Next - 1] & 0xF000) is 0x2000 or 0x6000;

@@ -53,7 +53,7 @@ internal static class DependentText
                 call.Text.AppendSet(LinuxSets.DescriptorFlags, value);
                 break;
             case 4:
-                call.Text.AppendSet(LinuxSets.OpenFlags, value);
+                call.Text.AppendSet(LinuxSets.OpenFlags.On(call.Architecture), value);
                 break;
             case 5 or 6 or 7 or 36 or 37 or 38:
                 call.Text.AppendPointed(call.Memory, Of(LinuxStructs.Flock), value);
@@ -78,7 +78,7 @@ internal static class DependentText
     {
         (NamedSet? set, bool always) = (int)call[1] switch
         {
-            GetFlags => (LinuxSets.OpenFlags, true),
+            GetFlags => (LinuxSets.OpenFlags.On(call.Architecture), true),
             GetDescriptorFlags => (LinuxSets.DescriptorFlags, false),
             1034 => (LinuxSets.Seals, false),
             _ => (null, false),

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Records;
 using Vivarium.Emulator.Personalities;
@@ -14,7 +15,7 @@ namespace Vivarium.Telemetry.Strace;
 /// </summary>
 public sealed class RecordText
 {
-    private readonly Dictionary<int, (CallShape? Shape, CallCapture Capture)> _shapes = [];
+    private readonly Dictionary<(int Number, Architecture Architecture), (CallShape? Shape, CallCapture Capture)> _shapes = [];
 
     /// <summary>Name, arguments and result of a call.</summary>
     /// <param name="record">The call.</param>
@@ -29,8 +30,8 @@ public sealed class RecordText
     /// <summary>The same at the end of a text.</summary>
     public void AppendCall(StringBuilder text, in CallRecord record, string? name)
     {
-        if (!_shapes.TryGetValue(record.Number, out (CallShape? Shape, CallCapture Capture) row))
-            _shapes.Add(record.Number, row = (CallTables.Describe(record.Number), Captures.All(record.Number)));
+        if (!_shapes.TryGetValue((record.Number, record.Architecture), out (CallShape? Shape, CallCapture Capture) row))
+            _shapes.Add((record.Number, record.Architecture), row = (CallTables.Describe(record.Number, record.Architecture), Captures.All(record.Number)));
         text.Append(name ?? row.Shape?.Name).Append('(');
         if (row.Shape is not { } shape)
         {
@@ -55,11 +56,11 @@ public sealed class RecordText
     /// <summary>Permissions count only where the flags before them create a file (open(2)).</summary>
     private static bool IsHidden(in CallRecord record, ValueKind kind, int index)
     {
-        const ulong Create = 0x40, Temporary = 0x410000;
+        const ulong Create = 0x40, Temporary = 0x400000;
         if (kind != ValueKind.CreatMode)
             return kind == ValueKind.Hidden;
         ulong flags = record.Arguments[index - 1];
-        return (flags & Create) == 0 && (flags & Temporary) != Temporary;
+        return (flags & (Create | Temporary)) == 0;
     }
 
     private static void AppendArgument(StringBuilder text, in CallRecord record, ArgumentShape argument, CallCapture capture, int index)

@@ -49,8 +49,9 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
         Interrupt(thread);
         _threads.Add(thread);
         CallContext context = thread.Call;
-        var call = new TracedCall(context.Number, CallTables.Describe(context.Number), thread.Process.Memory) 
+        var call = new TracedCall(context.Number, CallTables.Describe(context.Number, thread.Cpu.Architecture), thread.Process.Memory)
         {
+            Architecture = thread.Cpu.Architecture,
             Start = context.StartedAt,
             Stack = thread.Cpu.State.Registers[StackPointer],
         };
@@ -106,11 +107,15 @@ public sealed class StraceWriter(ListingSink sink, bool showTimes = true) : ICal
     {
         if (!_open.Remove(thread, out TracedCall? call))
             return;
+        // Whoever ended it is in the middle of a call as well.
+        Interrupt(thread);
         StringBuilder line = Prefix(thread);
         if (_current == thread)
-            line.Append(call.Text).Append(call.Shape is { Result.Kind: Emulator.Personalities.Tables.ValueKind.None } ? ") " : " <unfinished ...>) ");
+            line.Append(call.Text);
         else
-            line.Append("<... ").Append(call.Name).Append(" resumed> <unfinished ...>) ");
+            line.Append("<... ").Append(call.Name).Append(" resumed>");
+        // strace finishes lines of which nothing was to come.
+        line.Append(call.Shape is { } shape && call.Next >= shape.Arguments.Length ? ") " : " <unfinished ...>) ");
         _current = null;
         Emit(Align(line).Append("= ?"));
     }

@@ -58,7 +58,7 @@ internal static class StructText
         foreach (MemberShape member in shape.Members)
         {
             ReadOnlySpan<byte> value = bytes.Slice(member.Offset, member.Type.Size * member.Count);
-            if ((isAbridged && !member.IsShown) || (member.IsOptional && !value.ContainsAnyExcept((byte)0)) || IsDevicesSize(shape, member, bytes))
+            if ((isAbridged && !member.IsShown) || (member.IsOptional && !value.ContainsAnyExcept((byte)0)) || IsDevicesSize(shape, member, bytes) || IsUnusedPlace(shape, member, bytes))
                 continue;
             text.Append(separator).Append(member.Name).Append('=');
             text.AppendMember(member, value);
@@ -73,6 +73,13 @@ internal static class StructText
     private static bool IsDevicesSize(StructShape shape, MemberShape member, ReadOnlySpan<byte> bytes) =>
         ReferenceEquals(shape, LinuxStructs.Stat) && member.Name == "st_size" && Array.Exists(shape.Members, other =>
             other.Name == "st_rdev") && BinaryPrimitives.ReadUInt64LittleEndian(bytes[40..]) != 0;
+
+    /// <summary>clone3's place for a pidfd is shown to those who want one.</summary>
+    private static bool IsUnusedPlace(StructShape shape, MemberShape member, ReadOnlySpan<byte> bytes)
+    {
+        const ulong wantsDescriptor = 0x1000;
+        return ReferenceEquals(shape, LinuxStructs.CloneArgs) && member.Name == "pidfd" && (BinaryPrimitives.ReadUInt64LittleEndian(bytes) & wantsDescriptor) == 0;
+    }
 
     private static void AppendMember(this StringBuilder text, MemberShape member, ReadOnlySpan<byte> value)
     {

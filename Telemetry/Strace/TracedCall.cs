@@ -1,4 +1,5 @@
 using System.Text;
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Tables;
@@ -21,6 +22,9 @@ public sealed class TracedCall(int number, CallShape? shape, AddressSpace memory
     public CallShape? Shape { get; } = shape;
 
     public AddressSpace Memory { get; } = memory;
+
+    /// <summary>The caller's processor.</summary>
+    public Architecture Architecture { get; init; }
 
     public string Name => Shape?.Name ?? $"syscall_0x{Number:x}";
 

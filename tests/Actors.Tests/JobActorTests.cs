@@ -328,6 +328,45 @@ public sealed class JobActorTests
         Assert.Empty(next.Cluster.Region.Leases);
     }
 
+    [Theory]
+    [InlineData(4_500_000_000, true)]
+    [InlineData(8_000_000_000, false)]
+    public async Task A_renewal_that_is_answered_when_the_lease_has_run_out_brings_nothing_back(long answeredAt, bool isMember)
+    {
+        var node = new Node(_ => RunState.Idle(null));
+        var leases = new LateLeases(node.Store);
+        var keeper = new LeaseKeeper(new NodeDescription { Name = "a", Capacity = 8 }, LeaseSettings.Default, leases, node.Cluster.Region, node.Clock, () => 0);
+        await keeper.Join();
+        Assert.Equal(4, node.Cluster.Region.Leases.Count);
+        node.Clock.Advance(LeaseSettings.Default.Renewal);
+        keeper.Tick();
+        node.Clock.Advance(answeredAt - LeaseSettings.Default.Renewal);
+        // On a thread where what waits for it goes on at once.
+        await Task.Run(leases.Answer);
+        Assert.Empty(node.Cluster.Region.Leases);
+        Assert.Equal(isMember, keeper.IsMember);
+    }
+
+    /// <summary>A store that answers renewals when it is told to.</summary>
+    private sealed class LateLeases(IShardLeases store) : IShardLeases
+    {
+        private readonly TaskCompletionSource<bool> _answer = new();
+
+        public void Answer() => _answer.SetResult(true);
+
+        public ValueTask<long> Join(NodeDescription node) => store.Join(node);
+
+        public ValueTask<bool> Renew(string node, long incarnation, NodeLoad load) => new(_answer.Task);
+
+        public ValueTask<ClusterView> Observe() => store.Observe();
+
+        public ValueTask<IReadOnlyList<ShardLease>> Take(string node, long incarnation, IReadOnlyList<ShardLease> observed) => store.Take(node, incarnation, observed);
+
+        public ValueTask Release(IReadOnlyList<ShardLease> leases) => store.Release(leases);
+
+        public ValueTask Leave(string node, long incarnation) => store.Leave(node, incarnation);
+    }
+
     [Fact]
     public void A_process_that_joins_under_a_name_replaces_the_one_before()
     {

@@ -1,4 +1,4 @@
 using Xunit;
 
-// Cases run one after another: each starts whole process trees of its own.
-[assembly: CollectionBehavior(DisableTestParallelization = true)]
+// One lane beside the other; see Lanes.
+[assembly: CollectionBehavior(MaxParallelThreads = 2)]

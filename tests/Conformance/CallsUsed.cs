@@ -4,7 +4,7 @@ namespace Vivarium.Conformance;
 
 /// <summary>
 /// <c>calls-used.txt</c>: for each system call a case that makes it with success. The coverage page tells of it, and a call without
-/// a case does not count as working. The listings that <see cref="ConformanceTests.ReplaysBySeed"/> makes show that it is so.
+/// a case does not count as working. The listings that <see cref="ReplayTests.ReplaysBySeed"/> makes show that it is so.
 /// </summary>
 internal static partial class CallsUsed
 {

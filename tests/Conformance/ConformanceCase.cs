@@ -54,7 +54,7 @@ public sealed class ConformanceCase
     public List<string> Options { get; set; } = [];
 
     /// <summary>Seconds a run may take.</summary>
-    public int Patience { get; set; } = 60;
+    public int Patience { get; set; } = 120;
 
     public string Input { get; set; } = "";
 

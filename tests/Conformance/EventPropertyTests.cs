@@ -8,6 +8,7 @@ namespace Vivarium.Conformance;
 /// Random programs of file and descriptor operations (tests/Guests/eventfuzz.c), natively and in Vivarium: inotify, epoll and poll say the
 /// same, in the same order. <c>VIVARIUM_SEED</c> and <c>VIVARIUM_PROGRAMS</c> choose which and how many of each kind.
 /// </summary>
+[Collection(Lanes.RealTime)]
 public sealed class EventPropertyTests(ITestOutputHelper output)
 {
     private const int Batch = 500;
@@ -15,7 +16,7 @@ public sealed class EventPropertyTests(ITestOutputHelper output)
     /// <summary>How often the host is asked when it says something else: of two events at once it does not always tell the same one first.</summary>
     private const int NativeRuns = 30;
 
-    private static ulong Seed { get; } = Setting("VIVARIUM_SEED") ?? (ulong)Random.Shared.NextInt64(1, 1_000_000_000);
+    private static ulong Seed { get; } = Setting("VIVARIUM_SEED") ?? 20261121;
 
     [Theory]
     [InlineData("files")]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 
 namespace Vivarium.Conformance;
@@ -5,7 +6,8 @@ namespace Vivarium.Conformance;
 /// <summary>Where the checkout is, and the guest programs built from its sources.</summary>
 internal static class Repository
 {
-    private static readonly Lock BuildLock = new();
+    /// <summary>One for each program, so that two are built at once.</summary>
+    private static readonly ConcurrentDictionary<string, Lock> BuildLocks = new();
 
     public static string Root { get; } = FindRoot();
 
@@ -17,7 +19,7 @@ internal static class Repository
         string sources = Path.Combine(Root, "tests", "Guests");
         string source = Path.Combine(sources, name + ".c");
         string program = Path.Combine(Root, ".cache", "guests", architecture, library == "glibc" ? name : $"{name}.{library}");
-        lock (BuildLock)
+        lock (BuildLocks.GetOrAdd(program, static _ => new Lock()))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(program)!);
             DateTime newest = File.GetLastWriteTimeUtc(source);
@@ -37,7 +39,7 @@ internal static class Repository
         string sources = Path.Combine(Root, "tests", "Guests", "go");
         string folder = Path.Combine(Root, ".cache", "guests", system == "linux" ? "" : system, architecture);
         string program = Path.Combine(folder, "go-" + name);
-        lock (BuildLock)
+        lock (BuildLocks.GetOrAdd(program, static _ => new Lock()))
         {
             Directory.CreateDirectory(folder);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < File.GetLastWriteTimeUtc(Path.Combine(sources, name, "main.go")))
@@ -47,17 +49,18 @@ internal static class Repository
     }
 
     /// <summary>The program of <c>tests/Guests/freebsd/NAME.c</c>, which needs no library: FreeBSD's are not to be had here.</summary>
-    public static string FreeBsdGuest(string name)
+    public static string FreeBsdGuest(string name, string architecture = "")
     {
         string sources = Path.Combine(Root, "tests", "Guests", "freebsd");
         string source = Path.Combine(sources, name + ".c");
-        string program = Path.Combine(Root, ".cache", "guests", "freebsd", name);
-        lock (BuildLock)
+        string program = Path.Combine(Root, ".cache", "guests", "freebsd", architecture.Length == 0 ? name : name + "-" + architecture);
+        string compiler = architecture == "arm64" ? "aarch64-linux-gnu-gcc" : "gcc";
+        lock (BuildLocks.GetOrAdd(program, static _ => new Lock()))
         {
             Directory.CreateDirectory(Path.GetDirectoryName(program)!);
             DateTime newest = Directory.EnumerateFiles(sources).Max(File.GetLastWriteTimeUtc);
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < newest)
-                Build(sources, "gcc", "-O1", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-no-pie", "-fno-pie", "-Wl,--build-id=none", "-o", program, source);
+                Build(sources, compiler, "-O1", "-static", "-nostdlib", "-ffreestanding", "-fno-stack-protector", "-no-pie", "-fno-pie", "-Wl,--build-id=none", "-o", program, source);
         }
         return program;
     }
@@ -68,7 +71,7 @@ internal static class Repository
         string sources = Path.Combine(Root, "tests", "Guests", "dotnet", name);
         string output = Path.Combine(Root, ".cache", "guests", "dotnet-" + name);
         string program = Path.Combine(output, name + ".dll");
-        lock (BuildLock)
+        lock (BuildLocks.GetOrAdd(program, static _ => new Lock()))
         {
             if (!File.Exists(program) || File.GetLastWriteTimeUtc(program) < File.GetLastWriteTimeUtc(Path.Combine(sources, "Program.cs")))
                 Build(sources, "dotnet", "build", "-c", "Release", "-v", "quiet", "--nologo", "-o", output);

@@ -5,6 +5,7 @@ using Xunit;
 namespace Vivarium.Conformance;
 
 /// <summary>Worlds of several systems, beside each other.</summary>
+[Collection(Lanes.RealTime)]
 public sealed class SystemsTests : IDisposable
 {
     private const string Trace = "0af7651916cd43dd8448eb211c80319c";

@@ -9,6 +9,7 @@ using Xunit;
 namespace Vivarium.Conformance;
 
 /// <summary>Programs that need more than one world, or a world of a certain size.</summary>
+[Collection(Lanes.RealTime)]
 public sealed class WorldsTests : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
@@ -49,7 +50,7 @@ public sealed class WorldsTests : IDisposable
     [Fact]
     public async Task Worlds_on_one_switch_reach_each_other()
     {
-        const string serve = "seq 1 100000 > numbers; busybox httpd -f -p 80 & echo > ready; until [ -e done ]; do sleep 0.1; done; kill $!; busybox arp -n | grep -c 10.7.0.2";
+        const string serve = "seq 1 100000 > numbers; busybox httpd -f -p 80 & until busybox wget -q -O /dev/null http://127.0.0.1/numbers; do sleep 0.1; done; echo > ready; until [ -e done ]; do sleep 0.1; done; kill $!; busybox arp -n | grep -c 10.7.0.2";
         const string visit = "until [ -e ready ]; do sleep 0.1; done; busybox ping -c 2 -s 3000 10.7.0.1 | grep received; busybox wget -q -O - http://10.7.0.1/numbers | sha256sum; "
             + "curl -s -o /dev/null -w '%{http_code}\\n' http://10.7.0.1/missing; busybox nc -w 1 10.7.0.1 81; echo $?; busybox ping -c 1 -W 1 10.7.0.9 | grep received; echo > done";
         using Process one = Start(OnSwitch("10.7.0.1/24"), "sh", "-c", serve);
@@ -112,7 +113,8 @@ public sealed class WorldsTests : IDisposable
             using TcpClient visitor = await listener.AcceptTcpClientAsync();
             await visitor.GetStream().WriteAsync("from outside\n"u8.ToArray());
         });
-        using Process program = Start(["--network", network], "sh", "-c", $"busybox nc -w 2 {address} {((IPEndPoint)listener.LocalEndpoint).Port} < /dev/null 2> /dev/null");
+        int patience = expected.Length > 0 ? 30 : 2;
+        using Process program = Start(["--network", network], "sh", "-c", $"busybox nc -w {patience} {address} {((IPEndPoint)listener.LocalEndpoint).Port} < /dev/null 2> /dev/null");
         Assert.Equal(expected, (await End(program)).Output);
         listener.Stop();
         await serve.ContinueWith(static _ => { }, TaskScheduler.Default);

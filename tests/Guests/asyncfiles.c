@@ -162,11 +162,12 @@ static void internet(void)
     drain("close");
 }
 
-static int theirs[2];
+static int theirs[2], otherId;
 
 static void *other(void *unused)
 {
     struct f_owner_ex owner = { F_OWNER_TID, syscall(SYS_gettid) };
+    otherId = owner.pid;
     fcntl(theirs[0], F_SETOWN_EX, &owner);
     fcntl(theirs[0], F_SETSIG, SIGRTMIN);
     fcntl(theirs[0], F_SETFL, O_ASYNC);
@@ -181,6 +182,9 @@ static void owners(void)
     pthread_t thread;
     pthread_create(&thread, NULL, other, NULL);
     pthread_join(thread, NULL);
+    // Who joins it is told a little before it is gone.
+    while (stateOf(otherId))
+        usleep(1000);
     drain("not the first thread");
     write(theirs[1], "a", 1);
     drain("its thread is gone");

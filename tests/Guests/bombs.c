@@ -1,13 +1,18 @@
 // Takes all it can get of one thing, says what ended it, and lets go. Not for the host. usage: bombs KIND
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <mqueue.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
@@ -306,12 +311,40 @@ static void promises(void)
     printf("killed %d\n", WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
+// Routes and devices, each of which every packet looks at.
+static void networks(void)
+{
+    unshare(CLONE_NEWUSER | CLONE_NEWNET);
+    int control = socket(AF_INET, SOCK_DGRAM, 0);
+    struct ifreq loopback = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    ioctl(control, SIOCSIFFLAGS, &loopback);
+    struct rtentry route = { .rt_flags = RTF_UP | RTF_HOST, .rt_dev = "lo" };
+    struct sockaddr_in *to = (struct sockaddr_in *)&route.rt_dst;
+    to->sin_family = AF_INET;
+    long count = 0;
+    do
+        to->sin_addr.s_addr = htonl(0x0a000000 + ++count);
+    while (ioctl(control, SIOCADDRT, &route) == 0);
+    tell("SIOCADDRT", count);
+    count = 0;
+    for (;;) {
+        int tunnel = open("/dev/net/tun", O_RDWR);
+        struct ifreq device = { .ifr_flags = IFF_TUN };
+        if (ioctl(tunnel, TUNSETIFF, &device))
+            break;
+        ioctl(tunnel, TUNSETPERSIST, 1);
+        close(tunnel);
+        count++;
+    }
+    tell("TUNSETIFF", count);
+}
+
 int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } kinds[] = {
         { "forks", forks }, { "threads", threads }, { "descriptors", descriptors }, { "files", files }, { "memory", memory }, { "mappings", mappings },
         { "reservations", reservations }, { "pipes", pipes }, { "sockets", sockets }, { "watches", watches }, { "deep", deep }, { "queues", queues }, { "tables", tables },
-        { "promises", promises },
+        { "promises", promises }, { "networks", networks },
     };
     // What else lies in the folder is not its business.
     char folder[] = "/tmp/bombs-XXXXXX";

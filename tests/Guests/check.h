@@ -29,3 +29,28 @@ static inline void die(const char *what)
     perror(what);
     exit(99);
 }
+
+// What a process, or a thread of this one, does, as proc_pid_stat(5) has it: R, S, Z, ...; 0 when it is gone.
+static inline char stateOf(int id)
+{
+    char path[48], state = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        snprintf(path, sizeof path, "/proc/%d/stat", id);
+        file = fopen(path, "r");
+    }
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+        state = 0;
+    fclose(file);
+    return state;
+}
+
+// Until somebody sleeps in the call that was to be waited for: it was the next thing to do, and nothing else makes it sleep.
+static inline void untilAsleep(int id)
+{
+    while (stateOf(id) != 'S')
+        usleep(1000);
+}

@@ -337,7 +337,7 @@ static void locks(void)
         _exit(result == 0 ? 0 : errno);
     }
     read(back[0], block, 1);
-    usleep(50000);
+    untilAsleep(child);
     SHOW(lockAs(one, F_SETLKW, F_WRLCK, 1, 1));
     SHOW(lockAs(one, F_SETLK, F_UNLCK, 0, 0));
     int status;

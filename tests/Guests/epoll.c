@@ -169,35 +169,29 @@ static void otherSources(void)
     take("after the child", 4);
 }
 
-static int isAsleep(pid_t child)
-{
-    char path[32], state = 0;
-    sprintf(path, "/proc/%d/stat", child);
-    FILE *status = fopen(path, "r");
-    fscanf(status, "%*d (%*[^)]) %c", &state);
-    fclose(status);
-    return state == 'S';
-}
-
-static int reports(int from)
+// How many were woken: who sleeps still was not, and who was has told of it before it ended.
+static int reports(int from, const pid_t *children, int count)
 {
     struct pollfd report = { from, POLLIN, 0 };
-    int count = 0;
-    for (char byte; poll(&report, 1, count == 0 ? -1 : 50) == 1; count++)
-        read(from, &byte, 1);
-    return count;
+    char bytes[8];
+    poll(&report, 1, -1);
+    for (int i = 0; i < count; i++)
+        while (stateOf(children[i]) != 'S' && stateOf(children[i]) != 'Z')
+            usleep(1000);
+    return read(from, bytes, sizeof bytes);
 }
 
 // Of those who wait behind sets of their own for one pipe, each arrival wakes one; its end wakes all.
 static void exclusive(void)
 {
     int waited[2], told[2];
+    pid_t children[4];
     pipe(waited);
     pipe(told);
     for (int i = 0; i < 4; i++)
     {
-        pid_t child = fork();
-        if (child == 0)
+        children[i] = fork();
+        if (children[i] == 0)
         {
             int own = epoll_create1(0);
             struct epoll_event event = { EPOLLIN | EPOLLET | EPOLLEXCLUSIVE, { 0 } };
@@ -207,18 +201,17 @@ static void exclusive(void)
             write(told[1], "", 1);
             _exit(0);
         }
-        while (!isAsleep(child))
-            sched_yield();
+        untilAsleep(children[i]);
     }
     char byte;
     for (int i = 0; i < 2; i++)
     {
         write(waited[1], "x", 1);
-        printf("woken by an arrival %d\n", reports(told[0]));
+        printf("woken by an arrival %d\n", reports(told[0], children, 4));
         read(waited[0], &byte, 1);
     }
     close(waited[1]);
-    printf("woken by the end %d\n", reports(told[0]));
+    printf("woken by the end %d\n", reports(told[0], children, 4));
     while (wait(NULL) > 0)
         continue;
 }

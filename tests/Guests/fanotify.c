@@ -99,6 +99,10 @@ static void records(struct fanotify_event_metadata *event)
     }
 }
 
+#ifndef FAN_REPORT_FD_ERROR
+#define FAN_REPORT_FD_ERROR 0x2000
+#endif
+
 static void events(int group, const char *what)
 {
     char bytes[16384];
@@ -169,6 +173,12 @@ static void refused(void)
     SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, "file"));
     look("file");
     SHOW(read(group, small, sizeof small));
+    // Without a descriptor it says why.
+    int fileHandles = fanotify_init(FAN_NONBLOCK | FAN_REPORT_FID | FAN_REPORT_FD_ERROR, O_RDONLY);
+    SHOW(fanotify_mark(fileHandles, FAN_MARK_ADD, FAN_OPEN, AT_FDCWD, "file"));
+    look("file");
+    events(fileHandles, "by handle");
+    close(fileHandles);
     struct fanotify_response response = {77, FAN_ALLOW};
     SHOW(write(group, &response, sizeof response));
     response.response = 9;

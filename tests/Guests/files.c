@@ -205,5 +205,7 @@ int main(void)
     opening();
     names();
     locks();
-    return system("cd / && rm -rf /tmp/files-*");
+    char command[64];
+    snprintf(command, sizeof command, "cd / && rm -rf %s", directory);
+    return system(command);
 }

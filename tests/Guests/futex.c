@@ -17,18 +17,29 @@ static long futex(void *address, int operation, uint32_t value, const void *time
     return syscall(SYS_futex, address, operation, value, timeout, other, value3);
 }
 
+// Who is about to wait.
+static atomic_int waiters[4];
+
+static void arrive(void)
+{
+    waiters[atomic_fetch_add(&ready, 1)] = gettid();
+}
+
+// Until all of them wait.
 static void untilWaiting(unsigned count)
 {
-    // A waiter counts itself before it waits; yielding until all did and then a little more lets them block.
     while (atomic_load(&ready) != count)
         sched_yield();
-    struct timespec pause = { 0, 20 * 1000 * 1000 };
-    nanosleep(&pause, NULL);
+    for (unsigned i = 0; i < count; i++) {
+        while (atomic_load(&waiters[i]) == 0)
+            sched_yield();
+        untilAsleep(atomic_exchange(&waiters[i], 0));
+    }
 }
 
 static void *waiter(void *argument)
 {
-    atomic_fetch_add(&ready, 1);
+    arrive();
     while (futex(&word, FUTEX_WAIT_BITSET_PRIVATE, 0, NULL, NULL, (uint32_t)(uintptr_t)argument) == -1 && errno == EINTR) { }
     atomic_fetch_add(&woken, 1);
     return NULL;

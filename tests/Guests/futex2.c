@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include "check.h"
@@ -29,17 +30,29 @@ static long futex(void *address, int operation, uint32_t value, const void *time
     return syscall(SYS_futex, address, operation, value, timeout, other, value3);
 }
 
+// Who is about to wait.
+static atomic_int waiters[4];
+
+static void arrive(void)
+{
+    waiters[atomic_fetch_add(&ready, 1)] = gettid();
+}
+
+// Until all of them wait.
 static void untilWaiting(unsigned count)
 {
     while (atomic_load(&ready) != count)
         sched_yield();
-    struct timespec pause = { 0, 30 * 1000 * 1000 };
-    nanosleep(&pause, NULL);
+    for (unsigned i = 0; i < count; i++) {
+        while (atomic_load(&waiters[i]) == 0)
+            sched_yield();
+        untilAsleep(atomic_exchange(&waiters[i], 0));
+    }
 }
 
 static void *one(void *argument)
 {
-    atomic_fetch_add(&ready, 1);
+    arrive();
     return (void *)waitOn(&words[0], 0, (unsigned long)argument, SIZE32 | PRIVATE, NULL, 0);
 }
 
@@ -48,13 +61,18 @@ static void *several(void *argument)
     struct waiter table[3];
     for (int i = 0; i < 3; i++)
         table[i] = (struct waiter) { 0, (uintptr_t)&words[i], SIZE32 | PRIVATE, 0 };
-    atomic_fetch_add(&ready, 1);
     return (void *)waitv(table, 3, 0, argument, CLOCK_MONOTONIC);
+}
+
+static void *severalOfThread(void *argument)
+{
+    arrive();
+    return several(argument);
 }
 
 static void *locker(void *argument)
 {
-    atomic_fetch_add(&ready, 1);
+    arrive();
     long result = futex(&condition, FUTEX_WAIT_REQUEUE_PI_PRIVATE, 0, NULL, &lock, 0);
     int owns = (atomic_load(&lock) & FUTEX_TID_MASK) == (unsigned)gettid();
     if (owns)
@@ -137,7 +155,7 @@ int main(void)
 
     for (int i = 0; i < 3; i++) {
         atomic_store(&ready, 0);
-        pthread_create(&threads[0], NULL, several, NULL);
+        pthread_create(&threads[0], NULL, severalOfThread, NULL);
         untilWaiting(1);
         SHOW(wake(&words[i], ~0u, 1, SIZE32 | PRIVATE));
         printf("woken by %ld\n", joined(threads[0]));
@@ -169,7 +187,8 @@ int main(void)
     struct sigaction action = { .sa_handler = handler };
     sigaction(SIGALRM, &action, NULL);
     struct waiter own = { 0, (uintptr_t)&words[0], SIZE32, 0 };
-    alarm(1);
+    // Again and again: one that came before the wait would be missed.
+    setitimer(ITIMER_REAL, &(struct itimerval) { { 0, 100000 }, { 0, 100000 } }, NULL);
     SHOW(waitv(&own, 1, 0, NULL, 0));
     return 0;
 }

@@ -28,7 +28,7 @@ static void onSignal(int signal)
 
 static void shared(void)
 {
-    key_t key = ftok("/tmp", getpid() & 0x7f) ^ getpid() << 8;
+    key_t key = ftok("/", getpid() & 0x7f) ^ getpid() << 8;
     SHOW(shmget(key, 4096, 0600));
     int id = shmget(key, 10000, IPC_CREAT | 0640);
     printf("made %d\n", id >= 0);
@@ -206,7 +206,7 @@ static void messages(void)
         fflush(stdout);
         _exit(0);
     }
-    rest(20);
+    untilAsleep(child);
     ssize_t length = msgrcv(id, &big, 4000, 0, 0);
     waitpid(child, NULL, 0);
     printf("received %zd\n", length);
@@ -222,7 +222,7 @@ static void messages(void)
         fflush(stdout);
         _exit(0);
     }
-    rest(20);
+    untilAsleep(child);
     int removed = msgctl(id, IPC_RMID, NULL);
     waitpid(child, NULL, 0);
     printf("removed %d\n", removed);

@@ -129,27 +129,11 @@ static void cloneChildren(void)
     printf("plain wait %d %s\n", waitpid(-1, &status, 0) == child, strerrorname_np(errno));
     printf("__WCLONE %d", waitpid(-1, &status, __WCLONE) == child);
     showStatus("", status);
-    child = clone(ends, stack + sizeof stack, CLONE_VM | SIGUSR1, (void *)7);
+    // Before it can end: its signal's default would end its parent.
     signal(SIGUSR1, SIG_IGN);
+    child = clone(ends, stack + sizeof stack, CLONE_VM | SIGUSR1, (void *)7);
     printf("__WALL %d", waitpid(-1, &status, __WALL) == child);
     showStatus("", status);
-}
-
-// Until a child sleeps in its call.
-static void untilAsleep(pid_t child)
-{
-    char path[32], text[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", child);
-    for (;;) {
-        int fd = open(path, O_RDONLY);
-        ssize_t length = read(fd, text, sizeof text - 1);
-        close(fd);
-        text[length > 0 ? length : 0] = 0;
-        char *state = strrchr(text, ')');
-        if (state && state[2] == 'S')
-            return;
-        rest(1);
-    }
 }
 
 static void stopAndContinue(const char *what, long (*call)(void))
@@ -191,19 +175,19 @@ static void stopAndContinue(const char *what, long (*call)(void))
 static long epollWait(void)
 {
     struct epoll_event event;
-    return epoll_wait(epoll_create1(0), &event, 1, 300);
+    return epoll_wait(epoll_create1(0), &event, 1, 10000);
 }
 
 static long sleeps(void)
 {
-    struct timespec time = { 0, 200000000 };
+    struct timespec time = { 1, 0 };
     return nanosleep(&time, NULL);
 }
 
 static long waitsForSignal(void)
 {
     sigset_t set;
-    struct timespec time = { 0, 300000000 };
+    struct timespec time = { 10, 0 };
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
@@ -213,16 +197,16 @@ static long waitsForSignal(void)
 static long futexWaits(void)
 {
     static int word;
-    struct timespec time = { 0, 300000000 };
+    struct timespec time = { 1, 0 };
     return syscall(SYS_futex, &word, FUTEX_WAIT, 0, &time, NULL, 0);
 }
 
 static atomic_uint lock;
-static atomic_int waiting;
+static atomic_int waiting, dying;
 
 static void *takesLock(void *argument)
 {
-    atomic_fetch_add(&waiting, 1);
+    atomic_store(&waiting, gettid());
     long result = syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
     unsigned word = atomic_load(&lock);
     printf("%s: %ld, mine %d, waiters %d, died %d\n", (char *)argument, result, (int)(word & FUTEX_TID_MASK) == gettid(), (word & FUTEX_WAITERS) != 0, (word & FUTEX_OWNER_DIED) != 0);
@@ -241,10 +225,19 @@ static void *diesWithLock(void *argument)
     robust.head.futex_offset = (char *)&lock - (char *)&robust.entry;
     syscall(SYS_set_robust_list, &robust.head, sizeof robust.head);
     syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
-    atomic_store(&waiting, 1);
-    rest(40);
+    atomic_store(&waiting, gettid());
+    while (!atomic_load(&dying))
+        sched_yield();
     syscall(SYS_exit, 0);
     return argument;
+}
+
+// Until the thread that was made last says who it is.
+static int untilHere(void)
+{
+    while (atomic_load(&waiting) == 0)
+        sched_yield();
+    return atomic_exchange(&waiting, 0);
 }
 
 static void priorityInheritance(void)
@@ -252,22 +245,20 @@ static void priorityInheritance(void)
     pthread_t first, second, owner;
     SHOW(syscall(SYS_futex, &lock, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0));
     pthread_create(&first, NULL, takesLock, "first");
-    while (atomic_load(&waiting) < 1)
-        sched_yield();
-    rest(20);
+    untilAsleep(untilHere());
     printf("waiters %d\n", (atomic_load(&lock) & FUTEX_WAITERS) != 0);
     long unlocked = syscall(SYS_futex, &lock, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
     pthread_join(first, NULL);
     printf("unlocked: %ld\n", unlocked);
     printf("word %u\n", atomic_load(&lock));
     // A failed try marks the word as well.
-    atomic_store(&waiting, 0);
     pthread_create(&owner, NULL, diesWithLock, NULL);
-    while (atomic_load(&waiting) < 1)
-        sched_yield();
+    untilHere();
     SHOW(syscall(SYS_futex, &lock, FUTEX_TRYLOCK_PI_PRIVATE, 0, NULL, NULL, 0));
     printf("waiters %d\n", (atomic_load(&lock) & FUTEX_WAITERS) != 0);
     pthread_create(&second, NULL, takesLock, "second");
+    untilAsleep(untilHere());
+    atomic_store(&dying, 1);
     pthread_join(second, NULL);
     printf("word %u\n", atomic_load(&lock));
     atomic_store(&lock, 4000000);

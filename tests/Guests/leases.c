@@ -137,15 +137,7 @@ static pid_t opening(const char *what, int flags, int isTruncation)
 static pid_t waiting(const char *what, int flags, int isTruncation)
 {
     pid_t child = opening(what, flags, isTruncation);
-    char path[32], state = 0;
-    sprintf(path, "/proc/%d/stat", child);
-    while (state != 'S')
-    {
-        sched_yield();
-        FILE *status = fopen(path, "r");
-        fscanf(status, "%*d (%*[^)]) %c", &state);
-        fclose(status);
-    }
+    untilAsleep(child);
     return child;
 }
 

@@ -100,12 +100,18 @@ static void stamps(void)
     bind(socket_, (void *)&self, size);
     getsockname(socket_, (void *)&self, &size);
     SHOW(setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPING, &wanted, sizeof wanted));
-    // Stamping begins a little after it was asked for.
-    usleep(100000);
-    SHOW(sendto(socket_, "x", 1, 0, (void *)&self, size));
     char bytes[10], control[200];
     struct iovec part = { bytes, sizeof bytes };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = 0 };
+    // Stamping begins a little after it was asked for.
+    while (message.msg_controllen == 0) {
+        usleep(1000);
+        message.msg_controllen = sizeof control;
+        sendto(socket_, "first", 5, 0, (void *)&self, size);
+        recvmsg(socket_, &message, 0);
+    }
+    message.msg_controllen = sizeof control;
+    SHOW(sendto(socket_, "x", 1, 0, (void *)&self, size));
     SHOW(recvmsg(socket_, &message, 0));
     for (struct cmsghdr *head = CMSG_FIRSTHDR(&message); head; head = CMSG_NXTHDR(&message, head)) {
         struct timespec *times = (void *)CMSG_DATA(head), now;

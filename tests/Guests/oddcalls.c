@@ -190,6 +190,14 @@ static void modules(void)
     SHOW(syscall(460, 100, identifiers, 32, 0));
 }
 
+// What only other processors' programs call, what another system's do, x32's.
+static void strangers(void)
+{
+    static const long numbers[] = { 4096, 4096 + 258, 4096 + 259, 0x1804, 0x1c04, 0x40000027, -5, -1 };
+    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        SHOW(syscall(numbers[i], 1, "no call\n", 8, 0, 0, 0));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -199,5 +207,6 @@ int main(void)
     files();
     administration();
     modules();
+    strangers();
     return 0;
 }

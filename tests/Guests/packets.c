@@ -248,7 +248,7 @@ static void blocks(void)
     int fd = socket(AF_PACKET, SOCK_RAW, 0);
     SHOW(set(fd, PACKET_VERSION, TPACKET_V3));
     SHOW(set(fd, PACKET_RESERVE, 4));
-    SHOW(ring(fd, PACKET_RX_RING, 4096, 2, 4096, 2, 50, 20));
+    SHOW(ring(fd, PACKET_RX_RING, 4096, 2, 4096, 2, 300, 20));
     char *at = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     bound(fd, ETH_P_ALL);
     struct pollfd wait = { fd, POLLIN, 0 };
@@ -257,8 +257,9 @@ static void blocks(void)
         static const int sent[] = { 1, 20, 40 };
         for (int i = 0; i < sent[round]; i++)
             datagram(1020 + i, "in a block");
-        printf("poll %d\n", poll(&wait, 1, 1000));
-        usleep(200000);
+        printf("poll %d\n", poll(&wait, 1, 10000));
+        // Until the time of a block that is not full is over.
+        usleep(700000);
         for (int i = 0; i < 2; i++, block = (block + 1) % 2)
         {
             struct tpacket_block_desc *head = (void *)(at + block * 4096);

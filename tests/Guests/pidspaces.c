@@ -7,13 +7,20 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/fanotify.h>
+#include <sys/ipc.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 static char stack[256 * 1024];
@@ -59,6 +66,55 @@ static void lines(const char *path, const char *const *wanted)
     fclose(file);
 }
 
+// A timer's signals may go to threads of the process alone, by their numbers in its space.
+static void timerFor(pid_t thread)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM, ._sigev_un._tid = thread};
+    int timer;
+    SHOW(syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer));
+}
+
+static void *opener(void *tid)
+{
+    *(pid_t *)tid = syscall(SYS_gettid);
+    close(open("/dev/null", O_RDONLY));
+    close(open(".", O_RDONLY | O_DIRECTORY));
+    return 0;
+}
+
+// Who is gone when it is read that it did something keeps its number.
+static void alerts(void)
+{
+    int group = fanotify_init(FAN_NONBLOCK | FAN_REPORT_TID, O_RDONLY);
+    SHOW(fanotify_mark(group, FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, AT_FDCWD, "."));
+    pthread_t thread;
+    pid_t tid = 0;
+    pthread_create(&thread, 0, opener, &tid);
+    pthread_join(thread, 0);
+    struct fanotify_event_metadata event = {0};
+    SHOW(read(group, &event, sizeof event));
+    printf("by %s\n", event.pid == tid ? "the thread" : "another");
+    close(event.fd);
+    // In a space below it has none.
+    opener(&tid);
+    pid_t child = fork();
+    if (child == 0)
+    {
+        unshare(CLONE_NEWPID);
+        child = fork();
+        if (child == 0)
+        {
+            SHOW(read(group, &event, sizeof event));
+            SHOW(event.pid);
+            _exit(0);
+        }
+        waitpid(child, 0, 0);
+        _exit(0);
+    }
+    waitpid(child, 0, 0);
+    close(group);
+}
+
 static int numbers(void *unused)
 {
     SHOW(getpid());
@@ -73,6 +129,10 @@ static int numbers(void *unused)
     SHOW(kill(2, 0));
     SHOW(kill(getppid() + 77777, 0));
     SHOW(kill(-1, 0));
+    SHOW(setpriority(PRIO_PGRP, getpgrp(), 5));
+    SHOW(getpriority(PRIO_PGRP, 1));
+    SHOW(getpriority(PRIO_PGRP, 77777));
+    alerts();
     pid_t child = fork();
     if (child == 0)
     {
@@ -81,6 +141,8 @@ static int numbers(void *unused)
         SHOW(setpgid(0, 0));
         SHOW(getpgid(0));
         SHOW(getpgid(1));
+        timerFor(1);
+        timerFor(getpid());
         _exit(3);
     }
     ending("child", child);
@@ -138,9 +200,14 @@ static int waitsForOutside(void *argument)
     int *pipes = argument;
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
     sigaction(SIGUSR1, &action, 0);
+    // It comes while it is waited for, not between the look and the wait.
+    sigset_t set, before;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &set, &before);
     write(pipes[1], "r", 1);
     while (!hits)
-        pause();
+        sigsuspend(&before);
     printf("inside: SIGUSR1 from %d\n", from);
     fflush(stdout);
     write(pipes[1], "g", 1);
@@ -179,15 +246,16 @@ static int faults(void *unused)
 // Orphans become children of the first process, whose end is theirs.
 static int orphans(void *argument)
 {
-    int *pipes = argument;
+    int *pipes = argument, go[2];
+    char byte;
+    pipe(go);
     pid_t child = fork();
     if (child == 0)
     {
         if (fork() == 0)
         {
-            while (getppid() != 1)
-                usleep(1000);
-            usleep(50000);
+            // Its parent's end is told first.
+            read(go[0], &byte, 1);
             printf("orphan %d has parent %d\n", getpid(), getppid());
             fflush(stdout);
             _exit(9);
@@ -195,6 +263,7 @@ static int orphans(void *argument)
         _exit(0);
     }
     ending("child", child);
+    write(go[1], "g", 1);
     ending("orphan", 3);
     for (int i = 0; i < 3; i++)
         if (fork() == 0)
@@ -224,6 +293,9 @@ static void orphansEnd(void)
 
 static int subreaper(void *unused)
 {
+    int go[2];
+    char byte;
+    pipe(go);
     pid_t child = fork();
     if (child == 0)
     {
@@ -233,9 +305,7 @@ static int subreaper(void *unused)
         {
             if (fork() == 0)
             {
-                while (getppid() == 3)
-                    usleep(1000);
-                usleep(50000);
+                read(go[0], &byte, 1);
                 printf("orphan's parent %d\n", getppid());
                 fflush(stdout);
                 _exit(0);
@@ -243,6 +313,7 @@ static int subreaper(void *unused)
             _exit(0);
         }
         ending("middle", middle);
+        write(go[1], "g", 1);
         ending("orphan", 4);
         _exit(0);
     }
@@ -384,10 +455,11 @@ static void joined(void)
             SHOW(kill(1, 0));
             SHOW(setns(parent, 0));
             fflush(stdout);
+            write(pipes[1], "j", 1);
             for (;;)
                 pause();
         }
-        usleep(50000);
+        read(pipes[0], &byte, 1);
         kill(first, SIGKILL);
         ending("joined", child);
         SHOW(fork());
@@ -468,6 +540,106 @@ static int lockHolder(void *argument)
     return 0;
 }
 
+// What tells of who did something long after they are gone: connections, messages, and System V objects.
+static struct { int listener, pair[2], queue, segment, semaphores, alerts; } left;
+
+static int leaves(void)
+{
+    struct sockaddr_un name = {AF_UNIX, "\0gone"};
+    for (int i = 0; i < 3; i++)
+        if (connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&name, sizeof name) != 0)
+            die("connect");
+    send(left.pair[1], "x", 1, 0);
+    struct { long type; char text[4]; } message = {1, "one"};
+    msgsnd(left.queue, &message, 4, 0);
+    msgsnd(left.queue, &message, 4, 0);
+    msgrcv(left.queue, &message, 4, 1, 0);
+    shmdt(shmat(left.segment, NULL, 0));
+    struct sembuf operation = {0, 1, 0};
+    semop(left.semaphores, &operation, 1);
+    close(open(".", O_RDONLY | O_DIRECTORY));
+    return 0;
+}
+
+static void tellLeft(const char *who, int own)
+{
+    static int connection = -1;
+    connection = connection < 0 ? accept(left.listener, 0, 0) : connection;
+    struct ucred peer = {-1};
+    socklen_t length = sizeof peer;
+    getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    struct ucred sender = {-1};
+    char control[CMSG_SPACE(sizeof sender)] = {0}, byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    recvmsg(left.pair[0], &message, MSG_PEEK);
+    memcpy(&sender, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof sender);
+    struct msqid_ds queue;
+    struct shmid_ds segment;
+    msgctl(left.queue, IPC_STAT, &queue);
+    shmctl(left.segment, IPC_STAT, &segment);
+    int semaphore = semctl(left.semaphores, 0, GETPID);
+    int all[] = {peer.pid, sender.pid, queue.msg_lspid, queue.msg_lrpid, segment.shm_lpid, semaphore};
+    printf("%s:", who);
+    for (int i = 0; i < 6; i++)
+        if (own)
+            printf(" %d", all[i]);
+        else
+            printf(" %s", all[i] == 0 ? "none" : all[i] == all[0] ? "the same" : "another");
+    printf(", created by %s\n", segment.shm_cpid == getpid() ? "the reader" : segment.shm_cpid == 0 ? "none" : "another");
+}
+
+static int goneInside(void *unused)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    ending("one before", child);
+    child = fork();
+    if (child == 0)
+        _exit(leaves());
+    ending("who leaves", child);
+    printf("number %d\n", child);
+    tellLeft("its own space", 1);
+    unshare(CLONE_NEWPID);
+    child = fork();
+    if (child == 0)
+    {
+        tellLeft("a space below", 1);
+        _exit(0);
+    }
+    ending("who is below", child);
+    return 0;
+}
+
+static void gone(void)
+{
+    int on = 1;
+    printf("-- gone\n");
+    struct sockaddr_un name = {AF_UNIX, "\0gone"};
+    left.listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(left.listener, (struct sockaddr *)&name, sizeof name) != 0 || listen(left.listener, 5) != 0)
+        die("bind");
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, left.pair);
+    setsockopt(left.pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    left.queue = msgget(IPC_PRIVATE, 0600);
+    left.segment = shmget(IPC_PRIVATE, 4096, 0600);
+    left.semaphores = semget(IPC_PRIVATE, 1, 0600);
+    left.alerts = fanotify_init(FAN_NONBLOCK, O_RDONLY);
+    fanotify_mark(left.alerts, FAN_MARK_ADD, FAN_OPEN | FAN_ONDIR, AT_FDCWD, ".");
+    ending("a space", make(goneInside, CLONE_NEWPID, 0));
+    tellLeft("the space above", 0);
+    struct fanotify_event_metadata event = {0};
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    getsockopt(accept(left.listener, 0, 0), SOL_SOCKET, SO_PEERCRED, &peer, &length);
+    SHOW(read(left.alerts, &event, sizeof event));
+    printf("alert by %s\n", event.pid == 0 ? "none" : event.pid == peer.pid ? "the same" : "another");
+    msgctl(left.queue, IPC_RMID, 0);
+    shmctl(left.segment, IPC_RMID, 0);
+    semctl(left.semaphores, 0, IPC_RMID);
+}
+
 int main(void)
 {
     setbuf(stdout, 0);
@@ -482,6 +654,7 @@ int main(void)
     run("unshare", unshared, 0, 0);
     joined();
     credentials();
+    gone();
     int file = memfd_create("locks", 0);
     run("locks", lockHolder, CLONE_NEWPID, &file);
     printf("-- refused\n");

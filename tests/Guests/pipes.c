@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -170,6 +171,156 @@ static void fifos(void)
     SHOW(rmdir(name));
 }
 
+static void rest(const char *what, int file)
+{
+    int queued = -1, flags = fcntl(file, F_GETFL);
+    ioctl(file, FIONREAD, &queued);
+    printf("%s: queued %d direct %d\n", what, queued, (flags & O_DIRECT) != 0);
+}
+
+// Each page that is written is a packet, a read takes one, and what does not fit of it is lost (pipe(2), O_DIRECT).
+static void packets(void)
+{
+    int ends[2], other[2];
+    char text[64];
+    SHOW(pipe2(ends, O_DIRECT | O_NONBLOCK));
+    rest("reader", ends[0]);
+    rest("writer", ends[1]);
+    SHOW(write(ends[1], "one", 3));
+    SHOW(write(ends[1], "two and more", 12));
+    SHOW(write(ends[1], "three", 5));
+    SHOW(write(ends[1], "", 0));
+    rest("three packets", ends[0]);
+    SHOW(read(ends[0], text, 0));
+    SHOW(read(ends[0], text, sizeof text));
+    SHOW(read(ends[0], text, 3));
+    printf("%.3s\n", text);
+    rest("one packet", ends[0]);
+    readiness(ends[0], "reader with a packet");
+    SHOW(read(ends[0], text, sizeof text));
+    SHOW(read(ends[0], text, sizeof text));
+
+    // A write of more than a page is packets of a page each, and a vector one.
+    SHOW(write(ends[1], block, 10000));
+    SHOW(read(ends[0], block, sizeof block));
+    SHOW(read(ends[0], block, 100));
+    SHOW(read(ends[0], block, sizeof block));
+    struct iovec parts[2] = { { "alpha ", 6 }, { "beta", 4 } };
+    SHOW(writev(ends[1], parts, 2));
+    struct iovec into[2] = { { text, 3 }, { text + 3, 4 } };
+    SHOW(readv(ends[0], into, 2));
+    printf("%.7s\n", text);
+    rest("nothing", ends[0]);
+
+    // So many packets, however small.
+    int count = 0;
+    while (write(ends[1], "x", 1) == 1)
+        count++;
+    printf("%d packets then %s\n", count, strerrorname_np(errno));
+    readiness(ends[1], "writer without a place");
+    SHOW(read(ends[0], text, sizeof text));
+    readiness(ends[1], "writer with a place");
+    while (read(ends[0], text, sizeof text) > 0)
+        ;
+
+    // The flag is the writer's, and asked at each write; bytes that are no packet may grow.
+    SHOW(write(ends[1], "packet", 6));
+    SHOW(fcntl(ends[1], F_SETFL, O_NONBLOCK));
+    rest("no packets", ends[1]);
+    SHOW(write(ends[1], "ab", 2));
+    SHOW(write(ends[1], "cd", 2));
+    SHOW(fcntl(ends[1], F_SETFL, O_NONBLOCK | O_DIRECT));
+    SHOW(write(ends[1], "ef", 2));
+    SHOW(write(ends[1], "gh", 2));
+    SHOW(fcntl(ends[0], F_SETFL, O_NONBLOCK | O_DIRECT));
+    rest("reader that asks for packets", ends[0]);
+    SHOW(read(ends[0], text, sizeof text));
+    SHOW(read(ends[0], text, sizeof text));
+    SHOW(read(ends[0], text, sizeof text));
+    SHOW(write(ends[1], block, 4000));
+    SHOW(write(ends[1], block, 5));
+    SHOW(read(ends[0], block, sizeof block));
+    SHOW(read(ends[0], block, sizeof block));
+
+    // Packets stay what they are in other pipes.
+    SHOW(pipe2(other, O_NONBLOCK));
+    SHOW(write(ends[1], "first", 5));
+    SHOW(write(ends[1], "second", 6));
+    SHOW(write(ends[1], "third", 5));
+    SHOW(tee(ends[0], other[1], 8, 0));
+    SHOW(read(other[0], text, sizeof text));
+    SHOW(read(other[0], text, sizeof text));
+    SHOW(splice(ends[0], NULL, other[1], NULL, 3, 0));
+    SHOW(write(other[1], "more", 4));
+    SHOW(splice(ends[0], NULL, other[1], NULL, 5, 0));
+    rest("moved from", ends[0]);
+    rest("moved to", other[0]);
+    SHOW(read(other[0], text, sizeof text));
+    SHOW(read(other[0], text, sizeof text));
+    SHOW(read(other[0], text, sizeof text));
+    SHOW(read(other[0], text, sizeof text));
+    SHOW(read(ends[0], text, 1));
+    SHOW(read(ends[0], text, sizeof text));
+    struct iovec whole = { text, sizeof text };
+    SHOW(write(ends[1], "first", 5));
+    SHOW(write(ends[1], "second", 6));
+    SHOW(vmsplice(ends[0], &whole, 1, SPLICE_F_NONBLOCK));
+    printf("%.11s\n", text);
+    SHOW(vmsplice(ends[0], &whole, 1, SPLICE_F_NONBLOCK));
+    SHOW(vmsplice(ends[1], parts, 2, 0));
+    SHOW(read(ends[0], text, sizeof text));
+
+    SHOW(write(ends[1], "the last", 8));
+    close(ends[1]);
+    readiness(ends[0], "reader of the last packet");
+    SHOW(read(ends[0], text, 2));
+    SHOW(read(ends[0], text, 2));
+    close(ends[0]);
+    SHOW(pipe2(ends, O_DIRECT | O_APPEND));
+    SHOW(pipe2(ends, O_DIRECT | O_CLOEXEC));
+    pid_t child = fork();
+    if (child == 0) {
+        for (int i = 1; i < 100; i++)
+            if (write(ends[1], block, i) != i)
+                _exit(1);
+        _exit(write(ends[1], block, 100000) != 100000);
+    }
+    close(ends[1]);
+    long got, total = 0, reads = 0;
+    while ((got = read(ends[0], block, 2000)) > 0) {
+        total += got;
+        reads++;
+    }
+    int status;
+    waitpid(child, &status, 0);
+    printf("%ld bytes by %ld reads, writer %d\n", total, reads, status);
+    close(ends[0]);
+    close(other[0]);
+    close(other[1]);
+
+    char name[] = "/tmp/packets-XXXXXX";
+    SHOW(mkdtemp(name) != NULL);
+    char path[64];
+    snprintf(path, sizeof path, "%s/f", name);
+    SHOW(mkfifo(path, 0600));
+    SHOW(open(path, O_RDWR | O_DIRECT) >= 0);
+    int fifo = open(path, O_RDWR);
+    SHOW(fcntl(fifo, F_SETFL, O_DIRECT));
+    SHOW(write(fifo, "one", 3));
+    SHOW(write(fifo, "two", 3));
+    SHOW(read(fifo, text, sizeof text));
+    close(fifo);
+    SHOW(unlink(path));
+    SHOW(rmdir(name));
+    int sockets[2];
+    SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
+    SHOW(fcntl(sockets[0], F_SETFL, O_DIRECT | O_NONBLOCK));
+    printf("%x\n", fcntl(sockets[0], F_GETFL));
+    int null = open("/dev/null", O_RDWR);
+    SHOW(fcntl(null, F_SETFL, O_DIRECT | O_NONBLOCK));
+    printf("%x\n", fcntl(null, F_GETFL) & (O_ACCMODE | O_NONBLOCK | O_DIRECT));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -177,5 +328,6 @@ int main(void)
     broken();
     blocking();
     fifos();
+    packets();
     return 0;
 }

@@ -1,6 +1,7 @@
 // Tracing: calls with their entry and exit, a signal that the tracer swallows, the event at the end, single steps, memory and registers.
 #define _GNU_SOURCE
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -29,6 +30,10 @@ static void calls(void)
     getppid();
     write(-1, "", 0);
     raise(SIGUSR1);
+    // Numbers that no call of x86-64 has; some are calls elsewhere.
+    syscall(4354, 0, 0, 0, 0, 0);
+    syscall(0x1804, 1, "no call\n", 8);
+    syscall(-5L);
 }
 
 static void follow(void)

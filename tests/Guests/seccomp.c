@@ -257,7 +257,8 @@ static void abortsSequence(void)
     syscall(SYS_rseq, own, 32, 1, 0x53053053);
     SHOW(syscall(SYS_rseq, &aborts, 32, 0, 0x53053053));
     signal(SIGALRM, onInterrupt);
-    ualarm(20000, 0);
+    // Again and again: one that came before the sequence began would not abort it.
+    ualarm(20000, 20000);
     int left = 0;
     __asm__ volatile(
         "lea 1f(%%rip), %%rax\n\t"

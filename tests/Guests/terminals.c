@@ -17,15 +17,17 @@ static void type(const char *keys)
         die("write");
 }
 
-static void output(const char *what)
+// What comes out: so many bytes that are waited for, and any that come with them.
+static void output(const char *what, int expected)
 {
     char data[512];
     printf("%s:", what);
     struct pollfd item = { master, POLLIN, 0 };
-    while (poll(&item, 1, 50) > 0 && item.revents & POLLIN) {
+    while (poll(&item, 1, expected > 0 ? 10000 : 0) > 0 && item.revents & POLLIN) {
         long got = read(master, data, sizeof data);
         if (got <= 0)
             break;
+        expected -= got;
         for (long i = 0; i < got; i++)
             printf(data[i] < ' ' ? " \\%o" : "%c", data[i]);
     }
@@ -49,10 +51,10 @@ int main(void)
     SHOW(isatty(slave));
     SHOW(isatty(0));
     type("hellp\177o\n");
-    output("echo");
+    output("echo", 11);
     input("line");
     type("one two\027three\025again\n");
-    output("editing");
+    output("editing", 55);
     input("edited");
     type("no end\004");
     input("partial line");
@@ -63,15 +65,15 @@ int main(void)
     printf("%x %x %x %x\n", mode.c_iflag, mode.c_oflag, mode.c_cflag, mode.c_lflag);
     if (write(slave, "a\nb\tc\n", 6) != 6)
         die("write");
-    output("post-processed");
+    output("post-processed", 14);
     cfmakeraw(&mode);
     SHOW(tcsetattr(slave, TCSANOW, &mode));
     type("\003x\r");
     input("raw");
-    output("no echo");
+    output("no echo", 0);
     if (write(slave, "a\nb\n", 4) != 4)
         die("write");
-    output("raw output");
+    output("raw output", 4);
     mode.c_cc[VMIN] = 0;
     mode.c_cc[VTIME] = 1;
     SHOW(tcsetattr(slave, TCSANOW, &mode));
@@ -99,7 +101,7 @@ int main(void)
     waitpid(child, &status, 0);
     printf("child exit %d\n", WEXITSTATUS(status));
     master = other;
-    output("child's screen");
+    output("child's screen", 38);
     child = forkpty(&other, NULL, NULL, NULL);
     if (child == 0) {
         if (write(ready[1], "r", 1) != 1)

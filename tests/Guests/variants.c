@@ -134,9 +134,11 @@ static void waiting(void)
     struct signalfd_siginfo told;
     SHOW(read(signals, &told, sizeof told));
     printf("signal %u value %d\n", told.ssi_signo, told.ssi_int);
-    struct itimerval soon = { .it_value = { 0, 20000 } };
+    // Again and again: one that came before the pause would be missed.
+    struct itimerval soon = { { 0, 20000 }, { 0, 20000 } }, off = { 0 };
     setitimer(ITIMER_REAL, &soon, NULL);
     SHOW(syscall(SYS_pause));
+    setitimer(ITIMER_REAL, &off, NULL);
     printf("caught %d\n", caught);
 
     // Asynchronous polls: one that is cancelled, one whose end comes.

@@ -171,7 +171,7 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
     public void Sigterm_drains_and_the_node_ends_by_itself()
     {
         using var node = new Node();
-        string id = node.Run("submit", "--", "sleep", "2").Text.Trim();
+        string id = node.Run("submit", "--", "sleep", "6").Text.Trim();
         using Process wait = Viv.Start("wait", "--node", node.Address, id);
         JsonElement state;
         do
@@ -179,7 +179,7 @@ public sealed partial class ClusterCommandTests : IClassFixture<ClusterCommandTe
         while (state.GetString() != "running");
         Process.Start("kill", ["-TERM", $"{node.Process.Id}"]).WaitForExit();
         Assert.Equal(0, Viv.Finish(wait, []).ExitCode);
-        Assert.True(node.Process.WaitForExit(TimeSpan.FromSeconds(60)));
+        Assert.True(node.Process.WaitForExit(TimeSpan.FromSeconds(180)));
         Assert.Equal(0, node.Process.ExitCode);
     }
 

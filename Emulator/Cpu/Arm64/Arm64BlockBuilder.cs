@@ -37,7 +37,7 @@ internal sealed class Arm64BlockBuilder : BlockBuilder
     protected override bool LowerFetched(out ulong next)
     {
         next = _pc + Length;
-        _emitter.Begin(_pc);
+        _emitter.Begin(_pc, next);
         if ((_pc & (Length - 1)) != 0)
             return Trap(ExitReason.Misaligned);
         var word = new Arm64Word(_word);

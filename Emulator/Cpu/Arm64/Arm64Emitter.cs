@@ -10,51 +10,22 @@ namespace Vivarium.Emulator.Cpu.Arm64;
 /// Addresses lose their top byte (TBI). The interpreter's code does this; in translated code an address with a tag faults, and the interpreter
 /// runs the instruction.
 /// </param>
-internal sealed class Arm64Emitter(LoweredBlock block, bool ignoresTags)
+internal sealed class Arm64Emitter(LoweredBlock block, bool ignoresTags) : BlockEmitter(block, FirstVectorTemporary)
 {
-    private const byte FirstTemporary = 64;
-
     /// <summary>Those that translated code keeps in its frame.</summary>
     private const byte FirstVectorTemporary = 57;
     private const byte Zero = 31;
 
-    private byte _next;
-    private byte _nextVector;
     private byte _knownRegister;
     private ulong _knownValue;
     private ulong _knownAt;
 
-    /// <summary>The address of the instruction.</summary>
-    public ulong Pc { get; private set; }
-
-    /// <summary>Of the one behind it.</summary>
-    public ulong Next => Pc + 4;
-
     /// <summary>Another block begins: nothing is known of registers.</summary>
     public void BeginBlock() => _knownAt = ulong.MaxValue;
 
-    /// <summary>Starts an instruction: its temporaries are fresh.</summary>
-    public void Begin(ulong pc) => (Pc, _next, _nextVector) = (pc, FirstTemporary, FirstVectorTemporary);
-
-    public void Emit(in MicroOp op) => block.Add(op);
-
-    public void Emit(OpCode code, int size, byte destination, byte a, byte b = 0, long immediate = 0, byte c = 0) =>
-        block.Add(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Immediate = immediate });
-
     /// <summary>An operation that sets all flags.</summary>
     public void EmitFlags(OpCode code, int size, byte destination, byte a, byte b = 0, long immediate = 0, byte c = 0) =>
-        block.Add(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Immediate = immediate, Flags = FlagMask.All });
-
-    public byte Temporary() => _next++;
-
-    public byte VectorTemporary() => _nextVector++;
-
-    public byte Constant(ulong value)
-    {
-        byte temporary = Temporary();
-        Emit(OpCode.MoveImmediate, 3, temporary, 0, immediate: (long)value);
-        return temporary;
-    }
+        Emit(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Immediate = immediate, Flags = FlagMask.All });
 
     // ---- registers --------------------------------------------------------------------------------------------------
 

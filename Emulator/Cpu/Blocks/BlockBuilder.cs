@@ -40,6 +40,9 @@ internal abstract class BlockBuilder
     /// <summary>The arithmetic flags that the architecture has: what a block must leave in them.</summary>
     protected abstract FlagMask Flags { get; }
 
+    /// <summary>Whether a loop that begins within a block begins one of its own, so that all its rounds are in that.</summary>
+    protected virtual bool EndsAtLoops => false;
+
     /// <summary>The block at an address from a cache, lowered and kept there when it is not in it; null when its first instruction is cut off by the end of <paramref name="code"/>.</summary>
     public Block? FindOrLower(BlockCache cache, ExecutionMode mode, ulong pc, ReadOnlySpan<byte> code, int instructions = LoweredBlock.MostInstructions)
     {
@@ -84,6 +87,8 @@ internal abstract class BlockBuilder
                 Block.Add(new MicroOp { Code = OpCode.Nop });
             Block.EndInstruction(pc);
         }
+        if (!isOpen && EndsAtLoops)
+            Block.EndAtLoop();
         FlagUse.RemoveDead(Block.Ops.AsSpan(0, Block.OpCount), Flags);
         return Block.InstructionCount > 0;
     }

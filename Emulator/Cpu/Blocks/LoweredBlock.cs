@@ -53,6 +53,21 @@ internal sealed class LoweredBlock
     /// <summary>The instruction is complete; the next one is at an address.</summary>
     public void EndInstruction(ulong next) => Length = (int)(next - Pc);
 
+    /// <summary>When the last instruction jumps to one behind the first, the block ends in front of that.</summary>
+    public void EndAtLoop()
+    {
+        MicroOp last = Ops[OpCount - 1];
+        if (last.Code is not (OpCode.Branch or OpCode.Jump))
+            return;
+        for (int at = 1; at < InstructionCount; at++)
+        {
+            if (Instructions[at].Pc != (ulong)last.Immediate)
+                continue;
+            (OpCount, InstructionCount, Length) = (Instructions[at].Op, at, (int)(Instructions[at].Pc - Pc));
+            return;
+        }
+    }
+
     /// <summary>A copy to keep.</summary>
     public Block ToBlock(ReadOnlySpan<byte> code) =>
         new(Pc, code[..Length].ToArray(), Ops.AsSpan(0, OpCount).ToArray(), Instructions.AsSpan(0, InstructionCount).ToArray());

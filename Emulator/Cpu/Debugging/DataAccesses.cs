@@ -33,7 +33,7 @@ internal sealed class DataAccesses
         return hits;
     }
 
-    private static ulong AddressOf(in CpuState state, in UsedMemory used)
+    public static ulong AddressOf(in CpuState state, in UsedMemory used)
     {
         ulong address = Value(state, used.Base) + (Value(state, used.Index) * (ulong)used.Scale) + used.Displacement;
         if (used.AddressSize == CodeSize.Code32)

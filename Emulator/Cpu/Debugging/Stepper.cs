@@ -32,6 +32,8 @@ internal sealed class Stepper
 
     private EngineExit RunOne(GuestCpu cpu, AddressSpace memory, DebugRegisters debug, bool isSingle, ref long budget)
     {
+        if (cpu.Architecture != Architecture.X64)
+            return RunPlain(cpu, memory, ref budget);
         ref CpuState state = ref cpu.State;
         ulong hits = (state.Flags & ResumeFlag) == 0 ? debug.ExecutionAt(state.Pc) : 0;
         if (hits != 0)
@@ -58,6 +60,14 @@ internal sealed class Stepper
             return exit;
         debug.Note(hits | (isSingle ? DebugRegisters.Stepped : 0));
         return new EngineExit(isSingle ? ExitReason.SingleStep : ExitReason.DebugRegister);
+    }
+
+    /// <summary>One instruction of an architecture that repeats none; its debug registers cannot be set.</summary>
+    private EngineExit RunPlain(GuestCpu cpu, AddressSpace memory, ref long budget)
+    {
+        EngineExit exit = _interpreter.Step(cpu, memory, ref budget);
+        cpu.Instructions++;
+        return exit.Reason == ExitReason.Budget ? new EngineExit(ExitReason.SingleStep) : exit;
     }
 
     /// <summary>One turn of a repeated string instruction: as its last, and then back to it if there are more.</summary>

@@ -17,6 +17,8 @@ internal sealed class RiscVBlockBuilder : BlockBuilder
 
     protected override FlagMask Flags => FlagMask.None;
 
+    protected override bool EndsAtLoops => true;
+
     protected override void BeginAt(ulong pc) => (_pc, _length) = (pc, 0);
 
     protected override bool TryFetch()

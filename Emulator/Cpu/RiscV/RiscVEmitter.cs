@@ -4,38 +4,10 @@ using Vivarium.Emulator.Cpu.Ops;
 namespace Vivarium.Emulator.Cpu.RiscV;
 
 /// <summary>Collects a block's micro-ops; knows that x0 is zero and that the W forms extend the sign.</summary>
-internal sealed class RiscVEmitter(LoweredBlock block)
+/// <param name="block">Where they go.</param>
+internal sealed class RiscVEmitter(LoweredBlock block) : BlockEmitter(block, FirstVectorTemporary)
 {
-    private const byte FirstTemporary = 64;
     private const byte FirstVectorTemporary = 32;
-
-    private byte _next;
-    private byte _nextVector;
-
-    /// <summary>The address of the instruction.</summary>
-    public ulong Pc { get; private set; }
-
-    /// <summary>Of the one behind it.</summary>
-    public ulong Next { get; private set; }
-
-    /// <summary>Starts an instruction: its temporaries are fresh.</summary>
-    public void Begin(ulong pc, ulong next) => (Pc, Next, _next, _nextVector) = (pc, next, FirstTemporary, FirstVectorTemporary);
-
-    public void Emit(in MicroOp op) => block.Add(op);
-
-    public void Emit(OpCode code, int size, byte destination, byte a, byte b = 0, long immediate = 0, byte c = 0) =>
-        block.Add(new MicroOp { Code = code, Size = (byte)size, Destination = destination, A = a, B = b, C = c, Immediate = immediate });
-
-    public byte Temporary() => _next++;
-
-    public byte VectorTemporary() => _nextVector++;
-
-    public byte Constant(ulong value)
-    {
-        byte temporary = Temporary();
-        Emit(OpCode.MoveImmediate, 3, temporary, 0, immediate: (long)value);
-        return temporary;
-    }
 
     /// <summary>A register's slot; for x0 a temporary that is zero.</summary>
     public byte Read(byte register) => register == 0 ? Constant(0) : register;

@@ -101,6 +101,23 @@ internal sealed unsafe partial class Assembler
         ModRm(reg, rm);
     }
 
+    /// <summary>VMOVDQU of 32 bytes to or, with a store, from memory.</summary>
+    public void MoveWide(int vector, in Operand memory, bool stores)
+    {
+        int start = Offset;
+        EmitVex(1, 2, false, stores ? 0x7F : 0x6F, vector, 0, memory);
+        // The last byte of the prefix has the length.
+        _start[start + (memory.IsGuest ? 1 : 0) + (memory.IsNarrow ? 1 : 0) + 2] |= 4;
+    }
+
+    /// <summary>VZEROUPPER: older instructions are slow while upper halves hold something.</summary>
+    public void ClearUpperHalves()
+    {
+        Byte(0xC5);
+        Byte(0xF8);
+        Byte(0x77);
+    }
+
     /// <summary>An instruction with an EVEX prefix (SDM Vol. 2, 2.7) on registers, of 128 bits or scalar, without a mask.</summary>
     public void EmitEvex(int map, int pp, bool wide, int opcode, int reg, int second, int rm) => EmitEvex(map, pp, wide, opcode, reg, second, Operand.Of(rm));
 
@@ -288,6 +305,9 @@ internal sealed unsafe partial class Assembler
     /// <summary>SHRX: shifts right by the low 6 bits of a register without touching the flags.</summary>
     public void ShiftRight(HostRegister to, HostRegister from, HostRegister count) => EmitVex(2, 3, wide: true, 0xF7, (int)to, (int)count, Operand.Of(from));
 
+    /// <summary>MULX: the product of RDX and an operand, its halves in two registers; leaves the flags alone.</summary>
+    public void MultiplyWide(HostRegister high, HostRegister low, in Operand factor) => EmitVex(2, 3, wide: true, 0xF6, (int)high, (int)low, factor);
+
     /// <summary>SARX: -1 when the budget is spent, else 0; leaves the flags alone. The budget's low byte is a count beyond its bits.</summary>
     public void SignOf(HostRegister to, HostRegister budget) => EmitVex(2, 2, wide: true, 0xF7, (int)to, (int)budget, Operand.Of(budget));
 
@@ -371,15 +391,15 @@ internal sealed unsafe partial class Assembler
     /// Goes to the host code that the guest address in the scratch register has in the window's first table. It may be another's, and
     /// looks (<see cref="JumpUnlessTarget"/>).
     /// </summary>
-    /// <param name="table">Where the table is, from the window on.</param>
+    /// <param name="place">The place of the table that the work register will number.</param>
     /// <param name="looks">When the budget is spent the mask in front of the table's is taken, which chooses the first place.</param>
-    public void JumpThroughTable(int table, bool looks)
+    public void JumpThroughTable(in Operand place, bool looks)
     {
         if (looks)
             SignOf(RegisterMap.Work, RegisterMap.Budget);
         Operand mask = looks ? Operand.Sum(HostRegister.Rsp, RegisterMap.Work, 3, Frame.FirstMask) : Operand.Memory(HostRegister.Rsp, Frame.FirstMask);
         ExtractBits(RegisterMap.Work, RegisterMap.Scratch, mask);
-        Jump(new Operand(HostRegister.None, RegisterMap.Work, 3, table, IsMemory: true, IsGuest: true));
+        Jump(place);
     }
 
     /// <summary>

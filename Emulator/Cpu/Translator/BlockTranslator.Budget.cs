@@ -96,6 +96,7 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Pays for the block, and leaves when the budget was spent. The flags are free: the instruction that comes overwrites them.</summary>
     private void EmitPoll()
     {
+        _pollStackMove = _stackMove;
         Pay(looks: true);
         _narrowAtPoll = _narrow;
         _asm.Byte(0x0F); // JS
@@ -111,7 +112,10 @@ internal sealed unsafe partial class BlockTranslator
             return;
         _asm.Land(code + _pollJumpAt);
         Charge(_pollAt - _paid);
+        if (_pollStackMove != 0)
+            AddToStack(_pollStackMove);
         Widen(_narrowAtPoll);
+        CatchUp(_pollAt);
         Exchange();
         EmitExit(_block.Instructions[_pollAt].Pc, ExitKind.Interpret);
     }

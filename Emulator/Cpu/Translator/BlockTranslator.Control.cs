@@ -8,11 +8,15 @@ internal sealed unsafe partial class BlockTranslator
     private int EmitControl(int at)
     {
         MicroOp op = _ops[at];
+        FlushStack();
         switch (op.Code)
         {
             case OpCode.Jump:
                 SettleStackPointer();
-                ExitTo((ulong)op.Immediate);
+                if (!IsLoop || at + 1 != _opCount)
+                    ExitTo((ulong)op.Immediate);
+                else if (_isLastCopy)
+                    _asm.Jump(_head);
                 return 1;
             case OpCode.Branch:
                 SettleStackPointer();
@@ -73,7 +77,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Byte(0x0F);
         _asm.Byte(0x80 | condition);
         _asm.Int32(0);
-        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0 && _narrow == 0 && _flagsIn == 0);
+        AddExit(target, isJump: false, isExchanged: _exchanges.Count == 0 && _narrow == 0 && _flagsIn == 0 && _strides.Count == 0 && !_isInVector);
     }
 
     /// <summary>JMP to the next instruction, which can be sent elsewhere.</summary>
@@ -86,7 +90,7 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>The jump that was just emitted leaves the block.</summary>
     private void AddExit(ulong target, bool isJump, bool isExchanged) =>
-        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere, isJump ? 0 : _narrow, isJump ? (byte)0 : _flagsIn));
+        _exits.Add(new PendingExit(_asm.Offset - sizeof(int), isJump, target, isExchanged, _before + _instruction + 1, _chargeAt != Nowhere, isJump ? 0 : _narrow, isJump ? (byte)0 : _flagsIn, !isJump && _isInVector));
 
     /// <summary>
     /// JRCXZ looks at the work register without touching the flags: it gets the register, or with PEXT the bit of it. Within a block a way out
@@ -149,7 +153,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Move(RegisterMap.Scratch, target);
         SettleStackPointer();
         Exchange();
-        _asm.JumpThroughTable(JumpTable.FirstAt(_variant), _looksAtEnd);
+        _asm.JumpThroughTable(JumpTable.FirstPlace(_variant), _looksAtEnd);
     }
 
     // ---- exits -----------------------------------------------------------------------------------------------------
@@ -208,6 +212,9 @@ internal sealed unsafe partial class BlockTranslator
         Widen(exit.Narrow);
         if (exit.FlagsIn != 0)
             StoreFlags(exit.FlagsIn);
+        CatchUp(exit.Done - 1);
+        if (exit.IsInVector)
+            LoadRun();
         Exchange();
         EmitLinkedJump();
         (link.DisplacementAt, link.IsJump) = (_asm.OffsetFrom(code) - sizeof(int), true);

@@ -53,7 +53,7 @@ internal sealed unsafe partial class BlockTranslator
         _asm.Byte(0x9E); // SAHF
     }
 
-    private void NoteFlags() => _starts.Add(new CodeStart(_asm.Offset, _instruction, PaidTo, ParkedFlags, _narrow, _flagsIn));
+    private void NoteFlags() => _starts.Add(new CodeStart(_asm.Offset, _instruction, PaidTo, ParkedFlags, _narrow, _flagsIn, _stackMoveAtStart, Round, _isInVector));
 
     /// <summary>Before a micro-op: brings parked flags back for one that reads or merges them. True when it makes all that are read behind it, so that they need not come back.</summary>
     private bool PrepareFlags(int at)

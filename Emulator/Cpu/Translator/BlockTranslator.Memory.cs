@@ -170,7 +170,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private Operand BaseOperand(byte register, int displacement, int at)
     {
-        HostRegister host = HostOf(register);
+        HostRegister host = _hosts[register];
+        if (register == _map.StackPointer)
+            displacement += _stackMove;
         if (host == HostRegister.None)
         {
             AcquireScratch(at);
@@ -198,6 +200,7 @@ internal sealed unsafe partial class BlockTranslator
             return;
         if (isChecked && HasPolled && Math.Abs(moved) <= StackDrift * (_instruction + 1))
             return;
+        FlushStack();
         Probe(HostOf(_map.StackPointer));
         _checks[_map.StackPointer] = (true, 0);
         _stackTouched = true;

@@ -48,10 +48,17 @@ internal sealed unsafe partial class BlockTranslator
         if (move.Destination != _map.StackPointer || destination == _map.StackPointer || load.Size != 3 || move.Immediate != (int)move.Immediate)
             return 0;
         bool isLeave = move.A != _map.StackPointer;
-        if (move.A >= _map.Count || HostOf(move.A) == HostRegister.None)
+        if (move.A >= _map.Count || _hosts[move.A] == HostRegister.None)
             return 0;
         Operand from = GuestOperand(load.A, load.Immediate, at);
         HostRegister target = Target(destination);
+        if (!isLeave && _defersStack)
+        {
+            _asm.Load(target, from, 3);
+            MoveStack((int)move.Immediate);
+            Finish(destination, target, at + 2);
+            return 3;
+        }
         HostRegister stack = HostOf(_map.StackPointer);
         if (isLeave && destination == move.A)
         {

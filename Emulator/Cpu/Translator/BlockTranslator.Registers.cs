@@ -17,20 +17,22 @@ internal sealed unsafe partial class BlockTranslator
     private readonly int[] _uses = new int[256];
     private readonly List<(byte InFrame, byte InRegister)> _exchanges = [];
 
-    private HostRegister HostOf(int guest) => _hosts[guest];
+    private HostRegister HostOf(int guest)
+    {
+        if (guest == _map.StackPointer)
+            FlushStack();
+        return _hosts[guest];
+    }
 
     private Operand SlotOf(int guest) => _slots[guest];
 
     private void ChooseRegisters()
     {
-        for (int i = 0; i < _map.Count; i++)
-        {
-            _hosts[i] = _map.Host(i);
-            _slots[i] = _hosts[i] == HostRegister.None ? _map.Slot(i) : default;
-        }
-        _exchanges.Clear();
+        if (_exchanges.Count > 0 || _isFirst)
+            TakeMap();
         if (!CountUses())
             return;
+        _usesAccumulator = UsesAccumulator();
         int gain = IsLoop ? LoopGain : StraightGain;
         while (_exchanges.Count < MostExchanges && MostUsedInFrame() is { } inFrame)
         {
@@ -42,8 +44,22 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
+    private bool _isFirst = true;
+
+    /// <summary>The architecture's own choice.</summary>
+    private void TakeMap()
+    {
+        _isFirst = false;
+        _exchanges.Clear();
+        for (int i = 0; i < _map.Count; i++)
+        {
+            _hosts[i] = _map.Host(i);
+            _slots[i] = _hosts[i] == HostRegister.None ? _map.Slot(i) : default;
+        }
+    }
+
     /// <summary>So many fit into <see cref="Translation.Exchanges"/>.</summary>
-    private const int MostExchanges = 4;
+    private int MostExchanges => _extendsLater ? 5 : 4;
 
     private byte? MostUsedInFrame()
     {
@@ -56,11 +72,26 @@ internal sealed unsafe partial class BlockTranslator
         return most;
     }
 
+    private bool _usesAccumulator;
+
+    /// <summary>Whether a micro-op may use RAX: all but the common ones are taken to.</summary>
+    private bool UsesAccumulator()
+    {
+        foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
+        {
+            if (!BlockSimplifier.IsPure(op) && op.Code is not (OpCode.Load or OpCode.LoadSigned or OpCode.Store or OpCode.Branch or OpCode.Jump or OpCode.JumpRegister))
+                return true;
+        }
+        return false;
+    }
+
     private byte? LeastUsed()
     {
         byte? least = null;
         foreach (byte register in _map.Exchangeable)
         {
+            if (register == RegisterMap.Nobody && _usesAccumulator)
+                continue;
             if (_hosts[register] != HostRegister.None && _map.Host(register) != HostRegister.None && (least is null || _uses[register] < _uses[least.Value]))
                 least = register;
         }
@@ -73,7 +104,8 @@ internal sealed unsafe partial class BlockTranslator
     /// </summary>
     private bool CountUses()
     {
-        Array.Clear(_uses);
+        // Those of temporaries are of no interest.
+        _uses.AsSpan(0, _map.Count).Clear();
         foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
             if (op.Code >= OpCode.VectorLoad)
@@ -94,8 +126,10 @@ internal sealed unsafe partial class BlockTranslator
             if (op.Destination != op.A)
                 _uses[op.Destination]++;
         }
-        // A missing operand is register 0, which is not exchanged.
+        // A missing operand is register 0, which is not exchanged; a constant may have this number.
         _uses[0] = 0;
+        if (_extendsLater)
+            _uses[RegisterMap.Nobody] = 0;
         return true;
     }
 
@@ -103,7 +137,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         ulong packed = 0;
         foreach ((byte inFrame, byte inRegister) in _exchanges)
-            packed = (packed << 16) | (uint)(inFrame << 8) | inRegister;
+            packed = (packed << (2 * Translation.RegisterBits)) | (uint)(inFrame << Translation.RegisterBits) | inRegister;
         return packed;
     }
 

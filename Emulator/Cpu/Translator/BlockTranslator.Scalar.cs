@@ -94,14 +94,6 @@ internal sealed unsafe partial class BlockTranslator
         SetBoxed(vector, true);
     }
 
-    /// <summary>Leaves the instruction to the interpreter, unless a condition holds.</summary>
-    private void InterpretUnless(int condition)
-    {
-        int good = JumpShort(condition);
-        _asm.Emit(0x8B, (int)RegisterMap.Work, Gate.Fault);
-        LandShort(good);
-    }
-
     private static Operand KindConstant(HostConstant ofDouble, int kind) => Gate.Constant(IsDouble(kind) ? ofDouble : ofDouble + 1);
 
     private int ScalarTarget(int destination) => IsPinned(destination) ? destination : Scratch15;
@@ -135,14 +127,6 @@ internal sealed unsafe partial class BlockTranslator
     private void Unordered(int first, in Operand second, int kind, bool isSignaling = false) =>
         _asm.Emit(isSignaling ? 0x0F2F : 0x0F2E, first, second, prefix: IsDouble(kind) ? 0x66 : 0);
 
-    private void Canonicalize(int host, int kind)
-    {
-        Unordered(host, Operand.Of(host), kind);
-        int number = JumpShort(ConditionNotParity);
-        _asm.Emit(0x0F10, host, KindConstant(HostConstant.CanonicalDouble, kind), prefix: 0xF2); // MOVSD
-        LandShort(number);
-    }
-
     // ---- arithmetic ------------------------------------------------------------------------------------------------
 
     private int EmitScalarBinary(in MicroOp op, int opcode)
@@ -174,6 +158,17 @@ internal sealed unsafe partial class BlockTranslator
         RequireBoxed(c, op.Size);
         int form = ((op.Immediate & ScalarForm.NegateProduct) != 0 ? 4 : 0) + ((op.Immediate & ScalarForm.NegateAddend) != 0 ? 2 : 0);
         const int form132 = 0x99, form231 = 0xB9;
+        if (HasAsides && IsPinned(a) && IsPinned(op.Destination) && op.Destination != a && op.Destination != b)
+        {
+            // In its place; where that overwrites the addend, it is kept for the interpreter.
+            bool overwrites = op.Destination == c;
+            LoadScalar(overwrites ? Scratch15 : op.Destination, c);
+            _asm.EmitVex(2, 1, IsDouble(op.Size), form231 + form, op.Destination, a, VectorPlace(b));
+            Unordered(op.Destination, Operand.Of(op.Destination), op.Size);
+            InterpretUnless(ConditionNotParity, overwrites ? op.Destination : None);
+            SetBoxed(op.Destination, !IsDouble(op.Size));
+            return 1;
+        }
         bool isSum = IsPinned(a), borrows = !isSum && !IsPinned(c);
         int second = isSum ? a : borrows ? 0 : c;
         LoadScalar(Scratch15, isSum ? c : a);

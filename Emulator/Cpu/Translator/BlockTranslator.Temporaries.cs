@@ -277,7 +277,7 @@ internal sealed unsafe partial class BlockTranslator
                 (value.Kind, value.Base, value.Index) = (Kind.Sum, NoRegister, NoRegister);
             return value;
         }
-        return new Value { Kind = Kind.Sum, Base = register, Index = NoRegister };
+        return new Value { Kind = Kind.Sum, Base = register, Index = NoRegister, Displacement = register < _map.Count ? _ahead[register] : 0 };
     }
 
     /// <summary>Computes a sum into a register, which is not the work register, without touching the flags.</summary>

@@ -66,7 +66,7 @@ internal sealed unsafe partial class BlockTranslator
         _nextNarrow = 0;
         if (_narrow == 0)
             return;
-        if (to > from && IsControl(_ops[to - 1].Code) && !(_ops[to - 1].Code == OpCode.Branch && to == _opCount && IsLoop && !_isLastCopy))
+        if (to > from && IsControl(_ops[to - 1].Code) && !(to == _opCount && IsLoop && !_isLastCopy))
         {
             WidenAll();
             return;

@@ -35,9 +35,10 @@ internal sealed unsafe partial class BlockTranslator
 
     /// <summary>
     /// A jump out of the block: the displacement of its instruction, whether that is a JMP, its target, whether registers are where the next
-    /// block wants them, how many instructions are done and how many paid for, the registers that are narrow (<see cref="Widen"/>), and which one is to have accrued flags.
+    /// block wants them, how many instructions are done and how many paid for, the registers that are narrow (<see cref="Widen"/>), which one is to have accrued flags,
+    /// and whether those of a run are in the scratch vector.
     /// </summary>
-    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid, uint Narrow, byte FlagsIn);
+    private readonly record struct PendingExit(int DisplacementAt, bool IsJump, ulong Target, bool IsExchanged, int Done, bool IsPaid, uint Narrow, byte FlagsIn, bool IsInVector);
 
     /// <summary>What no block's <see cref="SizeLimit"/> exceeds by much.</summary>
     public const int LargestBlock = 128 << 10;
@@ -57,16 +58,18 @@ internal sealed unsafe partial class BlockTranslator
         (_block, _ops, _opCount) = (block, block.Ops, block.OpCount);
         _starts.Clear();
         _exits.Clear();
+        _asides.Clear();
         FindLiveFlags();
         ForgetChecks();
         (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
+        (_stackMove, _stackMoveAtStart) = (0, 0);
         (_zeroAbove32, _zeroAbove64) = (0, 0);
         BeginWords();
         BeginQuietComparisons();
         ChooseRegisters();
         _asm.Begin(place, runOffset);
         if (way.IsIndirect)
-            _asm.JumpUnlessTarget(block.Pc, _gate.Miss);
+            _asm.JumpUnlessTarget(block.Pc, _gate.LookUpOf(_variant).Miss);
         if (way.Refund != 0)
             Charge(-way.Refund);
         int lead = _asm.Offset;
@@ -83,16 +86,17 @@ internal sealed unsafe partial class BlockTranslator
         length = _asm.Offset;
         _asm.Begin(rarePlace, runOffset);
         EmitPollExit(place);
+        EmitAsides(place, entry);
         EmitExits(place, firstLink);
         nint checkedEntry = entry - lead;
         if (!way.IsIndirect)
         {
             checkedEntry = _asm.RunAddress;
-            _asm.JumpUnlessTarget(block.Pc, _gate.Miss);
+            _asm.JumpUnlessTarget(block.Pc, _gate.LookUpOf(_variant).Miss);
             _asm.Jump(entry);
         }
         byte* map = rarePlace + _asm.Offset;
-        rareLength = (int)(FaultMap.Write(map, _block.Instructions.AsSpan(0, _block.InstructionCount), _block.End, CollectionsMarshal.AsSpan(_starts)) - rarePlace);
+        rareLength = (int)(FaultMap.Write(map, _block.Instructions.AsSpan(0, _block.InstructionCount), _block.End, CollectionsMarshal.AsSpan(_starts), new RoundsMap(CollectionsMarshal.AsSpan(_strides), _copies, _run)) - rarePlace);
         var translation = new Translation(block.Pc, block.Length, entry, length, done, PackExchanges())
         {
             Domain = domain,
@@ -114,8 +118,26 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Emits the block, several times over when it is a small loop; returns how many of its instructions have host code.</summary>
     private int EmitBlock()
     {
-        int copies = IsLoop ? Math.Clamp(MostUnrolled / _block.InstructionCount, 1, MostCopies) : 1;
+        (int instructions, int most) = _extendsLater ? (MostUnrolled, MostCopies) : (FewerUnrolled, FewerCopies);
+        int copies = IsLoop ? Math.Clamp(instructions / _block.InstructionCount, 1, most) : 1;
+        PlanStrides(copies);
+        PlanRun(copies);
+        PlanCounter(copies);
+        PlanRounds();
         BeginPayment(copies);
+        int done = EmitRounds(copies);
+        if (done < _block.InstructionCount)
+            return done;
+        EmitTogether(copies);
+        if (_countedJumpAt == 0)
+            return done;
+        LandAhead(_countedJumpAt);
+        _isCounted = true;
+        return EmitRounds(copies);
+    }
+
+    private int EmitRounds(int copies)
+    {
         for (int copy = 1; ; copy++)
         {
             _isLastCopy = copy == copies;
@@ -127,15 +149,25 @@ internal sealed unsafe partial class BlockTranslator
     }
 
     /// <summary>Instructions of an unrolled loop, and how often its body is repeated.</summary>
-    private const int MostUnrolled = 48;
-    private const int MostCopies = 4;
+    private const int MostUnrolled = 64;
+    private const int MostCopies = 8;
+
+    /// <summary>For processors whose pointers are not put off.</summary>
+    private const int FewerUnrolled = 48;
+    private const int FewerCopies = 4;
 
     /// <summary>Where the block jumps to in order to start anew.</summary>
     private nint _head;
     private bool _isLastCopy;
 
+    /// <summary>The round of an unrolled loop, from 0, as the fault map has it.</summary>
+    private byte Round => (byte)((_before / Math.Max(_block.InstructionCount, 1)) | (_isCounted ? CodeStart.Counted : 0));
+
     /// <summary>True for a block that ends with a jump to its beginning.</summary>
-    private bool IsLoop => _opCount > 0 && _ops[_opCount - 1] is { Code: OpCode.Branch } last && (ulong)last.Immediate == _block.Pc;
+    private bool IsLoop => _opCount > 0 && (_ops[_opCount - 1].Code == OpCode.Branch || EndsWithJump) && (ulong)_ops[_opCount - 1].Immediate == _block.Pc;
+
+    /// <summary>Loops of RISC-V are also those that are left in their middle.</summary>
+    private bool EndsWithJump => _extendsLater && _ops[_opCount - 1].Code == OpCode.Jump;
 
     /// <summary>Emits instructions up to the first that has no translation; returns how many.</summary>
     private int EmitInstructions()
@@ -144,35 +176,43 @@ internal sealed unsafe partial class BlockTranslator
         for (int i = 0; i < _block.InstructionCount; i++)
         {
             _instruction = i;
+            _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
+            BeginStack(instructions[i].Op, _end);
             // Once in an unrolled loop.
             if (i == _pollAt && _pollJumpAt == 0)
                 EmitPoll();
-            int start = _asm.Offset, exits = _exits.Count;
-            _starts.Add(new CodeStart(start, i, PaidTo, ParkedFlags, _narrow, _flagsIn));
-            _end = i + 1 < _block.InstructionCount ? instructions[i + 1].Op : _opCount;
+            if (i == 0 && (_hasCounter || _hasRounds) && _before == 0 && !_isCounted)
+                LookAhead();
+            int start = _asm.Offset, exits = _exits.Count, asides = _asides.Count;
+            NoteFlags();
             BeginInstruction(instructions[i].Op, _end);
             var stack = (_checks[_map.StackPointer], _stackTouched);
+            (bool wasParked, int stackMove, int stackMoveAtStart) = (_isParked, _stackMove, _stackMoveAtStart);
+            int starts = _starts.Count;
             // A fault at the check must find the jump not begun.
             if (_end > 0 && IsControl(_ops[_end - 1].Code))
                 SettleStackPointer();
-            bool wasParked = _isParked;
-            int starts = _starts.Count;
             uint narrow = _narrow;
             byte flagsIn = _flagsIn;
             PrepareWords(instructions[i].Op, _end);
             PrepareFlagsIn(i, instructions[i].Op, _end);
-            if (!IsOfQuietComparison(i) && !TryEmit(instructions[i].Op))
+            if (!IsOfQuietComparison(i) && !IsPutOff(i) && !IsOfRun(i) && !IsLeftOut(i) && !TryEmit(instructions[i].Op))
             {
                 (_narrow, _flagsIn) = (narrow, flagsIn);
                 _starts.RemoveRange(starts, _starts.Count - starts);
-                _isParked = wasParked;
+                (_isParked, _stackMove, _stackMoveAtStart) = (wasParked, stackMove, stackMoveAtStart);
                 _asm.Offset = start;
                 (_checks[_map.StackPointer], _stackTouched) = stack;
                 _exits.RemoveRange(exits, _exits.Count - exits);
+                _asides.RemoveRange(asides, _asides.Count - asides);
                 EndPaymentAt(i);
                 Unpark();
+                FlushStack();
                 WidenAll();
                 SettleFlags();
+                CatchUp(_before + i, _isCounted);
+                if (_isInVector)
+                    LoadRun();
                 SettleStackPointer();
                 Exchange();
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
@@ -185,6 +225,7 @@ internal sealed unsafe partial class BlockTranslator
         {
             // Behind the last instruction, which has run when the check faults.
             Unpark();
+            FlushStack();
             WidenAll();
             SettleFlags();
             _starts.Add(new CodeStart(_asm.Offset, _block.InstructionCount, PaidTo));
@@ -202,7 +243,9 @@ internal sealed unsafe partial class BlockTranslator
         {
             bool dropsParked = PrepareFlags(at);
             bool comparesWords = NarrowComparison(at);
-            int used = EmitPattern(at);
+            int used = EmitStackMove(at);
+            if (used == 0)
+                used = EmitPattern(at);
             if (used == 0)
                 used = EmitOne(at);
             if (comparesWords)

@@ -9,11 +9,8 @@ internal sealed unsafe partial class CodeCache
     private const int MostRegions = 8;
 
     private readonly Region[] _regions;
-    private readonly List<Worker> _workers = [];
+    private readonly HashSet<SpaceCode> _spaces = [];
     private volatile bool _isEvicting;
-
-    [ThreadStatic]
-    private static Worker? _current;
 
     /// <summary>A part of the store.</summary>
     private sealed class Region
@@ -25,56 +22,22 @@ internal sealed unsafe partial class CodeCache
         public int Generation { get; set; }
     }
 
-    /// <summary>A thread that runs this cache's code.</summary>
-    internal sealed class Worker(CodeCache cache)
-    {
-        private readonly Thread _thread = Thread.CurrentThread;
-        private int _isInside;
-
-        public CodeCache Cache { get; } = cache;
-
-        public bool IsInside => Volatile.Read(ref _isInside) != 0;
-
-        public bool IsCurrent => _thread == Thread.CurrentThread;
-
-        public bool IsAlive => _thread.IsAlive;
-
-        /// <summary>Whoever evicts afterwards sees it, or is seen: the fence in between is the evicting thread's, for all threads.</summary>
-        public void Enter() => Volatile.Write(ref _isInside, 1);
-
-        public void Leave() => Volatile.Write(ref _isInside, 0);
-    }
-
     /// <summary>Counts emptied regions.</summary>
     public int Generation { get; private set; }
 
-    /// <summary>From now until <see cref="Leave"/> no translation goes away.</summary>
-    public Worker Enter()
-    {
-        Worker worker = _current is { } current && current.Cache == this ? current : Register();
-        while (true)
-        {
-            worker.Enter();
-            if (!_isEvicting)
-                return worker;
-            worker.Leave();
-            Thread.Yield();
-        }
-    }
+    /// <summary>A region is being emptied: nobody may enter.</summary>
+    public bool IsEvicting => _isEvicting;
 
-    public static void Leave(Worker worker) => worker.Leave();
-
-    /// <summary>The thread's worker of this cache, which is the thread's first here or not.</summary>
-    private Worker Register()
+    public void Add(SpaceCode space)
     {
         lock (_lock)
-        {
-            _workers.RemoveAll(static worker => !worker.IsAlive);
-            _current = _workers.Find(static worker => worker.IsCurrent);
-            if (_current is null)
-                _workers.Add(_current = new Worker(this));
-            return _current;
-        }
+            _spaces.Add(space);
+    }
+
+    public void Remove(SpaceCode space)
+    {
+        lock (_lock)
+            _spaces.Remove(space);
     }
 
     /// <summary>Room in the present region, or in the next one when that was never filled.</summary>
@@ -91,24 +54,24 @@ internal sealed unsafe partial class CodeCache
     private int NextRegion => (_store.Region + 1) % _regions.Length;
 
     /// <summary>
-    /// Makes room unless another thread just did: empties the next region, once no thread is inside. The calling thread must not be
-    /// inside.
+    /// Makes room unless another thread just did: empties the next region, once no space's code runs. That of the calling thread must
+    /// not.
     /// </summary>
     public void Evict(int generation)
     {
-        Worker[] workers;
+        SpaceCode[] spaces;
         lock (_lock)
         {
             if (Generation != generation || _isEvicting)
                 return;
             _isEvicting = true;
-            workers = [.. _workers];
+            spaces = [.. _spaces];
         }
         // Rare, and costs the other threads what each entry of theirs would.
         Interlocked.MemoryBarrierProcessWide();
-        foreach (Worker worker in workers)
+        foreach (SpaceCode space in spaces)
         {
-            while (worker.IsInside)
+            while (space.IsInside)
                 Thread.Yield();
         }
         lock (_lock)

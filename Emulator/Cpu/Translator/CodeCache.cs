@@ -99,7 +99,7 @@ internal sealed unsafe partial class CodeCache
             if (link.Owner.Domain != to.Domain)
             {
                 Gate gate = _gates[(int)link.Owner.Domain.Mode.Architecture]!;
-                Patch(link.Owner.Entry + link.LeaveAt, link.Owner.Domain.Mode.Variant == 0 ? gate.Lookup : gate.Miss);
+                Patch(link.Owner.Entry + link.LeaveAt, gate.LookUpOf(link.Owner.Domain.Mode.Variant).Start);
                 return false;
             }
             if (link.Linked == to)

@@ -12,8 +12,18 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
 {
     private const int FirstSize = 16;
 
+    /// <summary>
+    /// A place of the table, with the address beside the translation of it: to look past others does not touch them. A reader who is overtaken may
+    /// find the two of different ones.
+    /// </summary>
+    private struct Slot
+    {
+        public ulong Pc;
+        public Translation? Translation;
+    }
+
     /// <summary>By hash of the address; the next place when one is taken. At most half full.</summary>
-    private Translation?[] _slots = [];
+    private Slot[] _slots = [];
 
     /// <summary>The image; nothing for a space's own domain.</summary>
     public AddressSpace.FixedCode Code { get; } = code;
@@ -28,12 +38,15 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
 
     public Translation? Find(ulong pc)
     {
-        Translation?[] slots = Volatile.Read(ref _slots);
+        Slot[] slots = Volatile.Read(ref _slots);
         int mask = slots.Length - 1;
         // An overtaken reader may go round more than once, but not without end.
-        for (int at = Hash(pc), tries = 0; tries < slots.Length && slots[at & mask] is { } found; at++, tries++)
+        for (int at = Hash(pc), tries = 0; tries < slots.Length; at++, tries++)
         {
-            if (found.Pc == pc)
+            ref Slot slot = ref slots[at & mask];
+            if (Volatile.Read(ref slot.Translation) is not { } found)
+                return null;
+            if (slot.Pc == pc && found.Pc == pc)
                 return found;
         }
         return null;
@@ -44,7 +57,7 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
     {
         if (2 * (Count + 1) > _slots.Length)
             Grow();
-        Put(_slots, translation);
+        Put(_slots, new Slot { Pc = translation.Pc, Translation = translation });
         Count++;
     }
 
@@ -53,40 +66,46 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
         int mask = _slots.Length - 1, at = Hash(translation.Pc);
         for (int tries = 0; ; at++, tries++)
         {
-            if (tries > mask || _slots[at & mask] is not { } found)
+            if (tries > mask || _slots[at & mask].Translation is not { } found)
                 return;
             if (found == translation)
                 break;
         }
         Count--;
         // What comes behind closes the gap, unless it would come before its first place.
-        for (int next = at + 1; _slots[next & mask] is { } moved; next++)
+        for (int next = at + 1; _slots[next & mask] is { Translation: not null } moved; next++)
         {
             if (((next - Hash(moved.Pc)) & mask) < ((next - at) & mask))
                 continue;
-            Volatile.Write(ref _slots[at & mask], moved);
+            Set(ref _slots[at & mask], moved);
             at = next;
         }
-        Volatile.Write(ref _slots[at & mask], null);
+        Volatile.Write(ref _slots[at & mask].Translation, null);
     }
 
     private void Grow()
     {
-        var slots = new Translation?[Math.Max(FirstSize, 2 * _slots.Length)];
-        foreach (Translation? translation in _slots)
+        var slots = new Slot[Math.Max(FirstSize, 2 * _slots.Length)];
+        foreach (ref readonly Slot slot in _slots.AsSpan())
         {
-            if (translation is not null)
-                Put(slots, translation);
+            if (slot.Translation is not null)
+                Put(slots, slot);
         }
         Volatile.Write(ref _slots, slots);
     }
 
-    private static void Put(Translation?[] slots, Translation translation)
+    private static void Put(Slot[] slots, in Slot added)
     {
-        int mask = slots.Length - 1, at = Hash(translation.Pc);
-        while (slots[at & mask] is not null)
+        int mask = slots.Length - 1, at = Hash(added.Pc);
+        while (slots[at & mask].Translation is not null)
             at++;
-        Volatile.Write(ref slots[at & mask], translation);
+        Set(ref slots[at & mask], added);
+    }
+
+    private static void Set(ref Slot slot, in Slot to)
+    {
+        slot.Pc = to.Pc;
+        Volatile.Write(ref slot.Translation, to.Translation);
     }
 
     /// <summary>Fibonacci hashing (Knuth, TAOCP 6.4).</summary>

@@ -56,7 +56,11 @@ internal static class Frame
     public const int ParkedFlags = Context + 48;
     public const int JumpMask = Context + 56;
     public const int JumpTable = Context + 64;
-    private const int FarRegisters = Context + 80;
+
+    /// <summary>What is the guest's while the time stamp counter is read.</summary>
+    public const int ClockAccumulator = Context + 72;
+    public const int ClockData = Context + 80;
+    private const int FarRegisters = Context + 96;
     private const int FarVectors = FarRegisters + (8 * FarRegisterCount);
     public const int Size = FarVectors + (16 * FarVectorCount) + 16;
 

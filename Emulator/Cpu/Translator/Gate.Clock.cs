@@ -1,6 +1,6 @@
 namespace Vivarium.Emulator.Cpu.Translator;
 
-/// <summary>The time stamp counter, read by calling the host's clock_gettime from translated code.</summary>
+/// <summary>The world's time stamp counter in translated code: by the processor's own, or, when that was not followed lately, by calling the host's clock_gettime.</summary>
 internal sealed unsafe partial class Gate
 {
     private const int Monotonic = 1;
@@ -28,6 +28,7 @@ internal sealed unsafe partial class Gate
     {
         const int nanosecondsPerSecond = 1_000_000_000, returnAddress = 8;
         ReadClock = _asm.RunAddress;
+        EmitReadCounter(returnAddress);
         _asm.AddressOf(HostRegister.Rsp, Operand.Memory(HostRegister.Rsp, -ClockFrame));
         for (int i = 0; i < CallerSaved.Length; i++)
             _asm.Store(FrameAt(SavedRegisters + (8 * i)), CallerSaved[i], 3);
@@ -52,6 +53,40 @@ internal sealed unsafe partial class Gate
             _asm.Load(CallerSaved[i], FrameAt(SavedRegisters + (8 * i)), 3);
         _asm.AddressOf(HostRegister.Rsp, Operand.Memory(HostRegister.Rsp, ClockFrame));
         _asm.Byte(0xC3);
+    }
+
+    /// <summary>RDTSC, scaled, with instructions that leave the flags alone; goes on behind itself when the scale does not reach so far.</summary>
+    private void EmitReadCounter(int returnAddress)
+    {
+        const int half = 32;
+        Operand accumulator = FrameAt(returnAddress + Frame.ClockAccumulator), data = FrameAt(returnAddress + Frame.ClockData);
+        _asm.Store(accumulator, HostRegister.Rax, 3);
+        _asm.Store(data, HostRegister.Rdx, 3);
+        _asm.Byte(0x0F); // RDTSC
+        _asm.Byte(0x31);
+        _asm.RotateRight(HostRegister.Rdx, HostRegister.Rdx, half);
+        _asm.AddressOf(HostRegister.Rdx, Operand.Sum(HostRegister.Rdx, HostRegister.Rax, 0, 0));
+        _asm.Load(HostRegister.Rax, FrameAt(returnAddress + Frame.Context), 3);
+        _asm.Load(RegisterMap.Work, Operand.Memory(HostRegister.Rax, GateContext.NegatedStartAt), 3);
+        _asm.AddressOf(HostRegister.Rdx, Operand.Sum(HostRegister.Rdx, RegisterMap.Work, 0, 0));
+        _asm.RotateRight(RegisterMap.Work, HostRegister.Rdx, half);
+        _asm.Move32(RegisterMap.Work, RegisterMap.Work);
+        _asm.Byte(Assembler.JumpIfCounterIsZero);
+        int reachedAt = _asm.Offset;
+        _asm.Byte(0);
+        _asm.Load(HostRegister.Rax, accumulator, 3);
+        _asm.Load(HostRegister.Rdx, data, 3);
+        _asm.Byte(0xEB); // JMP behind it
+        int farAt = _asm.Offset;
+        _asm.Byte(0);
+        _asm.LandShort(reachedAt);
+        _asm.MultiplyWide(RegisterMap.Scratch, HostRegister.Rdx, Operand.Memory(HostRegister.Rax, GateContext.TickMultiplierAt));
+        _asm.Load(RegisterMap.Work, Operand.Memory(HostRegister.Rax, GateContext.StartTimeAt), 3);
+        _asm.AddressOf(RegisterMap.Scratch, Operand.Sum(RegisterMap.Scratch, RegisterMap.Work, 0, 0));
+        _asm.Load(HostRegister.Rax, accumulator, 3);
+        _asm.Load(HostRegister.Rdx, data, 3);
+        _asm.Byte(0xC3);
+        _asm.LandShort(farAt);
     }
 
     private void MoveVectors(int opcode)

@@ -13,8 +13,6 @@ internal struct GateContext
 
     /// <summary>The budget shifted by <see cref="RegisterMap.BudgetShift"/>, and log2 of the window's size.</summary>
     public long Budget;
-    public ulong FsBase;
-    public ulong GsBase;
 
     /// <summary>The time stamp counter's function, or 0, and its offset.</summary>
     public nint ClockFunction;
@@ -26,10 +24,18 @@ internal struct GateContext
     /// <summary>The mask of the first jump table; <see cref="JumpMask"/> is the second's.</summary>
     public ulong FirstMask;
 
-    public const int ClockFunctionAt = 48;
-    public const int ClockOffsetAt = 56;
-    public const int WorkAt = 64;
-    public const int FirstMaskAt = 72;
+    /// <summary>The clock by the processor's counter: <see cref="TickScale"/>, with the offset in its time.</summary>
+    public long NegatedStart;
+    public ulong TickMultiplier;
+    public long StartTime;
+
+    public const int ClockFunctionAt = 32;
+    public const int ClockOffsetAt = 40;
+    public const int WorkAt = 48;
+    public const int FirstMaskAt = 56;
+    public const int NegatedStartAt = 64;
+    public const int TickMultiplierAt = 72;
+    public const int StartTimeAt = 80;
 }
 
 /// <summary>
@@ -42,8 +48,12 @@ internal sealed unsafe partial class Gate
     /// <summary>The slot of the state, a temporary's, that parked flags are left in.</summary>
     public const int ParkedFlagsSlot = 254;
 
+    /// <summary>The first of the slots that a fault leaves the scratch vector's 32 bytes in.</summary>
+    public const int VectorSlot = 250;
+
     private const int StateFlags = 3080;
     private const int StatePc = 3072;
+    private const int StateFsBase = 3088;
     private const int StateControl = 3104;
     private const int StateVectors = 2048;
 
@@ -69,8 +79,11 @@ internal sealed unsafe partial class Gate
         _asm.Begin(store.Head + ((int)map.Architecture * Size), store.RunOffset);
         EmitExit();
         Align();
-        EmitMisses();
-        Align();
+        for (byte variant = 0; variant < _lookUps.Length; variant++)
+        {
+            _lookUps[variant] = EmitLookUp(variant);
+            Align();
+        }
         EmitReadClock();
         Align();
         FaultExit = _asm.RunAddress;
@@ -78,6 +91,12 @@ internal sealed unsafe partial class Gate
         _asm.Byte(0xDB); // FNINIT
         _asm.Byte(0xE3);
         StorePc();
+        if (System.Runtime.Intrinsics.X86.Avx.IsSupported)
+        {
+            _asm.Load(RegisterMap.Scratch, FrameAt(Frame.State), 3);
+            _asm.MoveWide(RegisterMap.VectorScratch, Operand.Memory(RegisterMap.Scratch, 8 * VectorSlot), stores: true);
+            _asm.ClearUpperHalves();
+        }
         // The store's other gates are left by it too.
         _asm.Move(RegisterMap.Scratch, (long)ExitKind.Fault);
         _asm.Jump(FrameAt(Frame.LeaveAddress));
@@ -97,17 +116,17 @@ internal sealed unsafe partial class Gate
     /// <summary>Where blocks leave: with the program counter in the frame and the exit's code in the scratch register.</summary>
     public nint Exit { get; private set; }
 
-    /// <summary>Where a jump goes that the first table led to another block, or nowhere: looks for the address in the scratch register in the second one.</summary>
-    public nint Miss { get; private set; }
+    private readonly LookUp[] _lookUps = new LookUp[ExecutionMode.Interpreted];
 
-    /// <summary>Where the first place of the first table leads: out, when the budget is spent, or to <see cref="Miss"/>.</summary>
-    public nint Spent { get; private set; }
+    /// <summary>A mode's ways through the jump table with the address in the scratch register.</summary>
+    /// <param name="Start">Goes through both tables.</param>
+    /// <param name="Miss">Where a jump goes that the first table led to another block, or nowhere: looks in the second one.</param>
+    /// <param name="Spent">Where the first place of the first table leads: out, when the budget is spent, or to <paramref name="Miss"/>.</param>
+    /// <param name="EmptyEntry">What empty entries of the second table lead to: out.</param>
+    public readonly record struct LookUp(nint Start, nint Miss, nint Spent, nint EmptyEntry);
 
-    /// <summary>What empty entries of the second table lead to: out.</summary>
-    public nint EmptyEntry { get; private set; }
-
-    /// <summary>Goes to the address in the scratch register through the tables; for code of variant 0.</summary>
-    public nint Lookup { get; private set; }
+    /// <summary>Nothing for the variant that is never translated.</summary>
+    public LookUp LookUpOf(byte variant) => variant < _lookUps.Length ? _lookUps[variant] : default;
 
     /// <summary>Where the signal handler sends a fault in host code, with the faulting address in the scratch register.</summary>
     public nint FaultExit { get; }
@@ -200,11 +219,11 @@ internal sealed unsafe partial class Gate
         _asm.Jump(Exit);
     }
 
-    private void EmitMisses()
+    private LookUp EmitLookUp(byte variant)
     {
         const HostRegister entry = HostRegister.R13;
         Span<int> hits = stackalloc int[JumpTable.Ways];
-        Spent = _asm.RunAddress;
+        nint spent = _asm.RunAddress;
         _asm.SignOf(RegisterMap.Work, RegisterMap.Budget);
         _asm.Byte(Assembler.JumpIfCounterIsZero);
         int missAt = _asm.Offset;
@@ -212,7 +231,7 @@ internal sealed unsafe partial class Gate
         StorePc();
         Leave(ExitKind.Miss);
         _asm.LandShort(missAt);
-        Miss = _asm.RunAddress;
+        nint miss = _asm.RunAddress;
         _asm.Store(FrameAt(Frame.SavedCounter), entry, 3);
         _asm.ExtractBits(entry, RegisterMap.Scratch, FrameAt(Frame.JumpMask));
         _asm.Load(RegisterMap.Work, FrameAt(Frame.JumpTable), 3);
@@ -228,19 +247,38 @@ internal sealed unsafe partial class Gate
             _asm.Byte(0);
         }
         _asm.Load(entry, FrameAt(Frame.SavedCounter), 3);
-        EmptyEntry = _asm.RunAddress;
+        nint emptyEntry = _asm.RunAddress;
         StorePc();
         Leave(ExitKind.Miss);
+        nint found = _asm.RunAddress;
+        EmitFound(entry, variant);
         for (int way = 0; way < hits.Length; way++)
         {
             _asm.LandShort(hits[way]);
-            _asm.Load(RegisterMap.Work, Operand.Memory(entry, (way * JumpTable.EntrySize) + sizeof(long)), 3);
-            _asm.Load(entry, FrameAt(Frame.SavedCounter), 3);
-            _asm.Jump(Operand.Of(RegisterMap.Work));
+            _asm.Load(entry, Operand.Memory(entry, (way * JumpTable.EntrySize) + sizeof(long)), 3);
+            _asm.Jump(found);
         }
         Align();
-        Lookup = _asm.RunAddress;
-        _asm.JumpThroughTable(JumpTable.FirstAt(variant: 0), looks: false);
+        nint start = _asm.RunAddress;
+        _asm.JumpThroughTable(JumpTable.FirstPlace(variant), looks: false);
+        return new LookUp(start, miss, spent, emptyEntry);
+    }
+
+    /// <summary>
+    /// An address was found in the second table, its place in the first one being another's. It gets the place: of two that meet there the one that
+    /// is seldom sought would keep it else. Not so the place that a spent budget chooses.
+    /// </summary>
+    private void EmitFound(HostRegister code, byte variant)
+    {
+        _asm.ExtractBits(RegisterMap.Work, RegisterMap.Scratch, FrameAt(Frame.FirstMask));
+        _asm.Byte(Assembler.JumpIfCounterIsZero);
+        int isFirst = _asm.Offset;
+        _asm.Byte(0);
+        _asm.Store(JumpTable.FirstPlace(variant), code, 3);
+        _asm.LandShort(isFirst);
+        _asm.Move(RegisterMap.Work, code);
+        _asm.Load(code, FrameAt(Frame.SavedCounter), 3);
+        _asm.Jump(Operand.Of(RegisterMap.Work));
     }
 
     private void EmitEnter()
@@ -288,17 +326,17 @@ internal sealed unsafe partial class Gate
         _asm.Byte(jumpIfEqual);
         _asm.Byte(lengthOfWrite);
         _asm.Emit(0x0FAE, 3, Operand.Of(HostRegister.Rax), wide: true, prefix: 0xF3); // WRGSBASE
-        Copy(8, Frame.JumpTable);
-        Copy(16, Frame.JumpMask);
+        Copy(Operand.Memory(HostRegister.Rsi, 8), Frame.JumpTable);
+        Copy(Operand.Memory(HostRegister.Rsi, 16), Frame.JumpMask);
         _asm.Load(RegisterMap.Budget, Operand.Memory(HostRegister.Rsi, 24), 3);
-        Copy(32, Frame.FsBase);
-        Copy(40, Frame.GsBase);
-        Copy(GateContext.FirstMaskAt, Frame.FirstMask);
+        Copy(StateAt(StateFsBase), Frame.FsBase);
+        Copy(StateAt(StateFsBase + sizeof(ulong)), Frame.GsBase);
+        Copy(Operand.Memory(HostRegister.Rsi, GateContext.FirstMaskAt), Frame.FirstMask);
         _asm.StoreImmediate(FrameAt(Frame.NoMask), 0, 3);
 
-        void Copy(int from, int to)
+        void Copy(in Operand from, int to)
         {
-            _asm.Load(HostRegister.Rax, Operand.Memory(HostRegister.Rsi, from), 3);
+            _asm.Load(HostRegister.Rax, from, 3);
             _asm.Store(FrameAt(to), HostRegister.Rax, 3);
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Memory;
 
@@ -10,11 +11,10 @@ namespace Vivarium.Emulator.Cpu.Translator;
 /// found there is looked for in the second.
 /// </summary>
 /// <param name="memory">Whose code it is.</param>
-/// <param name="miss">Where the first table's free places lead.</param>
-/// <param name="spent">Where its first place always does.</param>
-/// <param name="emptyEntry">Where the second's do.</param>
+/// <param name="context">What its code is entered with: is told where the tables are.</param>
+/// <param name="lookUp">Where free places lead, and the first of all.</param>
 /// <param name="variant">The mode's: each has a table of its own.</param>
-internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spent, nint emptyEntry, byte variant) : IDisposable
+internal sealed unsafe class JumpTable(AddressSpace memory, GateContext* context, Gate.LookUp lookUp, byte variant) : IDisposable
 {
     private const int FirstSize = 256;
     private const int LargestSize = 1 << 16;
@@ -50,23 +50,24 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spen
         public nint Code;
     }
 
-    /// <summary>The second table.</summary>
-    public nint Start => (nint)_entries;
-
     /// <summary>
     /// Where a variant's first table is, from the window on: at the far end of the guard in front of it, where no access gets that was checked
     /// (<see cref="BlockTranslator"/>'s reach).
     /// </summary>
     public static int FirstAt(byte variant) => int.MinValue + ((1 + variant) * LargestFirst * sizeof(long));
 
+    /// <summary>The place of a variant's first table that the work register numbers.</summary>
+    public static Operand FirstPlace(byte variant) => new(HostRegister.None, RegisterMap.Work, 3, FirstAt(variant), IsMemory: true, IsGuest: true);
+
     /// <summary>The first table is in front of the window: not yet at first, and no more when the window grew, which left it behind.</summary>
     private bool IsPlaced => _window != 0 && _window == memory.WindowBase;
 
     /// <summary>Sees to it that there is a first table; false when the host has no room for it.</summary>
-    public bool TryPlace()
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryPlace() => IsPlaced || TryPlaceAnew();
+
+    private bool TryPlaceAnew()
     {
-        if (IsPlaced)
-            return true;
         int size = Math.Max(_size, FirstSize);
         if (!TryMapFirst(size))
             return false;
@@ -85,7 +86,9 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spen
             return false;
         _places = size;
         _first = (nint*)place;
-        _window = memory.WindowBase;
+        context->Window = _window = memory.WindowBase;
+        // The address bits that number a place.
+        context->FirstMask = (ulong)(_places - 1) << LowBit;
         return true;
     }
 
@@ -103,8 +106,8 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spen
 
     private void ClearFirst()
     {
-        new Span<nint>(_first, _places).Fill(miss);
-        _first[0] = spent;
+        new Span<nint>(_first, _places).Fill(lookUp.Miss);
+        _first[0] = lookUp.Spent;
     }
 
     private void PutFirst(in Entry entry)
@@ -113,12 +116,6 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spen
         if (place != 0)
             _first[place] = entry.Code;
     }
-
-    /// <summary>The address bits that number a place of the first table.</summary>
-    public ulong FirstMask => (ulong)(_places - 1) << LowBit;
-
-    /// <summary>Those that number an entry of the second.</summary>
-    public ulong Mask => (ulong)(_size - 1) << LowBit;
 
     /// <summary>Puts an address in its first place, with code that looks whether it is meant. What was there moves on by one, and so on, until one finds a free place, or would be too far from its first.</summary>
     public void Remember(ulong pc, nint code)
@@ -173,14 +170,14 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spen
         for (int i = 0; i < (IsPlaced ? _places : 0); i++)
         {
             if (_first[i] >= start && _first[i] < end)
-                _first[i] = miss;
+                _first[i] = lookUp.Miss;
         }
     }
 
     /// <summary>The negated address of free entries, which nothing jumps to.</summary>
     private const ulong Empty = 1;
 
-    private void Clear(int at) => _entries[at] = new Entry { NegatedPc = Empty, Code = emptyEntry };
+    private void Clear(int at) => _entries[at] = new Entry { NegatedPc = Empty, Code = lookUp.EmptyEntry };
 
     /// <summary>The last addresses have places behind the others.</summary>
     private int Length => _size == 0 ? 0 : _size + Ways - 1;
@@ -191,6 +188,7 @@ internal sealed unsafe class JumpTable(AddressSpace memory, nint miss, nint spen
         int length = Length;
         _size = size;
         _entries = (Entry*)NativeMemory.Alloc((nuint)Length, EntrySize);
+        (context->JumpTable, context->JumpMask) = ((nint)_entries, (ulong)(size - 1) << LowBit);
         Clear();
         for (int i = 0; i < length; i++)
         {

@@ -29,6 +29,9 @@ internal sealed class RegisterMap
     /// <summary>The most guest registers of any architecture.</summary>
     public const int MostRegisters = 64;
 
+    /// <summary>A register that RISC-V does not have, in RAX: a block whose micro-ops have no use for that exchanges it for one that it has.</summary>
+    public const byte Nobody = 35;
+
     private readonly HostRegister[] _hosts;
     private readonly int[] _slots;
 
@@ -48,7 +51,8 @@ internal sealed class RegisterMap
                 throw new InvalidOperationException($"{_hosts[i]} cannot hold a guest register");
             _slots[i] = _hosts[i] == HostRegister.None ? Frame.RegisterAt(inFrame++) : 0;
         }
-        HasAccumulator = Array.IndexOf(_hosts, HostRegister.Rax) < 0;
+        int accumulator = Array.IndexOf(_hosts, HostRegister.Rax);
+        HasAccumulator = accumulator < 0 || accumulator == Nobody;
         HasSpare = Array.IndexOf(_hosts, Spare) < 0;
     }
 
@@ -61,10 +65,10 @@ internal sealed class RegisterMap
 
     /// <summary>
     /// RISC-V: the stack pointer, a0..a7, s0 and s1, in R13, RDX and so on. RAX is free for micro-ops. Behind the registers come the
-    /// reservation's address and value. x0 is in no micro-op.
+    /// reservation's address and value, the rounding mode, and <see cref="Nobody"/>. x0 is in no micro-op.
     /// </summary>
-    private static readonly RegisterMap RiscV64 = new(Architecture.RiscV64, 2, 32, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17],
-        [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 13, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255]);
+    private static readonly RegisterMap RiscV64 = new(Architecture.RiscV64, 2, 32, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17, Nobody],
+        [255, 255, 12, 255, 255, 255, 255, 255, 10, 11, 13, 2, 3, 6, 7, 5, 8, 9, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0]);
 
     /// <summary>
     /// AArch64: x0..x6, x19 and x20, which functions keep, and the stack pointer. R13 too is free: branches on bits need it. Behind the registers come the
@@ -102,7 +106,13 @@ internal sealed class RegisterMap
     /// Guest vectors 16..31 are in the host registers of these numbers, which only EVEX reaches. For RISC-V, whose scalar instructions all have
     /// that form.
     /// </summary>
-    public bool HasFarVectors => Architecture == Architecture.RiscV64 && Avx512F.VL.IsSupported && Avx512DQ.VL.IsSupported;
+    public bool HasFarVectors => Architecture == Architecture.RiscV64 && FarVectors.IsSupported;
+
+    /// <summary>Asked for when the first RISC-V program runs: what asks for AVX-512 is compiled then.</summary>
+    private static class FarVectors
+    {
+        public static readonly bool IsSupported = Avx512F.VL.IsSupported && Avx512DQ.VL.IsSupported;
+    }
 
     /// <summary>Whether a guest vector has a host register, which then has its number.</summary>
     public bool IsPinned(int vector) => vector < PinnedVectors || (vector is >= FirstFarVector and < 2 * FirstFarVector && HasFarVectors);

@@ -1,11 +1,12 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu.Blocks;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Cpu.Translator;
 
 /// <summary>The code of one address space in one mode: the shared images it maps, translations of its own for the rest, and its jump table.</summary>
-internal sealed class SpaceCode : IDisposable
+internal sealed unsafe class SpaceCode : IDisposable
 {
     private readonly AddressSpace _memory;
     private readonly CodeCache _cache;
@@ -22,6 +23,12 @@ internal sealed class SpaceCode : IDisposable
     /// <summary>The same space's code for other modes.</summary>
     private SpaceCode? _next;
 
+    /// <summary>Its world runs translated code of it. One world runs a space, on one thread at a time.</summary>
+    private int _isInside;
+
+    private TimeStampCounter? _clock;
+    private TickScale? _scale;
+
     private SpaceCode(AddressSpace memory, CodeCache cache, ExecutionMode mode)
     {
         _memory = memory;
@@ -29,9 +36,11 @@ internal sealed class SpaceCode : IDisposable
         Mode = mode;
         Gate = cache.GateOf(mode.Architecture);
         _own = new CodeDomain(default, mode);
-        Jumps = new JumpTable(memory, Gate.Miss, Gate.Spent, Gate.EmptyEntry, mode.Variant);
+        Context = (GateContext*)NativeMemory.AllocZeroed((nuint)sizeof(GateContext));
+        Jumps = new JumpTable(memory, Context, Gate.LookUpOf(mode.Variant), mode.Variant);
         Generation = cache.Generation;
         memory.CodeInvalidated += Drop;
+        cache.Add(this);
     }
 
     public ExecutionMode Mode { get; }
@@ -39,7 +48,55 @@ internal sealed class SpaceCode : IDisposable
     /// <summary>The way into it.</summary>
     public Gate Gate { get; }
 
+    /// <summary>What its code is entered with.</summary>
+    public GateContext* Context { get; private set; }
+
     public JumpTable Jumps { get; }
+
+    public bool IsInside => Volatile.Read(ref _isInside) != 0;
+
+    /// <summary>From now until <see cref="Leave"/> no translation goes away.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Enter()
+    {
+        // Whoever evicts afterwards sees it, or is seen: the fence in between is the evicting thread's, for all threads.
+        Volatile.Write(ref _isInside, 1);
+        if (_cache.IsEvicting)
+            Await();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Leave() => Volatile.Write(ref _isInside, 0);
+
+    /// <summary>What its code reads the time stamp counter by, until another is told; null: those instructions are the interpreter's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void ShowClock(TimeStampCounter? counter)
+    {
+        TickScale? scale = counter?.Counter?.Scale;
+        if (!ReferenceEquals(counter, _clock) || !ReferenceEquals(scale, _scale))
+            ShowOther(counter, scale);
+    }
+
+    private void ShowOther(TimeStampCounter? counter, TickScale? scale)
+    {
+        (_clock, _scale) = (counter, scale);
+        (Context->ClockFunction, Context->ClockOffset) = (counter?.Function ?? 0, counter?.Offset ?? 0);
+        // Without a scale the counter is always too far from its start.
+        Context->NegatedStart = -(scale?.Start ?? 0);
+        Context->TickMultiplier = scale?.Multiplier ?? 0;
+        Context->StartTime = (scale?.Nanoseconds ?? 0) + Context->ClockOffset;
+    }
+
+    private void Await()
+    {
+        do
+        {
+            Leave();
+            Thread.Yield();
+            Volatile.Write(ref _isInside, 1);
+        }
+        while (_cache.IsEvicting);
+    }
 
     /// <summary>The cache's when this was looked through last: after an eviction some of it may be gone.</summary>
     public int Generation { get; private set; }
@@ -107,7 +164,10 @@ internal sealed class SpaceCode : IDisposable
     public void Dispose()
     {
         _memory.CodeInvalidated -= Drop;
+        _cache.Remove(this);
         Jumps.Dispose();
+        NativeMemory.Free(Context);
+        Context = null;
         _next?.Dispose();
     }
 

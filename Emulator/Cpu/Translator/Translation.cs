@@ -68,6 +68,9 @@ internal sealed class Translation(ulong pc, int guestLength, nint entry, int len
     /// <summary>Its code is no more.</summary>
     public bool IsEvicted { get; set; }
 
-    /// <summary>Guest registers that have each other's places while the block runs: 16 bits a pair, of the frame's (high byte) and of the host's.</summary>
+    /// <summary>Guest registers that have each other's places while the block runs: two numbers a pair, of the one from the frame and, in the lower bits, of the host's.</summary>
     public ulong Exchanges { get; } = exchanges;
+
+    /// <summary>Bits of a register's number there.</summary>
+    public const int RegisterBits = 6;
 }

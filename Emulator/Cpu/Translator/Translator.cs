@@ -64,21 +64,24 @@ public sealed unsafe class Translator : IEngine
     {
         var turn = new Turn { Given = budget, Left = budget, Link = NoLink };
         var exit = new EngineExit(ExitReason.Budget);
-        bool hasEnded = false;
-        while (turn.Left > 0 && !hasEnded)
+        while (turn.Left > 0 && exit.Reason == ExitReason.Budget)
         {
             SpaceCode code = SpaceCode.Of(memory, _cache, cpu.Mode);
-            hasEnded = IsOrdinary(ref cpu.State, memory, code) && code.Jumps.TryPlace() && Find(code, memory, cpu.State.Pc, turn) is { } block
-                ? block.Translated > 0 ? RunTranslated(cpu, memory, code, block, ref turn, out exit) : StepOver(cpu, memory, code, ref turn, out exit)
-                : StepOver(cpu, memory, null, ref turn, out exit);
+            exit = IsOrdinary(ref cpu.State, memory, code) && code.Jumps.TryPlace() && Find(code, memory, cpu.State.Pc, turn) is { } block
+                ? block.Translated > 0 ? RunTranslated(cpu, memory, code, block, ref turn) : StepOver(cpu, memory, code, ref turn)
+                : StepOver(cpu, memory, null, ref turn);
         }
         budget = turn.Left;
         cpu.Instructions += (ulong)(turn.Given - turn.Left);
-        if (turn.Hits > 0)
-            Interlocked.Add(ref _hits, turn.Hits);
-        if (turn.Interpreted > 0)
-            Interlocked.Add(ref _interpreted, turn.Interpreted);
+        if ((turn.Hits | turn.Interpreted) != 0)
+            Count(turn);
         return exit;
+    }
+
+    private void Count(in Turn turn)
+    {
+        Interlocked.Add(ref _hits, turn.Hits);
+        Interlocked.Add(ref _interpreted, turn.Interpreted);
     }
 
     /// <summary>Translated code takes it for granted that the stack pointer and the thread bases are in the window.</summary>
@@ -87,92 +90,80 @@ public sealed unsafe class Translator : IEngine
         code.Mode.Variant != ExecutionMode.Interpreted
         && state.Registers[code.Gate.Map.StackPointer] <= memory.WindowSize && state.FsBase <= memory.WindowSize && state.GsBase <= memory.WindowSize;
 
-    /// <summary>Runs from a block on; false to go on at the program counter.</summary>
-    private bool RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation block, ref Turn turn, out EngineExit exit)
+    /// <summary>Runs from a block on, through those that are translated already; <see cref="ExitReason.Budget"/> to go on at the program counter.</summary>
+    private EngineExit RunTranslated(GuestCpu cpu, AddressSpace memory, SpaceCode code, Translation? block, ref Turn turn)
     {
-        ref CpuState state = ref cpu.State;
-        var context = new GateContext
+        GateContext* context = code.Context;
+        code.ShowClock(cpu.VisibleTimeStamp);
+        code.Enter();
+        if (turn.Link != NoLink)
+            Connect(code, block!, ref turn);
+        // The caller looked at the state, not at what happened before it was inside.
+        ExitKind kind = ExitKind.Link;
+        if (code.Generation == _cache.Generation)
         {
-            Window = memory.WindowBase,
-            JumpTable = code.Jumps.Start,
-            JumpMask = code.Jumps.Mask,
-            FirstMask = code.Jumps.FirstMask,
-            FsBase = state.FsBase,
-            GsBase = state.GsBase,
-            // Without it the instruction is the interpreter's.
-            ClockFunction = cpu.HidesTimeStamp ? 0 : cpu.TimeStamp?.Function ?? 0,
-            ClockOffset = cpu.TimeStamp?.Offset ?? 0,
-        };
-        exit = new EngineExit(ExitReason.Budget);
-        CodeCache.Worker worker = _cache.Enter();
-        ExitKind kind = RunBlocks(ref state, code, block, ref context, memory, ref turn);
-        int unused = 0;
-        if (kind == ExitKind.Fault)
-            kind = Locate(ref state, context, ref unused);
-        CodeCache.Leave(worker);
-        turn.Left += unused;
-        switch (kind)
-        {
-            case ExitKind.SystemCall:
-                if (cpu.Architecture == Architecture.X64)
+            fixed (CpuState* state = &cpu.State)
+            {
+                do
                 {
-                    // SYSCALL leaves its return address and the flags (SDM Vol. 2).
-                    state.Registers[Rcx] = state.Pc;
-                    state.Registers[R11] = state.Flags;
+                    long given = Math.Min(turn.Left, MostBudget) + Overdraft;
+                    context->Budget = (given << RegisterMap.BudgetShift) | (uint)memory.WindowShift;
+                    long result = code.Gate.Enter(state, context, block!.Entry);
+                    turn.Left -= given - (context->Budget >> RegisterMap.BudgetShift);
+                    kind = (ExitKind)result;
+                    block = kind > ExitKind.Miss ? null : Next(cpu, memory, code, result, ref turn);
                 }
-                exit = new EngineExit(ExitReason.SystemCall);
-                return true;
-            case ExitKind.Interpret:
-                return StepOver(cpu, memory, code, ref turn, out exit);
-            default:
-                return false;
+                while (block is not null);
+            }
         }
+        if (kind == ExitKind.Fault)
+            kind = Locate(ref cpu.State, *context, ref turn);
+        code.Leave();
+        return kind == ExitKind.SystemCall ? AtCall(cpu) : kind == ExitKind.Interpret ? StepOver(cpu, memory, code, ref turn) : new EngineExit(ExitReason.Budget);
     }
 
-    /// <summary>Runs blocks, connecting those that are translated already.</summary>
-    private ExitKind RunBlocks(ref CpuState state, SpaceCode code, Translation block, ref GateContext context, AddressSpace memory, ref Turn turn)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static EngineExit AtCall(GuestCpu cpu)
     {
-        int link = turn.Generation == code.Generation ? turn.Link : NoLink;
-        turn.Link = NoLink;
-        // The caller looked at the state, not at what happened before it was inside.
-        if (code.Generation != _cache.Generation)
-            return ExitKind.Link;
-        do
+        if (cpu.Architecture == Architecture.X64)
         {
-            if (link != NoLink && !_cache.Join(link, block))
-                code.Jumps.Remember(block.Pc, block.CheckedEntry);
-            long given = Math.Min(turn.Left, MostBudget) + Overdraft;
-            context.Budget = (given << RegisterMap.BudgetShift) | (uint)memory.WindowShift;
-            long result;
-            fixed (CpuState* registers = &state)
-            fixed (GateContext* shared = &context)
-                result = code.Gate.Enter(registers, shared, block.Entry);
-            turn.Left -= given - (context.Budget >> RegisterMap.BudgetShift);
-            var kind = (ExitKind)result;
-            if (kind > ExitKind.Miss)
-                return kind;
-            link = kind == ExitKind.Link ? (int)(result >> 8) : NoLink;
-            if (turn.Left <= 0 || code.DomainOf(state.Pc).Find(state.Pc) is not { Translated: > 0 } next)
-            {
-                (turn.Link, turn.Generation) = (link, code.Generation);
-                return kind;
-            }
-            turn.Hits++;
-            if (kind == ExitKind.Miss)
-                code.Jumps.Remember(next.Pc, next.CheckedEntry);
-            context.JumpTable = code.Jumps.Start;
-            (context.JumpMask, context.FirstMask) = (code.Jumps.Mask, code.Jumps.FirstMask);
-            block = next;
+            // SYSCALL leaves its return address and the flags (SDM Vol. 2).
+            ref CpuState state = ref cpu.State;
+            state.Registers[Rcx] = state.Pc;
+            state.Registers[R11] = state.Flags;
         }
-        while (IsOrdinary(ref state, memory, code));
-        return ExitKind.Link;
+        return new EngineExit(ExitReason.SystemCall);
+    }
+
+    /// <summary>The block that follows a jump that left translated code, if it has host code; its way there is shorter the next time. Null to leave.</summary>
+    private Translation? Next(GuestCpu cpu, AddressSpace memory, SpaceCode code, long result, ref Turn turn)
+    {
+        ref CpuState state = ref cpu.State;
+        int link = (ExitKind)result == ExitKind.Link ? (int)(result >> 8) : NoLink;
+        if (turn.Left <= 0 || code.DomainOf(state.Pc).Find(state.Pc) is not { Translated: > 0 } next)
+        {
+            (turn.Link, turn.Generation) = (link, code.Generation);
+            return null;
+        }
+        turn.Hits++;
+        if (link == NoLink || !_cache.Join(link, next))
+            code.Jumps.Remember(next.Pc, next.CheckedEntry);
+        return IsOrdinary(ref state, memory, code) ? next : null;
+    }
+
+    /// <summary>Shortens the way of the jump that waited for a block's translation.</summary>
+    private void Connect(SpaceCode code, Translation block, ref Turn turn)
+    {
+        if (turn.Generation == code.Generation && code.Generation == _cache.Generation && !_cache.Join(turn.Link, block))
+            code.Jumps.Remember(block.Pc, block.CheckedEntry);
+        turn.Link = NoLink;
     }
 
     /// <summary>
     /// The host refused something at a host program counter: the budget's probe, or an access, which the interpreter tries again.
-    /// Sets the guest's program counter and tells how many instructions were paid for but not run.
+    /// Sets the guest's program counter and gives back what was paid for but not run.
     /// </summary>
-    private ExitKind Locate(ref CpuState state, in GateContext context, ref int unused)
+    private ExitKind Locate(ref CpuState state, in GateContext context, ref Turn turn)
     {
         nint address = (nint)state.Pc;
         Translation block = _cache.At(address);
@@ -186,19 +177,26 @@ public sealed unsafe class Translator : IEngine
             ref ulong register = ref state.Registers[BitOperations.TrailingZeroCount(narrow)];
             register = (ulong)(int)register;
         }
+        state.Registers[RegisterMap.Of(block.Domain.Mode.Architecture).StackPointer] += (ulong)(long)place.StackMove;
+        foreach ((byte register, long by) in place.Ahead ?? [])
+            state.Registers[register] += (ulong)by;
+        int slot = Gate.VectorSlot;
+        for (uint run = place.Run; run != 0; run >>= 8)
+            state.Registers[(byte)run] = state.Registers[slot++];
         state.Pc = place.Pc;
         if (!place.IsInstruction)
             return ExitKind.Link;
-        unused = place.Unused;
+        turn.Left += place.Unused;
         return ExitKind.Interpret;
     }
 
     /// <summary>Puts guest registers that stood for each other in a block into their own places.</summary>
     private static void ExchangeBack(ref CpuState state, ulong exchanges)
     {
-        for (; exchanges != 0; exchanges >>= 16)
+        const int mask = (1 << Translation.RegisterBits) - 1;
+        for (; exchanges != 0; exchanges >>= 2 * Translation.RegisterBits)
         {
-            int inRegister = (byte)exchanges, inFrame = (byte)(exchanges >> 8);
+            int inRegister = (int)exchanges & mask, inFrame = (int)(exchanges >> Translation.RegisterBits) & mask;
             (state.Registers[inFrame], state.Registers[inRegister]) = (state.Registers[inRegister], state.Registers[inFrame]);
         }
     }
@@ -220,7 +218,7 @@ public sealed unsafe class Translator : IEngine
     }
 
     /// <param name="code">Given when the instruction is part of a translation: as long as that lives, its bytes are the same.</param>
-    private bool StepOver(GuestCpu cpu, AddressSpace memory, SpaceCode? code, ref Turn turn, out EngineExit exit)
+    private EngineExit StepOver(GuestCpu cpu, AddressSpace memory, SpaceCode? code, ref Turn turn)
     {
         turn.Link = NoLink;
         turn.Interpreted++;
@@ -228,8 +226,7 @@ public sealed unsafe class Translator : IEngine
         Block? single = code?.Single(pc);
         if (code is not null && single is null && (single = _interpreter.Single(cpu, memory)) is not null)
             code.Note(single);
-        exit = _interpreter.Step(cpu, memory, single, ref turn.Left);
-        return exit.Reason != ExitReason.Budget;
+        return _interpreter.Step(cpu, memory, single, ref turn.Left);
     }
 
     /// <summary>The translation at an address, made now if there is none; null when it has to be interpreted.</summary>

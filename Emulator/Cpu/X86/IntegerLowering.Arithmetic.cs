@@ -6,7 +6,7 @@ namespace Vivarium.Emulator.Cpu.X86;
 /// <summary>Binary arithmetic and logic, multiplication and division (SDM Vol. 1, 5.1.2 and 5.1.4).</summary>
 internal static partial class IntegerLowering
 {
-    private static bool TryLowerArithmetic(X86Emitter e, in Instruction i)
+    public static bool TryLowerArithmetic(X86Emitter e, in Instruction i)
     {
         switch (i.Mnemonic)
         {

@@ -8,7 +8,7 @@ internal static partial class IntegerLowering
 {
     private const byte Rcx = 1;
 
-    private static bool TryLowerShift(X86Emitter e, in Instruction i)
+    public static bool TryLowerShift(X86Emitter e, in Instruction i)
     {
         switch (i.Mnemonic)
         {
@@ -51,7 +51,7 @@ internal static partial class IntegerLowering
         return true;
     }
 
-    private static bool TryLowerBits(X86Emitter e, in Instruction i)
+    public static bool TryLowerBits(X86Emitter e, in Instruction i)
     {
         switch (i.Mnemonic)
         {

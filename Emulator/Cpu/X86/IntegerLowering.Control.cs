@@ -6,7 +6,7 @@ namespace Vivarium.Emulator.Cpu.X86;
 /// <summary>Control transfer, strings, flag control and system instructions (SDM Vol. 1, 5.1.7 to 5.1.14).</summary>
 internal static partial class IntegerLowering
 {
-    private static bool TryLowerControl(X86Emitter e, in Instruction i, out bool endsBlock)
+    public static bool TryLowerControl(X86Emitter e, in Instruction i, out bool endsBlock)
     {
         endsBlock = true;
         switch (i.Mnemonic)
@@ -104,7 +104,7 @@ internal static partial class IntegerLowering
         return true;
     }
 
-    private static bool TryLowerString(X86Emitter e, in Instruction i, out bool endsBlock)
+    public static bool TryLowerString(X86Emitter e, in Instruction i, out bool endsBlock)
     {
         (StringOperation Operation, int Size)? found = i.Mnemonic switch
         {
@@ -139,7 +139,7 @@ internal static partial class IntegerLowering
         return true;
     }
 
-    private static bool TryLowerSystem(X86Emitter e, in Instruction i, out bool endsBlock)
+    public static bool TryLowerSystem(X86Emitter e, in Instruction i, out bool endsBlock)
     {
         endsBlock = false;
         switch (i.Mnemonic)

@@ -6,7 +6,7 @@ namespace Vivarium.Emulator.Cpu.X86;
 /// <summary>Data transfer (SDM Vol. 1, 5.1.1).</summary>
 internal static partial class IntegerLowering
 {
-    private static bool TryLowerMove(X86Emitter e, in Instruction i)
+    public static bool TryLowerMove(X86Emitter e, in Instruction i)
     {
         switch (i.Mnemonic)
         {

@@ -4,25 +4,13 @@ using Vivarium.Emulator.Cpu.Ops;
 namespace Vivarium.Emulator.Cpu.X86;
 
 /// <summary>
-/// Lowers the general-purpose instructions (SDM Vol. 1, 5.1), by family in the files beside this. In each, memory is accessed
+/// Lowers the general-purpose instructions (SDM Vol. 1, 5.1), by family in the files beside this: each emits an instruction's micro-ops, or is false
+/// and emits none when it is of another. In each, memory is accessed
 /// before a register is written, so that a faulting instruction has changed nothing.
 /// </summary>
 internal static partial class IntegerLowering
 {
     private const FlagMask All = FlagMask.All;
-
-    /// <summary>Emits the instruction's micro-ops; false when it is none of these.</summary>
-    public static bool TryLower(X86Emitter emitter, in Instruction instruction, out bool endsBlock)
-    {
-        endsBlock = false;
-        return TryLowerArithmetic(emitter, instruction)
-            || TryLowerMove(emitter, instruction)
-            || TryLowerShift(emitter, instruction)
-            || TryLowerBits(emitter, instruction)
-            || TryLowerControl(emitter, instruction, out endsBlock)
-            || TryLowerString(emitter, instruction, out endsBlock)
-            || TryLowerSystem(emitter, instruction, out endsBlock);
-    }
 
     /// <summary>
     /// destination = destination op source, for a register or memory destination. In memory the new value is stored before the

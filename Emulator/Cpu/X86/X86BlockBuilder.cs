@@ -7,6 +7,9 @@ namespace Vivarium.Emulator.Cpu.X86;
 /// <summary>x86-64, decoded by Iced.</summary>
 internal sealed class X86BlockBuilder : BlockBuilder
 {
+    /// <summary>No <see cref="Code"/> is as large.</summary>
+    internal const int Codes = 1 << 13;
+
     private readonly X86Emitter _emitter;
     private readonly Decoder _decoder;
     private Instruction _instruction;
@@ -39,11 +42,53 @@ internal sealed class X86BlockBuilder : BlockBuilder
         _emitter.Begin();
         if (instruction.IsInvalid || IsForbiddenLock(instruction))
             return Undefined();
-        if (IntegerLowering.TryLower(_emitter, instruction, out bool endsBlock))
+        ref byte family = ref _families[(int)instruction.Code];
+        bool endsBlock = false;
+        if (family != 0 && TryLower((Family)family, instruction, out endsBlock))
             return !endsBlock;
-        if (SseLowering.TryLower(_emitter, instruction) || X87Lowering.TryLower(_emitter, instruction))
-            return true;
+        for (Family other = Family.Arithmetic; other <= Family.X87; other++)
+        {
+            if (!TryLower(other, instruction, out endsBlock))
+                continue;
+            family = (byte)other;
+            return !endsBlock;
+        }
         return Undefined();
+    }
+
+    /// <summary>In the order in which they are asked for an instruction that was not met before.</summary>
+    private enum Family : byte
+    {
+        None,
+        Arithmetic,
+        Move,
+        Shift,
+        Bits,
+        Control,
+        String,
+        System,
+        Sse,
+        X87,
+    }
+
+    /// <summary>The family of each <see cref="Code"/> that was met: it is asked first.</summary>
+    private readonly byte[] _families = new byte[Codes];
+
+    private bool TryLower(Family family, in Instruction instruction, out bool endsBlock)
+    {
+        endsBlock = false;
+        return family switch
+        {
+            Family.Arithmetic => IntegerLowering.TryLowerArithmetic(_emitter, instruction),
+            Family.Move => IntegerLowering.TryLowerMove(_emitter, instruction),
+            Family.Shift => IntegerLowering.TryLowerShift(_emitter, instruction),
+            Family.Bits => IntegerLowering.TryLowerBits(_emitter, instruction),
+            Family.Control => IntegerLowering.TryLowerControl(_emitter, instruction, out endsBlock),
+            Family.String => IntegerLowering.TryLowerString(_emitter, instruction, out endsBlock),
+            Family.System => IntegerLowering.TryLowerSystem(_emitter, instruction, out endsBlock),
+            Family.Sse => SseLowering.TryLower(_emitter, instruction),
+            _ => X87Lowering.TryLower(_emitter, instruction),
+        };
     }
 
     private bool Undefined()

@@ -63,19 +63,19 @@ internal sealed class X86Emitter(LoweredBlock block) : IX86Emitter
             return Constant(instruction.IPRelativeMemoryAddress);
         long displacement = (long)instruction.MemoryDisplacement64;
         bool narrow = instruction.MemoryBase.IsGPR32() || instruction.MemoryIndex.IsGPR32();
-        byte address = Sum(instruction, narrow ? (int)displacement : displacement);
+        byte address = Sum(instruction, narrow ? (int)displacement : displacement, instruction.Op0Register.IsGPR32() ? 2 : 3);
         if (narrow)
             Emit(OpCode.ZeroExtend, 2, address, address);
         return address;
     }
 
-    /// <summary>base + index × scale + displacement in a fresh temporary.</summary>
-    private byte Sum(in Instruction instruction, long displacement)
+    /// <summary>base + index × scale + displacement in a fresh temporary. A size of 2 says that no more of it is read.</summary>
+    private byte Sum(in Instruction instruction, long displacement, int size = 3)
     {
         byte first = instruction.MemoryBase == Register.None ? Constant(0) : IntegerRegister(instruction.MemoryBase);
         byte sum = IntegerTemporary();
         if (instruction.MemoryIndex == Register.None)
-            Emit(OpCode.AddImmediate, 3, sum, first, immediate: displacement);
+            Emit(OpCode.AddImmediate, size, sum, first, immediate: size == 2 ? (int)displacement : displacement);
         else
             Emit(OpCode.AddressOf, 3, sum, first, IntegerRegister(instruction.MemoryIndex), immediate: displacement, c: (byte)System.Numerics.BitOperations.Log2((uint)instruction.MemoryIndexScale));
         return sum;

@@ -81,6 +81,19 @@ public sealed class FileAlert
 
     public Process? Process { get; init; }
 
+    // It may be gone when the alert is read. Null in the first space.
+    private KeptId? _kept;
+
+    /// <summary>Notes the numbers of who did it.</summary>
+    internal void KeepNumbers()
+    {
+        if (Process is { Space: { IsFirst: false } space })
+            _kept = Source == Process.Id ? Process.KeptId : new KeptId(space, Source);
+    }
+
+    /// <summary>The number of who did it as a reader sees it; 0 for none, and for what is in no space of the reader's.</summary>
+    internal int SourceIn(PidSpace reader) => _kept?.In(reader) ?? (reader.IsFirst ? Source : 0);
+
     public AlertQuestion? Question { get; init; }
 
     /// <summary>True when both tell of the same thing, so that one record says what both do (fanotify_should_merge).</summary>
@@ -200,6 +213,7 @@ public sealed partial class FileAlertGroup : OpenFile
             _isOverflowQueued = true;
             alert = new FileAlert { Change = FileChange.Overflowed };
         }
+        alert.KeepNumbers();
         alert.Path?.Hold();
         _queue.AddLast(alert);
         Source.Pulse(Readiness.In);
@@ -229,7 +243,7 @@ public sealed partial class FileAlertGroup : OpenFile
             if (error == Errno.None)
             {
                 bool isSeen = !IsUnprivileged || alert.Process == call.Process;
-                _format.Write(this, alert, descriptor, OpenProcess(call, alert), isSeen ? call.Pids.Inside(alert.Source) : 0, destination.Slice(done, size));
+                _format.Write(this, alert, descriptor, OpenProcess(call, alert), isSeen ? alert.SourceIn(call.Pids) : 0, destination.Slice(done, size));
                 done += size;
             }
             alert.Path?.Release();
@@ -250,7 +264,7 @@ public sealed partial class FileAlertGroup : OpenFile
     /// <summary>Opens the file of an alert for its reader, whose doings with it are no alerts.</summary>
     private Errno Open(CallContext call, FileAlert alert, out int descriptor)
     {
-        descriptor = -1;
+        descriptor = NoDescriptor(Errno.EBADF);
         if (alert.Path is not { } path)
             return Errno.None;
         if ((EventFlags & OpenFlags.Write) != 0 && path.Mount.IsReadOnly)
@@ -266,9 +280,12 @@ public sealed partial class FileAlertGroup : OpenFile
         return error;
     }
 
+    /// <summary>What stands in place of a descriptor: why there is none, in groups that want to know (FAN_REPORT_FD_ERROR of fanotify_init(2)).</summary>
+    private int NoDescriptor(Errno why) => (Report & AlertReport.Error) != 0 ? _format.NumberOf(why) : -1;
+
     private int OpenProcess(CallContext call, FileAlert alert)
     {
-        int none = (Report & AlertReport.Error) != 0 ? _format.NumberOf(Errno.ESRCH) : -1;
+        int none = NoDescriptor(Errno.ESRCH);
         if ((Report & AlertReport.ProcessDescriptor) == 0 || alert.Process is not { IsReaped: false } process || (IsUnprivileged && process != call.Process))
             return none;
         var file = new ProcessDescriptor(process, OpenFlags.None);

@@ -25,6 +25,9 @@ public enum EventFilter : byte
 
     /// <summary>Nothing is left to write (FreeBSD's EVFILT_EMPTY).</summary>
     Empty,
+
+    /// <summary>File systems are mounted and taken off.</summary>
+    FileSystems,
 }
 
 /// <summary>EV_ of kqueue(2); the same bits in all systems that have it.</summary>
@@ -63,6 +66,10 @@ public static class EventNotes
     public const uint Close = 0x100;
     public const uint CloseWritten = 0x200;
     public const uint Read = 0x400;
+
+    /// <summary>VQ_MOUNT, VQ_UNMOUNT.</summary>
+    public const uint Mounted = 8;
+    public const uint Unmounted = 0x10;
 
     public const uint Exit = 0x80000000;
     public const uint Fork = 0x40000000;

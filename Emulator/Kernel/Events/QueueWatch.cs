@@ -53,6 +53,9 @@ internal abstract class QueueWatch
             case EventFilter.User:
                 watch = new UserWatch(queue, change);
                 return Errno.None;
+            case EventFilter.FileSystems:
+                watch = new MountWatch(queue, change);
+                return Errno.None;
             case EventFilter.Signal:
                 return SignalWatch.Create(queue, change, out watch);
             case EventFilter.Process:

@@ -110,6 +110,9 @@ public sealed partial class Mount
     /// <summary>Of a tree's top: how often that happened.</summary>
     public long Changes { get; private set; }
 
+    /// <summary>How often something was taken off.</summary>
+    public long Removals { get; private set; }
+
     public Mount Top
     {
         get
@@ -121,10 +124,11 @@ public sealed partial class Mount
         }
     }
 
-    private void NoteChange()
+    private void NoteChange(bool isRemoved = false)
     {
         Mount top = Top;
         top.Changes++;
+        top.Removals += isRemoved ? 1 : 0;
         top.Changed.Pulse(Readiness.Priority | Readiness.Error);
     }
 
@@ -141,7 +145,7 @@ public sealed partial class Mount
 
     internal void Detach()
     {
-        NoteChange();
+        NoteChange(isRemoved: true);
         Parent!._children.Remove(this);
         MountPoint!.MountCount--;
         FileSystem.Places--;

@@ -25,6 +25,9 @@ public enum OpenFlags : uint
     /// <summary>Opening it made the file.</summary>
     Created = 1 << 10,
 
+    /// <summary>What is written to a pipe is packets (pipe(2), O_DIRECT).</summary>
+    Packets = 1 << 11,
+
     // Only at open:
     Create = 1 << 16,
     Exclusive = 1 << 17,

@@ -1,9 +1,10 @@
 namespace Vivarium.Emulator.Kernel.Ipc;
 
-/// <summary>System V objects and POSIX message queues that some processes see, and their limits (ipc_namespaces(7)).</summary>
+/// <summary>System V objects, POSIX message queues and semaphores that some processes see, and their limits (ipc_namespaces(7)).</summary>
 public sealed class IpcSpace : Namespace
 {
-    private const long Unlimited = long.MaxValue - (1L << 24) + 1;
+    /// <summary>SHMMAX and SHMALL of include/uapi/linux/shm.h.</summary>
+    private const long Unlimited = unchecked((long)(ulong.MaxValue - (1UL << 24)));
     private const int MostIds = 32_768;
 
     private readonly World _world;
@@ -15,6 +16,7 @@ public sealed class IpcSpace : Namespace
         Segments = new IpcTable<SharedSegment>(MostSegments, NextSegment);
         Semaphores = new IpcTable<SemaphoreSet>(MostSemaphoreSets, NextSemaphores);
         Channels = new IpcTable<MessageChannel>(MostChannels, NextChannel);
+        KernelSemaphores = new KernelSemaphores(world);
         world.Track(this);
     }
 
@@ -26,10 +28,13 @@ public sealed class IpcSpace : Namespace
 
     public SortedDictionary<string, PosixQueue> Queues { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Bytes of one segment, and pages of all.</summary>
-    public Setting SegmentSize { get; } = new(Unlimited, 0, long.MaxValue);
+    /// <summary>Semaphores behind descriptors.</summary>
+    public KernelSemaphores KernelSemaphores { get; }
 
-    public Setting SegmentPages { get; } = new(Unlimited, 0, long.MaxValue);
+    /// <summary>Bytes of one segment, and pages of all.</summary>
+    public Setting SegmentSize { get; } = new(Unlimited) { IsUnsigned = true };
+
+    public Setting SegmentPages { get; } = new(Unlimited) { IsUnsigned = true };
 
     public Setting MostSegments { get; } = new(4096, 0, MostIds);
 
@@ -105,5 +110,6 @@ public sealed class IpcSpace : Namespace
         foreach (MessageChannel channel in (MessageChannel[])[.. Channels.All])
             Channels.Remove(channel);
         Queues.Clear();
+        KernelSemaphores.Clear();
     }
 }

@@ -18,9 +18,9 @@ public sealed class MessageChannel : IpcObject
 
     public long ReceiveTime { get; set; }
 
-    public int LastSender { get; set; }
+    public KeptId? LastSender { get; set; }
 
-    public int LastReceiver { get; set; }
+    public KeptId? LastReceiver { get; set; }
 
     /// <summary>Pulses when a message came or went, and when the queue is gone.</summary>
     public Source Changed { get; } = new();

@@ -22,7 +22,7 @@ public sealed class SemaphoreSet(int count) : IpcObject
     public const int LargestValue = 32_767;
 
     private readonly ushort[] _values = new ushort[count];
-    private readonly int[] _processes = new int[count];
+    private readonly KeptId?[] _processes = new KeptId?[count];
 
     /// <summary>What processes have to give back at their end, by process and semaphore.</summary>
     private readonly SortedDictionary<(int Process, int Number), int> _undo = [];
@@ -39,13 +39,13 @@ public sealed class SemaphoreSet(int count) : IpcObject
     public ushort this[int number] => _values[number];
 
     /// <summary>Who changed it last.</summary>
-    public int ProcessOf(int number) => _processes[number];
+    public KeptId? ProcessOf(int number) => _processes[number];
 
     /// <summary>How many wait for a value to rise, or to become 0.</summary>
     public int CountWaiters(int number, bool forZero) =>
         Waiters.Count(waiter => waiter.Blocked.Number == number && (waiter.Blocked.Amount == 0) == forZero);
 
-    public void Set(int number, ushort value, int process)
+    public void Set(int number, ushort value, KeptId process)
     {
         _values[number] = value;
         _processes[number] = process;
@@ -54,7 +54,7 @@ public sealed class SemaphoreSet(int count) : IpcObject
     }
 
     /// <summary>Does all operations, or none: then <paramref name="blocked"/> is the first impossible one, or the error says why.</summary>
-    public Errno Operate(ReadOnlySpan<SemaphoreOperation> operations, int process, out SemaphoreOperation? blocked)
+    public Errno Operate(ReadOnlySpan<SemaphoreOperation> operations, KeptId process, out SemaphoreOperation? blocked)
     {
         blocked = null;
         Span<ushort> before = stackalloc ushort[Math.Min(Count, 512)];
@@ -65,7 +65,7 @@ public sealed class SemaphoreSet(int count) : IpcObject
         {
             int value = _values[operation.Number] + operation.Amount;
             bool waits = operation.Amount == 0 ? _values[operation.Number] != 0 : value < 0;
-            Errno error = value > LargestValue || (operation.Undo && IsOutOfRange(process, operation)) ? Errno.ERANGE : Errno.None;
+            Errno error = value > LargestValue || (operation.Undo && IsOutOfRange(process.Id, operation)) ? Errno.ERANGE : Errno.None;
             if (waits || error != Errno.None)
             {
                 (kept.Length == 0 ? before[..Count] : kept.AsSpan()).CopyTo(_values);
@@ -84,12 +84,12 @@ public sealed class SemaphoreSet(int count) : IpcObject
     private bool IsOutOfRange(int process, SemaphoreOperation operation) =>
         Math.Abs(_undo.GetValueOrDefault((process, operation.Number)) - operation.Amount) > LargestValue;
 
-    private void Complete(SemaphoreOperation operation, int process)
+    private void Complete(SemaphoreOperation operation, KeptId process)
     {
         _processes[operation.Number] = process;
         if (!operation.Undo || operation.Amount == 0)
             return;
-        (int, int) key = (process, operation.Number);
+        (int, int) key = (process.Id, operation.Number);
         _undo[key] = _undo.GetValueOrDefault(key) - operation.Amount;
     }
 
@@ -104,10 +104,10 @@ public sealed class SemaphoreSet(int count) : IpcObject
     }
 
     /// <summary>An ending process gives back what it promised to (SEM_UNDO).</summary>
-    public void UndoFor(int process)
+    public void UndoFor(KeptId process)
     {
         bool any = false;
-        foreach (((int Process, int Number) key, int amount) in _undo.Where(entry => entry.Key.Process == process).ToArray())
+        foreach (((int Process, int Number) key, int amount) in _undo.Where(entry => entry.Key.Process == process.Id).ToArray())
         {
             _undo.Remove(key);
             _values[key.Number] = (ushort)Math.Clamp(_values[key.Number] + amount, 0, LargestValue);

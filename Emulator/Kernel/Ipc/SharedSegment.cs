@@ -3,15 +3,15 @@ using Vivarium.Emulator.Memory;
 namespace Vivarium.Emulator.Kernel.Ipc;
 
 /// <summary>A segment of shared memory (shmget(2)): the table holds its pages once, and each mapping again.</summary>
-public sealed class SharedSegment(AnonymousObject pages, ulong size, int creator) : IpcObject
+public sealed class SharedSegment(AnonymousObject pages, ulong size, KeptId creator) : IpcObject
 {
     public AnonymousObject Pages => pages;
 
     public ulong Size => size;
 
-    public int Creator => creator;
+    public KeptId Creator => creator;
 
-    public int LastProcess { get; set; }
+    public KeptId? LastProcess { get; set; }
 
     public long AttachTime { get; set; }
 

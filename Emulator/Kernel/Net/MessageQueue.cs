@@ -4,9 +4,9 @@ using Vivarium.Emulator.Memory;
 namespace Vivarium.Emulator.Kernel.Net;
 
 /// <summary>What travels beside a message's bytes (unix(7), ancillary messages).</summary>
-public sealed record Ancillary(OpenFile[] Files, int SenderProcess, uint SenderUser, uint SenderGroup)
+public sealed record Ancillary(OpenFile[] Files, KeptId? SenderProcess, uint SenderUser, uint SenderGroup)
 {
-    public static Ancillary None { get; } = new([], 0, 0, 0);
+    public static Ancillary None { get; } = new([], null, 0, 0);
 
     /// <summary>All that the sender was.</summary>
     public Credentials? Sender { get; init; }

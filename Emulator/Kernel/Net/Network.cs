@@ -38,6 +38,9 @@ public sealed class NetworkSpace : Namespace
 /// <summary>A network of a world (network_namespaces(7)): its devices, addresses and routes, and who is bound where.</summary>
 public sealed class Network
 {
+    // Of each of these a program may have as many as an administrator's tools would make; all are looked through for each packet.
+    private const int MostRoutes = 8192, MostAddresses = 1024, MostDevices = 1024;
+
     private readonly List<NetDevice> _devices = [];
     private int _lastIndex;
 
@@ -126,6 +129,9 @@ public sealed class Network
         }
         return pattern;
     }
+
+    /// <summary>No further device is made: ENOBUFS.</summary>
+    public bool IsFull => _devices.Count >= MostDevices;
 
     public void Add(NetDevice device)
     {
@@ -251,9 +257,11 @@ public sealed class Network
         }
     }
 
-    /// <summary>Gives a device an address: EEXIST when it has it.</summary>
+    /// <summary>Gives a device an address: EEXIST when it has it, ENOBUFS when it has too many.</summary>
     public Errno AddAddress(NetDevice device, InterfaceAddress address)
     {
+        if (device.Addresses.Count >= MostAddresses)
+            return Errno.ENOBUFS;
         foreach (InterfaceAddress known in device.Addresses)
         {
             if (known.Address.Equals(address.Address) && known.Prefix == address.Prefix)
@@ -286,20 +294,20 @@ public sealed class Network
         bool isLoopback = device == Loopback, is4 = address.Is4;
         IPAddress subnet = IpPrefix.Mask(address.Peer ?? address.Address, address.Prefix);
         int full = is4 ? 32 : 128;
-        AddRoute(LocalRoute(device, address.Address, full, RouteKind.Local, InterfaceAddress.ScopeHost, is4 ? address.Address : null));
+        AddOwnRoute(LocalRoute(device, address.Address, full, RouteKind.Local, InterfaceAddress.ScopeHost, is4 ? address.Address : null));
         if (is4 && isLoopback && address.Prefix < full)
-            AddRoute(LocalRoute(device, subnet, address.Prefix, RouteKind.Local, InterfaceAddress.ScopeHost, address.Address));
+            AddOwnRoute(LocalRoute(device, subnet, address.Prefix, RouteKind.Local, InterfaceAddress.ScopeHost, address.Address));
         if (is4 && address.Prefix < 31)
         {
             IPAddress last = address.Broadcast ?? IpPrefix.Mask(subnet, address.Prefix, setHostBits: true);
             if ((device.Flags & DeviceFlags.Broadcast) != 0 || isLoopback)
-                AddRoute(LocalRoute(device, last, full, RouteKind.Broadcast, InterfaceAddress.ScopeLink, address.Address));
+                AddOwnRoute(LocalRoute(device, last, full, RouteKind.Broadcast, InterfaceAddress.ScopeLink, address.Address));
         }
         if (isLoopback && is4)
             return;
         if (is4 && address.Prefix == full && address.Peer is null)
             return;
-        AddRoute(new Route(subnet, address.Prefix)
+        AddOwnRoute(new Route(subnet, address.Prefix)
         {
             Device = device, Source = is4 ? address.Address : null, Protocol = Route.ByKernel, Metric = is4 ? 0u : 256,
             Scope = is4 ? InterfaceAddress.ScopeLink : (byte)0,
@@ -311,10 +319,20 @@ public sealed class Network
         Device = device, Source = source, Kind = kind, Table = Route.LocalTable, Protocol = Route.ByKernel, Scope = source is null ? (byte)0 : scope,
     };
 
-    private void AddRoute(Route route)
+    private void AddOwnRoute(Route route)
     {
         if (Routes.Find(route) is null)
             Routes.Add(route);
+    }
+
+    /// <summary>Adds an administrator's route and tells of it: ENOBUFS when there are too many, since each packet looks at all.</summary>
+    public Errno AddRoute(Route route)
+    {
+        if (Routes.All.Count >= MostRoutes)
+            return Errno.ENOBUFS;
+        Routes.Add(route);
+        Tell(route, route.Device);
+        return Errno.None;
     }
 
     /// <summary>True for addresses that are this network's own.</summary>

@@ -16,7 +16,7 @@ public abstract class PacketQueueSocket : Socket
         network.Watchers += WatchesPackets ? 1 : 0;
     }
 
-    private bool WatchesPackets => Family != SocketFamily.Netlink;
+    private bool WatchesPackets => Family is not (SocketFamily.Netlink or SocketFamily.Routing);
 
     public override Errno Connect(CallContext call, SocketAddress? address)
     {

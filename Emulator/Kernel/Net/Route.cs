@@ -41,6 +41,9 @@ public sealed record Route(IPAddress Destination, int Prefix)
 
     public uint Mtu { get; init; }
 
+    /// <summary>Null while nothing was said.</summary>
+    public RouteHints? Hints { get; init; }
+
     public bool Is4 => IpPrefix.Is4(Destination);
 }
 

@@ -173,7 +173,7 @@ public abstract class Socket : OpenFile
     public SortedDictionary<(int Level, int Name), int> OtherOptions { get; } = [];
 
     /// <summary>Process, user and group at the other end when it connected (SO_PEERCRED).</summary>
-    public (int Process, uint User, uint Group) PeerCredentials { get; protected internal set; } = (0, uint.MaxValue, uint.MaxValue);
+    public (KeptId? Process, uint User, uint Group) PeerCredentials { get; protected internal set; } = (null, uint.MaxValue, uint.MaxValue);
 
     protected MessageQueue Queue { get; }
 
@@ -229,6 +229,7 @@ public abstract class Socket : OpenFile
     protected override void OnLastClose()
     {
         Network.Sockets.Remove(this);
+        GroupMembership.LeaveAll(this);
         MessageFilter = null;
         if (Family == SocketFamily.Unix)
             Network.Names.Remove(this);
@@ -253,8 +254,8 @@ public abstract class Socket : OpenFile
     /// <summary>Says who sends, unless the sender said so itself.</summary>
     protected Ancillary WithSender(CallContext? call, Ancillary ancillary)
     {
-        if (ancillary.SenderProcess != 0 || (call?.Thread ?? World.Current) is not { } sender)
+        if (ancillary.SenderProcess is not null || (call?.Thread ?? World.Current) is not { } sender)
             return ancillary;
-        return ancillary with { SenderProcess = sender.Process.Id, SenderUser = sender.Credentials.User, SenderGroup = sender.Credentials.Group, Sender = sender.Credentials };
+        return ancillary with { SenderProcess = sender.Process.KeptId, SenderUser = sender.Credentials.User, SenderGroup = sender.Credentials.Group, Sender = sender.Credentials };
     }
 }

@@ -14,6 +14,9 @@ public enum SocketFamily : byte
 
     /// <summary>Frames of devices (packet(7)).</summary>
     Packet,
+
+    /// <summary>Messages about routes (route(4) of the BSDs).</summary>
+    Routing,
 }
 
 /// <summary>How a socket moves data.</summary>
@@ -56,6 +59,9 @@ public sealed record LinkAddress(ushort Protocol, int Device, byte[] Hardware) :
 
     public byte PacketType { get; init; }
 }
+
+/// <summary>The routing table, which has no name but its family's number.</summary>
+public sealed record RoutingAddress(byte Family) : SocketAddress;
 
 /// <summary>A netlink socket's number and groups (netlink(7)).</summary>
 public sealed record NetlinkAddress(uint Port, uint Groups) : SocketAddress;

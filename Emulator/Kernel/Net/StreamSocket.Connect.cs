@@ -231,7 +231,7 @@ public sealed partial class StreamSocket
     private void JoinListener(StreamSocket listener)
     {
         StreamSocket server = listener.MakeAccepted((InternetAddress)Remote!, (InternetAddress)Local!);
-        server.PeerCredentials = (0, uint.MaxValue, uint.MaxValue);
+        server.PeerCredentials = (null, uint.MaxValue, uint.MaxValue);
         CompleteConnect(server);
         listener.Admit(server);
     }

@@ -35,8 +35,8 @@ public sealed partial class StreamSocket : Socket
         one.PeerGroups = two.PeerGroups = call.Thread.Credentials.Groups;
     }
 
-    private static (int, uint, uint) Identity(CallContext call) =>
-        (call.Process.Id, call.Thread.Credentials.EffectiveUser, call.Thread.Credentials.EffectiveGroup);
+    private static (KeptId, uint, uint) Identity(CallContext call) =>
+        (call.Process.KeptId, call.Thread.Credentials.EffectiveUser, call.Thread.Credentials.EffectiveGroup);
 
     public override IoResult Send(CallContext call, ReadOnlySpan<byte> bytes, SocketAddress? to, Ancillary ancillary)
     {

@@ -12,9 +12,11 @@ public sealed partial class Pipe
     public int FreePlaces => (int)Math.Min((ulong)Math.Max(0, (Capacity / PageSize) - _pages.Count), (_accountant.Limit - _accountant.Used) / PageSize);
 
     /// <summary>Puts a page in, which must have a place. Tell with <see cref="TellReaders"/> when all are in.</summary>
-    public void PutPage(ReadOnlySpan<byte> bytes)
+    public void PutPage(ReadOnlySpan<byte> bytes) => PutPage(bytes, isPacket: false);
+
+    private void PutPage(ReadOnlySpan<byte> bytes, bool isPacket)
     {
-        _pages.Enqueue(new Page { Bytes = bytes.ToArray(), End = bytes.Length, IsCharged = _accountant.TryCharge(PageSize) });
+        _pages.Enqueue(new Page { Bytes = bytes.ToArray(), End = bytes.Length, IsCharged = _accountant.TryCharge(PageSize), IsPacket = isPacket });
         _last = null;
         Length += bytes.Length;
     }
@@ -34,7 +36,7 @@ public sealed partial class Pipe
         return true;
     }
 
-    /// <summary>Moves pages to another pipe, as far as there are bytes and places; true when a place became free here.</summary>
+    /// <summary>Moves pages to another pipe, as far as there are bytes and places; true when a place became free here. Parts of packets are packets.</summary>
     public bool MoveTo(Pipe target, long count, out long moved)
     {
         bool isFreed = false;
@@ -56,7 +58,7 @@ public sealed partial class Pipe
                 continue;
             }
             int part = (int)(count - moved);
-            target.PutPage(Head[..part]);
+            target.PutPage(Head[..part], page.IsPacket);
             Take(part);
             moved += part;
         }
@@ -72,7 +74,7 @@ public sealed partial class Pipe
             if (copied == count || target.FreePlaces == 0)
                 break;
             int length = (int)Math.Min(page.End - page.Start, count - copied);
-            target.PutPage(page.Bytes.AsSpan(page.Start, length));
+            target.PutPage(page.Bytes.AsSpan(page.Start, length), page.IsPacket);
             copied += length;
         }
         return copied;

@@ -6,7 +6,8 @@ namespace Vivarium.Emulator.Kernel.Pipes;
 
 /// <summary>
 /// The buffer between the ends of a pipe or FIFO, as pages: a write goes into the last page only when all of its odd part fits,
-/// else into new ones, so that PIPE_BUF bytes are never torn and the capacity shows as it does on Linux (pipe(7)).
+/// else into new ones, so that PIPE_BUF bytes are never torn and the capacity shows as it does on Linux (pipe(7)). A page may be a packet
+/// (pipe(2), O_DIRECT): nothing is added to it, and a read ends with it.
 /// </summary>
 public sealed partial class Pipe
 {
@@ -114,16 +115,16 @@ public sealed partial class Pipe
         }
         int done = 0;
         bool wasFull = IsFull;
-        while (done < destination.Length && _pages.TryPeek(out Page? page))
+        bool isAtEnd = false;
+        while (done < destination.Length && !isAtEnd && _pages.TryPeek(out Page? page))
         {
-            int count = Math.Min(destination.Length - done, page.End - page.Start);
+            int length = page.End - page.Start, count = Math.Min(destination.Length - done, length);
             page.Bytes.AsSpan(page.Start, count).CopyTo(destination[done..]);
-            page.Start += count;
             done += count;
-            if (page.Start == page.End)
-                Retire();
+            isAtEnd = page.IsPacket;
+            // What did not fit of a packet is lost.
+            Take(isAtEnd ? length : count);
         }
-        Length -= done;
         // Writers wait for a whole page: what is read from a pipe that was not full is no news.
         if (wasFull && !IsFull)
             PulseWriters(Readiness.Out);
@@ -131,7 +132,8 @@ public sealed partial class Pipe
         return done;
     }
 
-    public IoResult Write(ReadOnlySpan<byte> source)
+    /// <param name="asPackets">Each page of it is a packet; bytes that fit behind older ones that are none go there all the same.</param>
+    public IoResult Write(ReadOnlySpan<byte> source, bool asPackets = false)
     {
         if (source.IsEmpty)
             return 0;
@@ -143,10 +145,10 @@ public sealed partial class Pipe
             done = Append(last, source[..odd]);
         while (done < source.Length && !IsFull)
         {
-            Page page = new();
+            Page page = new() { IsPacket = asPackets };
             if (!TryAdd(page))
                 return done == 0 ? Errno.ENOMEM : Written(done);
-            _last = page;
+            _last = asPackets ? null : page;
             done += Append(page, source.Slice(done, Math.Min(PageSize, source.Length - done)));
         }
         return done == 0 ? IoResult.WouldBlock : Written(done);
@@ -221,5 +223,6 @@ public sealed partial class Pipe
         public int Start;
         public int End;
         public bool IsCharged;
+        public bool IsPacket;
     }
 }

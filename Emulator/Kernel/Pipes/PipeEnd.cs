@@ -39,7 +39,7 @@ public sealed class PipeEnd : OpenFile
 
     public override IoResult Read(Span<byte> destination) => _pipe.Read(destination);
 
-    public override IoResult Write(ReadOnlySpan<byte> source) => _pipe.Write(source);
+    public override IoResult Write(ReadOnlySpan<byte> source) => _pipe.Write(source, (Flags & OpenFlags.Packets) != 0);
 
     public override Readiness Poll()
     {

@@ -41,6 +41,20 @@ internal static class ProgramCodes
     public const int StackSize = 512, Registers = 11, FramePointer = 10;
 }
 
+/// <summary>What classic BPF has for itself (include/uapi/linux/bpf_common.h); the rest of its codes are those of <see cref="ProgramCodes"/>.</summary>
+internal static class ClassicCodes
+{
+    public const int LoadIndex = 1, Store = 2, StoreIndex = 3, Alu = 4, Return = 6, Miscellaneous = 7;
+    public const int Modes = 0xE0, Length = 0x80, HeaderLength = 0xA0;
+    public const int Sizes = 0x18, Half = 0x08, Byte = 0x10;
+
+    /// <summary>The second operand is the index register, not the constant.</summary>
+    public const int ByIndex = 0x08;
+
+    /// <summary>What is returned, and where <see cref="Miscellaneous"/> moves.</summary>
+    public const int Constant = 0x00, Accumulator = 0x10, ToIndex = 0x00, FromIndex = 0x80;
+}
+
 /// <summary>Functions of the kernel that programs may call, by their numbers (bpf-helpers(7)).</summary>
 internal enum ProgramHelper
 {

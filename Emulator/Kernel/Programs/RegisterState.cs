@@ -1,3 +1,4 @@
+using System.Numerics;
 using static Vivarium.Emulator.Kernel.Programs.ProgramCodes;
 
 namespace Vivarium.Emulator.Kernel.Programs;
@@ -78,7 +79,7 @@ internal struct RegisterState
                 return false;
             // Bits above the highest in which the bounds differ are those of both.
             ulong differs = Least ^ Most;
-            ulong open = differs == 0 ? 0 : ulong.MaxValue >> System.Numerics.BitOperations.LeadingZeroCount(differs);
+            ulong open = differs == 0 ? 0 : ulong.MaxValue >> BitOperations.LeadingZeroCount(differs);
             ulong shared = ~open;
             if (((Bits ^ Least) & shared & ~Unknown) != 0)
                 return false;
@@ -181,44 +182,29 @@ internal struct RegisterState
 /// <summary>What instructions compute.</summary>
 internal static class ProgramArithmetic
 {
-    public static ulong Calculate(int operation, ulong one, ulong two, int width)
-    {
-        if (width == 32)
-            return Calculate32(operation, (uint)one, (uint)two);
-        return operation switch
+    /// <summary>In 64 bits, or in the lower 32 with the upper ones 0.</summary>
+    public static ulong Calculate(int operation, ulong one, ulong two, int width) =>
+        width == 32 ? Calculate<uint, int>(operation, (uint)one, (uint)two) : Calculate<ulong, long>(operation, one, two);
+
+    /// <summary>In the width of the type. Counts of shifts are taken modulo the width; divisions by 0 give 0, or what was to be divided.</summary>
+    public static T Calculate<T, TSigned>(int operation, T one, T two)
+        where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
+        where TSigned : unmanaged, IBinaryInteger<TSigned>, ISignedNumber<TSigned> => operation switch
         {
             Add => one + two,
             Subtract => one - two,
             Multiply => one * two,
-            Divide => two == 0 ? 0 : one / two,
-            Modulo => two == 0 ? one : one % two,
+            Divide => T.IsZero(two) ? T.Zero : one / two,
+            Modulo => T.IsZero(two) ? one : one % two,
             Or => one | two,
             And => one & two,
             Xor => one ^ two,
-            ShiftLeft => one << (int)(two & 63),
-            ShiftRight => one >> (int)(two & 63),
-            ShiftArithmetic => (ulong)((long)one >> (int)(two & 63)),
-            Negate => 0 - one,
+            ShiftLeft => one << int.CreateTruncating(two),
+            ShiftRight => one >> int.CreateTruncating(two),
+            ShiftArithmetic => T.CreateTruncating(TSigned.CreateTruncating(one) >> int.CreateTruncating(two)),
+            Negate => T.Zero - one,
             _ => two,
         };
-    }
-
-    private static uint Calculate32(int operation, uint one, uint two) => operation switch
-    {
-        Add => one + two,
-        Subtract => one - two,
-        Multiply => one * two,
-        Divide => two == 0 ? 0 : one / two,
-        Modulo => two == 0 ? one : one % two,
-        Or => one | two,
-        And => one & two,
-        Xor => one ^ two,
-        ShiftLeft => one << (int)(two & 31),
-        ShiftRight => one >> (int)(two & 31),
-        ShiftArithmetic => (uint)((int)one >> (int)(two & 31)),
-        Negate => 0 - one,
-        _ => two,
-    };
 
     public static bool Holds(int condition, ulong one, ulong two, int width)
     {

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Vivarium.Emulator.Cpu;
 
 namespace Vivarium.Emulator.Kernel.Records;
 
@@ -66,6 +67,9 @@ public struct CallRecord
 
     /// <summary>The thread did not outlive the call.</summary>
     public bool EndsThread;
+
+    /// <summary>The caller's processor: some flags have places of their own there.</summary>
+    public Architecture Architecture;
 
     public readonly long Duration => Math.Max(0, End - Start);
 

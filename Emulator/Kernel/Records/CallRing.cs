@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Memory;
 
@@ -9,8 +10,7 @@ namespace Vivarium.Emulator.Kernel.Records;
 /// </summary>
 /// <param name="sink">Takes full batches.</param>
 /// <param name="captures">What to keep of calls.</param>
-/// <param name="ticks">A counter that is cheaper to read than the clock and counts evenly; null = the clock. Records are in nanoseconds either way.</param>
-public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? ticks = null)
+public sealed class CallRing(ICallSink sink, CaptureTable captures)
 {
     /// <summary>Records of a batch: small enough for a core's first-level cache.</summary>
     public const int Capacity = 128;
@@ -26,16 +26,11 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
     private CallRecord[] _records = new CallRecord[FirstRoom];
     private int _count;
     private long _sequence;
-    private IClock? _clock;
-    private long _firstTick;
-    private long _firstTime;
+    private WorldClock? _clock;
+    private long _latest;
 
-    /// <summary>Begins with a world's clock. A counter's rate is found out as time goes by.</summary>
-    public void Attach(IClock clock)
-    {
-        _clock = clock;
-        (_firstTick, _firstTime) = (ticks?.Invoke() ?? 0, clock.Monotonic);
-    }
+    /// <summary>Begins with a world's clock.</summary>
+    public void Attach(WorldClock clock) => _clock = clock;
 
     /// <summary>Calls that have begun.</summary>
     public long Begun => _sequence;
@@ -44,8 +39,8 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
     public void Enter(CallContext call)
     {
         call.BeginRecord(++_sequence, Now());
-        if (captures[call.Number] is { } known)
-            CaptureAtEntry(call, known.Capture);
+        if (!captures.KeepNothing(call.Number))
+            CaptureAtEntry(call, captures[call.Number]);
     }
 
     /// <summary>A call is over. A second end of the same call is none.</summary>
@@ -53,8 +48,8 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
     {
         if (call.Sequence == 0)
             return;
-        if (captures[call.Number] is { } known)
-            CaptureAtExit(call, known.Capture, result);
+        if (!captures.KeepNothing(call.Number))
+            CaptureAtExit(call, captures[call.Number], result);
         Write(call, result.Outcome, result.Value, result.Error);
     }
 
@@ -74,7 +69,7 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
     {
         if (call.ParkedAt == 0)
             return;
-        call.BlockedTime += Math.Max(0, Now() - call.ParkedAt);
+        call.BlockedTime += Now() - call.ParkedAt;
         call.ParkedAt = 0;
     }
 
@@ -83,36 +78,20 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
     {
         if (_count == 0)
             return;
-        if (ticks is not null)
-            ToNanoseconds(_records.AsSpan(0, _count));
         sink.Take(_records.AsSpan(0, _count));
         _count = 0;
     }
 
-    private long Now() => ticks is null ? _clock!.Monotonic : ticks();
-
-    /// <summary>
-    /// Ticks become world time, by the rate from the first tick to the present one: whatever that is off by, at either end it is right
-    /// to the time that it takes to read both.
-    /// </summary>
-    private void ToNanoseconds(Span<CallRecord> records)
-    {
-        long passed = ticks!() - _firstTick;
-        double rate = passed > 0 ? (double)(_clock!.Monotonic - _firstTime) / passed : 0;
-        foreach (ref CallRecord record in records)
-        {
-            record.Start = _firstTime + (long)((record.Start - _firstTick) * rate);
-            record.End = _firstTime + (long)((record.End - _firstTick) * rate);
-            if (record.Blocked != 0)
-                record.Blocked = (long)(record.Blocked * rate);
-        }
-    }
+    /// <summary>Never before what was noted last, on whatever thread the world ran then.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private long Now() => _latest = Math.Max(_latest, _clock!.Monotonic);
 
     private void Write(CallContext call, CallOutcome outcome, long value, Errno error)
     {
-        if (_count == _records.Length)
-            Array.Resize(ref _records, Math.Min(Capacity, 4 * _count));
-        ref CallRecord record = ref _records[_count];
+        CallRecord[] records = _records;
+        if ((uint)_count >= (uint)records.Length)
+            records = Grow();
+        ref CallRecord record = ref records[_count];
         record.Sequence = call.Sequence;
         record.Start = call.RecordStart;
         record.End = Now();
@@ -124,6 +103,7 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
         record.Process = call.Process.Id;
         record.Thread = call.Thread.Id;
         record.Number = call.Number;
+        record.Architecture = call.Thread.Cpu.Architecture;
         ReadOnlySpan<ulong> arguments = call.Arguments;
         // The last one first: then the others need no check of bounds.
         record.Arguments[5] = arguments[5];
@@ -146,6 +126,12 @@ public sealed class CallRing(ICallSink sink, CaptureTable captures, Func<long>? 
         call.Sequence = 0;
         if (++_count == Capacity)
             Flush();
+    }
+
+    private CallRecord[] Grow()
+    {
+        Array.Resize(ref _records, Math.Min(Capacity, 4 * _count));
+        return _records;
     }
 
     /// <summary>Names before they change or go, and what the guest hands over.</summary>

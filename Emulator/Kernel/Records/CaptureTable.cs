@@ -11,39 +11,55 @@ public sealed class CaptureTable(Func<int, CallCapture> captureOf)
     private const int Numbers = 8192;
     private const int FirstNumbers = 512;
 
-    private static readonly Known Nothing = new(CallCapture.None);
+    private CallCapture[] _captures = new CallCapture[FirstNumbers];
 
-    private Known?[] _known = new Known?[FirstNumbers];
+    /// <summary>What is known of each number: it keeps something or nothing, or nobody asked yet.</summary>
+    private volatile byte[] _known = new byte[FirstNumbers];
 
-    /// <summary>Null when nothing is kept.</summary>
-    internal Known? this[int number]
+    private readonly Lock _lock = new();
+
+    private const byte Something = 1, Nothing = 2;
+
+    /// <summary>True when it is known that calls of a number keep nothing, which is asked twice at each call.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool KeepNothing(int number)
     {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        byte[] known = _known;
+        return (uint)number < (uint)known.Length && known[number] == Nothing;
+    }
+
+    internal CallCapture this[int number]
+    {
         get
         {
-            Known?[] all = _known;
-            Known known = ((uint)number < (uint)all.Length ? all[number] : null) ?? Learn(number);
-            return ReferenceEquals(known, Nothing) ? null : known;
+            byte[] known = _known;
+            if ((uint)number >= (uint)known.Length || known[number] == 0)
+                return Learn(number);
+            return known[number] == Nothing ? CallCapture.None : _captures[number];
         }
     }
 
-    private Known Learn(int number)
+    private CallCapture Learn(int number)
     {
         if ((uint)number >= Numbers)
-            return Nothing;
+            return CallCapture.None;
         CallCapture capture = captureOf(number);
-        Known?[] all = _known;
-        if (number >= all.Length)
-            Array.Resize(ref all, Math.Min(Numbers, Math.Max(number + 1, 2 * all.Length)));
-        Known known = capture.IsNone ? Nothing : new Known(capture);
-        Volatile.Write(ref all[number], known);
-        Volatile.Write(ref _known, all);
-        return known;
+        lock (_lock)
+        {
+            if (number >= _known.Length)
+                Grow(Math.Min(Numbers, Math.Max(number + 1, 2 * _known.Length)));
+            _captures[number] = capture;
+            // Behind the capture itself: who reads without the lock finds that, then.
+            Volatile.Write(ref _known[number], capture.IsNone ? Nothing : Something);
+        }
+        return capture;
     }
 
-    /// <summary>One word, so that it is read and written whole.</summary>
-    internal sealed class Known(CallCapture capture)
+    private void Grow(int length)
     {
-        public readonly CallCapture Capture = capture;
+        Array.Resize(ref _captures, length);
+        byte[] known = _known;
+        Array.Resize(ref known, length);
+        _known = known;
     }
 }

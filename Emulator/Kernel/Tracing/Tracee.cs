@@ -57,7 +57,11 @@ public enum TraceStopKind : byte
 
 /// <summary>One stop of a traced thread: what wait(2) tells of it.</summary>
 /// <param name="Code">The signal, with an event in the second byte or 0x80 for calls: bits 8 and up of the status word.</param>
-public readonly record struct TraceStop(TraceStopKind Kind, int Code, SignalInfo Info, ulong Message = 0);
+public readonly record struct TraceStop(TraceStopKind Kind, int Code, SignalInfo Info, ulong Message = 0)
+{
+    /// <summary>What it is for, in a process that is traced as a whole.</summary>
+    public TraceEvents Events { get; init; }
+}
 
 /// <summary>A thread that is traced, as its tracer sees it.</summary>
 public sealed class Tracee(GuestThread thread, Process tracer, bool isSeized)
@@ -104,23 +108,94 @@ public sealed class Tracee(GuestThread thread, Process tracer, bool isSeized)
     /// <summary>The signal to go on with after a stop for one; null when there was none.</summary>
     public SignalInfo? Injected { get; set; }
 
-    /// <summary>The call it has just come out of, until it runs on; -1 = none.</summary>
-    public int LeftCall { get; internal set; } = -1;
+    /// <summary>The call it has just come out of, until it runs on; null = none.</summary>
+    public int? LeftCall { get; internal set; }
 
-    /// <summary>The call under way was shown at its entry.</summary>
+    /// <summary>The call under way was shown at its entry; in a process that is traced as a whole, could have been.</summary>
     internal bool IsInsideCall { get; set; }
+
+    /// <summary>It stands still before a call is made: at its entry, or where a filter leaves it to the tracer.</summary>
+    public bool IsBeforeCall => Stop is { Kind: TraceStopKind.CallEntry } || Stop is { Kind: TraceStopKind.Event } stop && stop.Code >> 8 == (int)TraceEvent.Seccomp;
+
+    /// <summary>The tracer made the call under way none: its result is what is left in the registers.</summary>
+    public bool SkipsCall { get; set; }
+
+    /// <summary>The process is traced as a whole; null when this thread is by itself.</summary>
+    public ProcessTrace? Session { get; internal init; }
+
+    /// <summary>It stays where it is when the process goes on.</summary>
+    public bool IsHeld { get; set; }
+
+    /// <summary>Each time it is let go on, it runs one instruction.</summary>
+    public bool StepsAlways { get; set; }
+
+    /// <summary>What the call it has just come out of returned.</summary>
+    public CallResult LeftResult { get; internal set; }
+
+    /// <summary>The entry of the call under way was shown.</summary>
+    internal bool WasShown { get; set; }
+
+    /// <summary>The call under way was shown as left, though it still waits.</summary>
+    internal bool WasLeft { get; set; }
+
+    /// <summary>The child that the call under way has made and waits for, as the tracer numbers it; 0 = none.</summary>
+    internal ulong VforkedChild { get; set; }
+
+    /// <summary>What is to be told when the call under way is left.</summary>
+    internal TraceEvents News { get; set; }
+
+    internal ulong NewsMessage { get; set; }
+
+    /// <summary>The stop at its next turn, when <see cref="MustStop"/>.</summary>
+    internal TraceStop Due { get; private set; }
+
+    internal TraceEvents TakeNews(out ulong message)
+    {
+        TraceEvents news = News;
+        message = NewsMessage;
+        News = TraceEvents.None;
+        return news;
+    }
+
+    internal void LeaveCall() => (IsInsideCall, WasShown, WasLeft, VforkedChild) = (false, false, false, 0);
+
+    /// <summary>Stops at its next turn, before it does anything else.</summary>
+    internal void StopSoon(in TraceStop stop)
+    {
+        Due = stop;
+        MustStop = true;
+        Thread.Wake();
+    }
+
+    /// <summary>The stop is told as one for another signal.</summary>
+    internal void Rename(int signal)
+    {
+        if (Stop is { } stop)
+            Stop = stop with { Code = signal };
+    }
+
+    /// <summary>Makes way for the next stop, if there is one.</summary>
+    internal void LeaveOneStop() => Stop = _next.TryDequeue(out TraceStop next) ? next : null;
 
     internal bool Wants(TraceOptions option) => (Options & option) != 0;
 
     /// <summary>Stands still now; if it does already, right after.</summary>
     internal void StandStill(in TraceStop stop)
     {
+        // One step is one stop.
+        if (Session is not null && stop.Info is { Signal: Signal.Trap, Code: FaultSignals.Stepped, IsFault: true })
+            Mode = TraceMode.Continue;
         if (Stop is not null)
         {
             _next.Enqueue(stop);
             return;
         }
         Stop = stop;
+        if (Session is { } session)
+        {
+            session.Stand(this);
+            return;
+        }
         Message = stop.Kind == TraceStopKind.Event ? stop.Message : Message;
         IsReported = false;
         Thread.StopForTracer();

@@ -43,6 +43,8 @@ public sealed partial class World
     /// <summary>A call was entered: a tracer that follows calls sees it first. True when the thread stands still.</summary>
     private bool StopAtEntry(GuestThread thread)
     {
+        if (thread.Tracee is { Session: { } session } whole)
+            return StopAtEntry(session, whole);
         if (thread.Tracee is not { Mode: TraceMode.Calls, IsInsideCall: false } tracee)
             return false;
         tracee.IsInsideCall = true;
@@ -50,13 +52,19 @@ public sealed partial class World
         return true;
     }
 
-    private void StopAtExit(GuestThread thread)
+    private void StopAtExit(GuestThread thread, in CallResult result)
     {
         if (thread.Tracee is not { } tracee)
             return;
         bool wasShown = tracee.IsInsideCall;
-        tracee.LeftCall = thread.Call.Number;
-        tracee.IsInsideCall = false;
+        tracee.LeftCall = thread.Call.Asked;
+        tracee.LeftResult = result;
+        if (tracee.Session is { } session)
+        {
+            StopAtExit(session, tracee);
+            return;
+        }
+        (tracee.IsInsideCall, tracee.SkipsCall) = (false, false);
         if (tracee.Mode == TraceMode.Calls && wasShown)
             tracee.StandStill(CallStop(TraceStopKind.CallExit, tracee));
         else if (tracee.Mode == TraceMode.Step)
@@ -66,6 +74,15 @@ public sealed partial class World
     /// <summary>A call that a signal interrupts is left for its tracer before the signal is shown. True when the thread stands still.</summary>
     private static bool StopAtInterruption(GuestThread thread)
     {
+        if (thread.Tracee is { Session: { } session, IsInsideCall: true } whole && thread is { InCall: true, Interruption: { } restart })
+        {
+            whole.LeftResult = CallResult.Interrupted(restart);
+            bool isShown = session.Wants(TraceEvents.CallExit) && !whole.WasLeft && (session.TellsAtExit || whole.WasShown);
+            if (isShown)
+                whole.StandStill(EventStop(TraceEvents.CallExit, 0));
+            whole.IsInsideCall = false;
+            return isShown;
+        }
         if (thread.Tracee is not { Mode: TraceMode.Calls, IsInsideCall: true } tracee || !thread.InCall || thread.Interruption is null)
             return false;
         tracee.IsInsideCall = false;
@@ -74,7 +91,7 @@ public sealed partial class World
     }
 
     /// <summary>The signal that the tracer lets through, or the next that is due unless the tracer must see it first.</summary>
-    private static bool TakeForDelivery(GuestThread thread, out SignalInfo info)
+    private bool TakeForDelivery(GuestThread thread, out SignalInfo info)
     {
         if (thread.Tracee is { Injected: { } injected } tracee)
         {
@@ -176,10 +193,25 @@ public sealed partial class World
         return true;
     }
 
+    /// <summary>A filter leaves the call to the tracer: false when none asked for that. It was shown then, and its end is to be shown next.</summary>
+    internal bool AskTracer(GuestThread thread, ulong message)
+    {
+        if (!TellTracer(thread, TraceEvent.Seccomp, TraceOptions.Seccomp, message))
+            return false;
+        thread.IsCallAsked = true;
+        thread.Tracee!.IsInsideCall = true;
+        return true;
+    }
+
     /// <summary>Stops a seized thread: on demand, or because its group stops.</summary>
     internal void StopOnDemand(Tracee tracee, int signal = Signal.Trap)
     {
         tracee.MustStop = false;
+        if (tracee.Session is not null)
+        {
+            tracee.StandStill(tracee.Due);
+            return;
+        }
         int code = signal | ((int)TraceEvent.Stop << 8);
         TraceStopKind kind = signal == Signal.Trap ? TraceStopKind.Event : TraceStopKind.Group;
         tracee.StandStill(new TraceStop(kind, code, new SignalInfo(Signal.Trap, code)));
@@ -206,8 +238,10 @@ public sealed partial class World
     }
 
     /// <summary>A signal is about to be delivered: its tracer decides. True when the thread stands still.</summary>
-    private static bool StopForSignal(GuestThread thread, in SignalInfo info)
+    private bool StopForSignal(GuestThread thread, in SignalInfo info)
     {
+        if (thread.Tracee is { Session: { } session } whole)
+            return StopForSignal(session, whole, info);
         if (thread.Tracee is not { } tracee || info.Signal == Signal.Kill)
             return false;
         tracee.StandStill(new TraceStop(TraceStopKind.Signal, info.Signal, info));
@@ -219,6 +253,11 @@ public sealed partial class World
     {
         if (maker.Tracee is not { } tracee)
             return;
+        if (tracee.Session is { } session)
+        {
+            FollowNew(session, maker, made, what);
+            return;
+        }
         TraceOptions option = what switch { TraceEvent.Fork => TraceOptions.Fork, TraceEvent.Vfork => TraceOptions.Vfork, _ => TraceOptions.Clone };
         if (!tracee.Wants(option))
             return;
@@ -234,8 +273,17 @@ public sealed partial class World
     public void TellExecute(GuestThread thread, int formerId)
     {
         thread.Debug = null;
+        if (thread.Process.TraceDenial == TraceDenial.UntilExecution)
+            thread.Process.TraceDenial = TraceDenial.None;
         if (thread.Tracee is not { } tracee)
             return;
+        if (tracee.Session is { } session)
+        {
+            session.WaitsForExecution = false;
+            if (session.Wants(TraceEvents.Execute))
+                Tell(tracee, TraceEvents.Execute, 0);
+            return;
+        }
         tracee.BecomeMain(thread.Id);
         if (!TellTracer(thread, TraceEvent.Execute, TraceOptions.Execute, (ulong)tracee.Tracer.Space.Inside(formerId)) && !tracee.IsSeized)
             Send(thread, new SignalInfo(Signal.Trap) { SenderProcess = thread.Process.Space.Inside(thread.Process.Id) });
@@ -267,6 +315,8 @@ public sealed partial class Process
         if (thread.Tracee is not { } tracee)
             return;
         thread.Tracee = null;
+        if (tracee.Session is not null)
+            return;
         if (tracee.Tracer == Parent && thread.Id == Id)
             tracee.Tracer.Tracees.Remove(tracee);
         else
@@ -294,11 +344,16 @@ public sealed partial class GuestThread
     /// <summary>How it is traced; null when it is not.</summary>
     public Tracee? Tracee { get; internal set; }
 
+    /// <summary>Its tracer was asked about the call under way, which a filter left to it.</summary>
+    internal bool IsCallAsked { get; set; }
+
     /// <summary>Its debug registers; null until a tracer used them.</summary>
     public DebugRegisters? Debug { get; set; }
 
     /// <summary>It runs instruction by instruction.</summary>
-    internal bool IsStepped => (Tracee is not null || Debug is not null) && (Tracee is { Mode: TraceMode.Step } || Debug is { IsArmed: true });
+    internal bool IsStepped => (Tracee is not null || Debug is not null) && IsSteppedFor();
+
+    private bool IsSteppedFor() => Tracee is { Mode: TraceMode.Step } || Debug is { IsArmed: true };
 
     /// <summary>The call under way is none any more: its tracer put the thread elsewhere.</summary>
     public void DropCall()
@@ -306,6 +361,7 @@ public sealed partial class GuestThread
         Process.World.Calls?.Leave(Call, CallResult.NoReturn);
         InCall = false;
         Interruption = null;
+        IsCallAsked = false;
         Call.State = null;
     }
 

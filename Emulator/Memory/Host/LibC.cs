@@ -18,6 +18,7 @@ internal static unsafe partial class LibC
     public const int RemapMayMove = 1;
     public const int RemapFixed = 2;
     public const int AdviseDontNeed = 4;
+    public const int AdvisePopulateRead = 22;
     public const int AdvisePopulateWrite = 23;
     public const int AdviseRemove = 9;
     public const int Failed = -1;

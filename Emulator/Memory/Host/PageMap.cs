@@ -89,6 +89,14 @@ internal static unsafe class PageMap
         }
     }
 
+    /// <summary>Whether a page of a private mapping is no longer its backing's.</summary>
+    public static bool IsCopied(byte* page)
+    {
+        ulong entry;
+        Read(&entry, page, GuestAddress.PageSize);
+        return (entry & (Present | Swapped)) != 0 && (entry & FileOrShared) == 0;
+    }
+
     public static ulong CountPresent(byte* start, ulong length)
     {
         ulong pages = 0;

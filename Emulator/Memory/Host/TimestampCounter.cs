@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace Vivarium.Emulator.Memory.Host;
@@ -6,26 +7,22 @@ namespace Vivarium.Emulator.Memory.Host;
 /// The processor's time stamp counter (SDM Vol. 2, RDTSC): a third of what the host's clock costs. Only where it counts at one rate
 /// whatever the processor does (SDM Vol. 3, "Invariant TSC"); its rate is not known here.
 /// </summary>
-public static unsafe class TimestampCounter
+public sealed unsafe class TimestampCounter
 {
     private const uint PowerLeaf = 0x8000_0007;
     private const int InvariantBit = 1 << 8;
     private const nuint Size = 4096;
 
-    private static readonly delegate* unmanaged[SuppressGCTransition]<long> s_read = Make();
+    private readonly delegate* unmanaged[SuppressGCTransition]<long> _read;
 
-    public static bool IsSupported => s_read != null;
+    private TimestampCounter(delegate* unmanaged[SuppressGCTransition]<long> read) => _read = read;
 
-    /// <summary>Ticks since the machine's start. Only where <see cref="IsSupported"/>.</summary>
-    public static long Read() => s_read();
+    /// <summary>The host's; null where it has none that can be used.</summary>
+    public static TimestampCounter? Host { get; } = Make() is var read && read != null ? new TimestampCounter(read) : null;
 
-    /// <summary><see cref="Read"/> as a delegate. One of an object's is called directly, one of a static method through a thunk.</summary>
-    public static Func<long> Reader { get; } = new Source().Read;
-
-    private sealed class Source
-    {
-        public long Read() => s_read();
-    }
+    /// <summary>Ticks since the machine's start.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public long Read() => _read();
 
     private static delegate* unmanaged[SuppressGCTransition]<long> Make()
     {

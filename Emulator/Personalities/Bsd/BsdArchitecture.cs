@@ -34,6 +34,9 @@ internal abstract class BsdArchitecture
     /// <summary>What thread-local storage is found by.</summary>
     public abstract ref ulong ThreadPointer(ref CpuState state);
 
+    /// <summary>The registers as tracers see them.</summary>
+    public abstract Tracing.BsdTraceLayout Trace { get; }
+
     // ---- programs and threads ---------------------------------------------------------------------------------------
 
     /// <summary>The processor as a new program finds it.</summary>

@@ -12,9 +12,9 @@ namespace Vivarium.Emulator.Personalities.Bsd;
 /// Control messages of sockets (unix(4), CMSG_DATA(3)): a header of length 4, level 4, type 4, then data at the next multiple of the system's alignment.
 /// Descriptors (SCM_RIGHTS) go along in both systems; who sends is told as each has it (SCM_CREDS).
 /// </summary>
-internal abstract class BsdControl : IControlFormat
+internal abstract class BsdControl : ControlFormat
 {
-    private const int HeaderSize = 12, LargestControl = 16384;
+    private const int HeaderSize = 12;
     private const int Rights = 1;
 
     /// <summary>What messages and their data are aligned to on an architecture.</summary>
@@ -37,29 +37,9 @@ internal abstract class BsdControl : IControlFormat
     /// <summary>Adds what the receiver is told of the sender.</summary>
     protected abstract void Tell(CallContext call, Socket socket, Ancillary ancillary, ref Writer writer);
 
-    public Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary)
-    {
-        ancillary = Ancillary.None;
-        if (length == 0 || address.IsNull)
-            return Errno.None;
-        if (length > LargestControl)
-            return Errno.ENOBUFS;
-        byte[] bytes = new byte[length];
-        if (!call.Memory.TryRead(address, bytes))
-            return Errno.EFAULT;
-        var files = new List<OpenFile>();
-        Errno error = Parse(call, bytes, files, ref ancillary);
-        if (error == Errno.None)
-        {
-            ancillary = ancillary with { Files = [.. files] };
-            return error;
-        }
-        foreach (OpenFile file in files)
-            file.Release();
-        return error;
-    }
+    protected override bool IsEmpty(GuestAddress address, ulong length) => length == 0 || address.IsNull;
 
-    private Errno Parse(CallContext call, ReadOnlySpan<byte> bytes, List<OpenFile> files, ref Ancillary ancillary)
+    protected override Errno Parse(CallContext call, Socket socket, ReadOnlySpan<byte> bytes, List<OpenFile> files, ref Ancillary ancillary)
     {
         int alignment = AlignmentOf(call), dataAt = Align(HeaderSize, alignment);
         while (bytes.Length >= HeaderSize)
@@ -69,7 +49,7 @@ internal abstract class BsdControl : IControlFormat
             if (length < HeaderSize || length > bytes.Length || level != BsdSocketOptions.Socket)
                 return Errno.EINVAL;
             Errno error = type == Rights
-                ? ControlMessages.TakeFiles(call, MemoryMarshal.Cast<byte, int>(length <= dataAt ? [] : bytes[dataAt..(int)length]), files)
+                ? TakeFiles(call, MemoryMarshal.Cast<byte, int>(length <= dataAt ? [] : bytes[dataAt..(int)length]), files)
                 : Claim(call, type, ref ancillary);
             if (error != Errno.None)
                 return error;
@@ -78,7 +58,7 @@ internal abstract class BsdControl : IControlFormat
         return Errno.None;
     }
 
-    public bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used)
+    public override bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used)
     {
         var writer = new Writer(call, address, address.IsNull ? 0 : room, AlignmentOf(call));
         Tell(call, socket, ancillary, ref writer);
@@ -130,7 +110,7 @@ internal abstract class BsdControl : IControlFormat
         }
         if (name != PeerOption)
             return Errno.ENOPROTOOPT;
-        if (socket is not StreamSocket { PeerCredentials.Process: not 0 } stream)
+        if (socket is not StreamSocket { PeerCredentials.Process: not null } stream)
             return Errno.ENOTCONN;
         value = PeerOf(call, stream);
         return Errno.None;

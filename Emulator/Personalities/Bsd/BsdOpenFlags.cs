@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Kernel.Files;
 using LinuxFlags = Vivarium.Emulator.Personalities.Linux.Abi.Fcntl;
 
 namespace Vivarium.Emulator.Personalities.Bsd;
@@ -14,6 +15,12 @@ internal readonly record struct BsdOpenFlags(uint Direct, uint Directory, uint C
     public static int LockOf(uint flags) => (flags & ExclusiveLock) != 0 ? 2 : (flags & SharedLock) != 0 ? 1 : 0;
 
     public static bool IsNonBlocking(uint flags) => (flags & NonBlock) != 0;
+
+    /// <summary>As the kernel has them. O_DIRECT means nothing to pipes here.</summary>
+    public OpenFlags Decode(uint flags) => LinuxFlags.Decode(ToLinux(flags)) & ~OpenFlags.Packets;
+
+    /// <summary>What F_GETFL tells.</summary>
+    public uint Encode(OpenFile file) => FromLinux(LinuxFlags.Encode(file));
 
     public uint ToLinux(uint flags)
     {
@@ -37,8 +44,7 @@ internal readonly record struct BsdOpenFlags(uint Direct, uint Directory, uint C
         void Add(uint own, uint theirs) => linux |= own != 0 && (flags & own) != 0 ? theirs : 0;
     }
 
-    /// <summary>What F_GETFL tells.</summary>
-    public uint FromLinux(uint linux)
+    private uint FromLinux(uint linux)
     {
         uint flags = linux & 3;
         flags |= (linux & LinuxFlags.NonBlocking) != 0 ? NonBlock : 0;

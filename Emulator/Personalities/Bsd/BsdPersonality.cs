@@ -1,9 +1,11 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
+using Vivarium.Emulator.Personalities.Bsd.Routing;
 
 namespace Vivarium.Emulator.Personalities.Bsd;
 
@@ -35,6 +37,9 @@ public abstract class BsdPersonality : IPersonality
     /// <summary>What messages on sockets have of the system's own.</summary>
     internal abstract BsdMessages Messages { get; }
 
+    /// <summary>How it writes routing messages.</summary>
+    internal abstract RoutingFormat Routing { get; }
+
     private protected abstract BsdArchitecture[] Architectures { get; }
 
     /// <summary>The caller's system.</summary>
@@ -59,6 +64,13 @@ public abstract class BsdPersonality : IPersonality
 
     private protected abstract Func<int, int> ArgumentCount { get; }
 
+    /// <summary>How many arguments a call has.</summary>
+    internal int ArgumentsOf(int number) => number < 0 ? 0 : Describe(number)?.Arguments.Length ?? 0;
+
+    private protected abstract Tables.CallShape? Describe(int number);
+
+    internal BsdArchitecture? ArchitectureFor(GuestThread thread) => Array.Find(Architectures, candidate => candidate.Architecture == thread.Cpu.Architecture);
+
     public void Decode(GuestThread thread) => ArchitectureOf(thread).Decode(thread, TableBase, ArgumentCount);
 
     public abstract CallResult Dispatch(CallContext call);
@@ -72,6 +84,9 @@ public abstract class BsdPersonality : IPersonality
     public void Rewind(GuestThread thread) => ArchitectureOf(thread).Rewind(thread);
 
     public bool HasCurproc => true;
+
+    /// <summary>As Linux has them: so is the file.</summary>
+    public uint FileFlags(CallContext call, OpenFile file) => Linux.Abi.Fcntl.Encode(file);
 
     public int ErrorNumber(Errno error) => Numbers.ErrorNumber(error);
 

@@ -73,7 +73,7 @@ internal sealed class BsdStackWriter
     }
 
     /// <summary>argc, argv, NULL, envp, NULL, the auxiliary vector; 16-byte aligned.</summary>
-    public ulong PushTable(ulong[] auxiliary)
+    private ulong PushTable(ulong[] auxiliary)
     {
         ulong[] words = [(ulong)_arguments.Length, .. _arguments, 0, .. _environment, 0, .. auxiliary];
         _position = (_position - ((ulong)words.Length * sizeof(ulong))) & ~15UL;
@@ -82,23 +82,35 @@ internal sealed class BsdStackWriter
     }
 
     /// <summary>struct ps_strings, by which ps(1) finds arguments and environment.</summary>
-    public void WriteStringTable(ulong place, ulong stack)
+    private void WriteStringTable(ulong place, ulong stack)
     {
         ulong arguments = stack + sizeof(ulong), environment = arguments + ((ulong)_arguments.Length + 1) * sizeof(ulong);
         ReadOnlySpan<ulong> words = [arguments, (ulong)_arguments.Length, environment, (ulong)_environment.Length];
         _memory.TryWrite(new GuestAddress(place), MemoryMarshal.AsBytes(words));
     }
 
-    public ProgramLayout Describe(ulong stack, ElfImage image, ulong[] auxiliary) => new()
+    /// <summary>Writes what points to all of that, and sets the program's first registers.</summary>
+    /// <param name="strings">Where struct ps_strings is.</param>
+    public ProgramLayout Start(GuestThread thread, BsdArchitecture architecture, ElfImage image, ulong strings, ulong[] auxiliary)
+    {
+        ulong stack = PushTable(auxiliary);
+        WriteStringTable(strings, stack);
+        architecture.Start(thread, image.Start, stack, strings);
+        return Describe(stack, image, auxiliary);
+    }
+
+    private ProgramLayout Describe(ulong stack, ElfImage image, ulong[] auxiliary) => new()
     {
         StackStart = stack,
-        CodeStart = image.Entry,
-        CodeEnd = image.BreakStart,
+        CodeStart = image.CodeStart,
+        CodeEnd = image.CodeEnd,
+        DataStart = image.DataStart,
+        DataEnd = image.DataEnd,
         ArgumentStart = _argumentStart,
         ArgumentEnd = _argumentEnd,
         EnvironmentStart = _argumentEnd,
         EnvironmentEnd = _environmentEnd,
-        AuxiliaryVector = MemoryMarshal.AsBytes(auxiliary.AsSpan()).ToArray(),
+        SavedAuxiliary = MemoryMarshal.AsBytes(auxiliary.AsSpan()).ToArray(),
     };
 
     private ulong[] PushAll(IReadOnlyList<byte[]> texts)

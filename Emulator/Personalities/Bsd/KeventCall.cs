@@ -6,24 +6,13 @@ using Vivarium.Emulator.Personalities.Linux.Calls;
 
 namespace Vivarium.Emulator.Personalities.Bsd;
 
-/// <summary>One layout of struct kevent.</summary>
-internal interface IKeventLayout
-{
-    int Size { get; }
-
-    /// <summary>EINVAL for a filter that there is none of.</summary>
-    Errno Read(CallContext call, ReadOnlySpan<byte> bytes, out QueueEvent change);
-
-    void Write(CallContext call, in QueueEvent report, Span<byte> bytes);
-}
-
 /// <summary>kevent(2): changes in order, each error told as a report while there is room; then reports, waited for.</summary>
 internal static class KeventCall
 {
     private const int MostAtOnce = 1024;
 
     public static CallResult Run(
-        CallContext call, int fd, GuestAddress changes, int changeCount, GuestAddress events, int eventCount, GuestAddress timeout, IKeventLayout layout)
+        CallContext call, int fd, GuestAddress changes, int changeCount, GuestAddress events, int eventCount, GuestAddress timeout, KeventLayout layout)
     {
         if (call.File(fd) is not KernelQueue queue)
             return Errno.EBADF;
@@ -43,7 +32,7 @@ internal static class KeventCall
     }
 
     /// <summary>How many reports of errors and receipts were written; the error itself when there is no room for its report.</summary>
-    private static CallResult Change(CallContext call, KernelQueue queue, GuestAddress changes, int count, GuestAddress events, int room, IKeventLayout layout)
+    private static CallResult Change(CallContext call, KernelQueue queue, GuestAddress changes, int count, GuestAddress events, int room, KeventLayout layout)
     {
         Span<byte> bytes = stackalloc byte[layout.Size];
         int told = 0;
@@ -52,7 +41,7 @@ internal static class KeventCall
             GuestAddress place = changes + (ulong)(i * layout.Size);
             if (!call.Memory.TryRead(place, bytes))
                 return Errno.EFAULT;
-            Errno error = layout.Read(call, bytes, out QueueEvent change);
+            Errno error = layout.Read(bytes, out QueueEvent change);
             if (error == Errno.None)
                 error = queue.Change(change);
             if (error == Errno.None && (change.Flags & EventFlags.Receipt) == 0)
@@ -63,15 +52,14 @@ internal static class KeventCall
                     return error;
                 continue;
             }
-            // The report is the change itself, with what came of it.
-            layout.Write(call, change with { Flags = EventFlags.Error, Data = error == Errno.None ? 0 : call.Process.Personality.ErrorNumber(error) }, bytes);
+            layout.WriteOutcome(bytes, error == Errno.None ? 0 : call.Process.Personality.ErrorNumber(error));
             if (!call.Memory.TryWrite(events + (ulong)(told++ * layout.Size), bytes))
                 return Errno.EFAULT;
         }
         return told;
     }
 
-    private static CallResult Collect(CallContext call, KernelQueue queue, GuestAddress events, int count, IKeventLayout layout)
+    private static CallResult Collect(CallContext call, KernelQueue queue, GuestAddress events, int count, KeventLayout layout)
     {
         QueueEvent[] taken = ArrayPool<QueueEvent>.Shared.Rent(count);
         try
@@ -82,7 +70,7 @@ internal static class KeventCall
             Span<byte> bytes = stackalloc byte[layout.Size];
             for (int i = 0; i < found; i++)
             {
-                layout.Write(call, taken[i], bytes);
+                layout.Write(taken[i], bytes);
                 if (!call.Memory.TryWrite(events + (ulong)(i * layout.Size), bytes))
                     return Errno.EFAULT;
             }
@@ -92,14 +80,5 @@ internal static class KeventCall
         {
             ArrayPool<QueueEvent>.Shared.Return(taken);
         }
-    }
-
-    /// <summary>Turns a timer's data into nanoseconds: EINVAL when it is negative or has no unit.</summary>
-    public static Errno TimeOf(ref QueueEvent change, long unit)
-    {
-        if (unit == 0 || change.Data < 0)
-            return Errno.EINVAL;
-        change = change with { Data = change.Data > long.MaxValue / unit ? long.MaxValue : change.Data * unit };
-        return Errno.None;
     }
 }

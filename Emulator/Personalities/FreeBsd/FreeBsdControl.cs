@@ -23,11 +23,11 @@ internal sealed class FreeBsdControl : BsdControl
     {
         const int size = 88, processAt = 80;
         byte[] bytes = new byte[size];
-        (int process, uint user, uint group) = socket.PeerCredentials;
+        (KeptId? process, uint user, uint group) = socket.PeerCredentials;
         uint[] groups = [group, .. socket.PeerGroups.Take(MostGroups - 1)];
         Put(bytes, 0, user, (uint)groups.Length);
         Put(bytes.AsSpan(12), groups);
-        Put(bytes.AsSpan(processAt), (uint)call.Pids.Inside(process));
+        Put(bytes.AsSpan(processAt), (uint)call.NumberOf(process));
         return bytes;
     }
 
@@ -36,7 +36,7 @@ internal sealed class FreeBsdControl : BsdControl
         if (type != Creds)
             return Errno.EINVAL;
         Credentials who = call.Thread.Credentials;
-        ancillary = ancillary with { SenderProcess = call.Process.Id, SenderUser = who.User, SenderGroup = who.Group, Sender = who, IsSenderTold = true };
+        ancillary = ancillary with { SenderProcess = call.Process.KeptId, SenderUser = who.User, SenderGroup = who.Group, Sender = who, IsSenderTold = true };
         return Errno.None;
     }
 
@@ -58,7 +58,7 @@ internal sealed class FreeBsdControl : BsdControl
     private static byte[] ClaimOf(CallContext call, Ancillary ancillary, Credentials who)
     {
         byte[] bytes = new byte[20 + (MostGroups * sizeof(uint))];
-        Put(bytes, (uint)call.Pids.Inside(ancillary.SenderProcess), who.User, who.EffectiveUser, who.Group);
+        Put(bytes, (uint)call.NumberOf(ancillary.SenderProcess), who.User, who.EffectiveUser, who.Group);
         BinaryPrimitives.WriteInt16LittleEndian(bytes.AsSpan(16), (short)Groups(who, bytes.AsSpan(20), MostGroups));
         return bytes;
     }
@@ -76,7 +76,7 @@ internal sealed class FreeBsdControl : BsdControl
     private static byte[] LastingIdentityOf(CallContext call, Ancillary ancillary, Credentials who)
     {
         byte[] head = new byte[8];
-        Put(head, 0, (uint)call.Pids.Inside(ancillary.SenderProcess));
+        Put(head, 0, (uint)call.NumberOf(ancillary.SenderProcess));
         return [.. head, .. IdentityOf(who)];
     }
 

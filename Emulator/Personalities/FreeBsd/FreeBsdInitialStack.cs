@@ -56,10 +56,7 @@ internal static class FreeBsdInitialStack
             11, who.User, 12, who.EffectiveUser, 13, who.Group, 14, who.EffectiveGroup,
             0, 0, // AT_NULL
         ];
-        ulong stack = writer.PushTable(auxiliary);
-        writer.WriteStringTable(strings, stack);
-        architecture.Start(thread, image.Start, stack, strings);
-        layout = writer.Describe(stack, image, auxiliary);
+        layout = writer.Start(thread, architecture, image, strings, auxiliary);
         return Errno.None;
     }
 }

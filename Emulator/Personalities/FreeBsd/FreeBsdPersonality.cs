@@ -3,6 +3,7 @@ using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
+using Vivarium.Emulator.Personalities.Bsd.Routing;
 using Vivarium.Emulator.Personalities.FreeBsd.Arm64;
 using Vivarium.Emulator.Personalities.FreeBsd.Umtx;
 using Vivarium.Emulator.Personalities.FreeBsd.X64;
@@ -37,11 +38,15 @@ public sealed class FreeBsdPersonality : BsdPersonality
 
     internal override BsdMessages Messages { get; } = new(NoSignal: 0x20000, CloseOnExec: 0x40000, new FreeBsdControl());
 
+    internal override RoutingFormat Routing => FreeBsdRouting.Instance;
+
     private protected override BsdArchitecture[] Architectures { get; } = [new FreeBsdX64Architecture(), new FreeBsdArm64Architecture()];
 
     private protected override int TableBase => FreeBsdTable.Base;
 
     private protected override Func<int, int> ArgumentCount { get; } = FreeBsdTable.ArgumentCount;
+
+    private protected override Tables.CallShape? Describe(int number) => FreeBsdTable.Describe(number);
 
     public override CallResult Dispatch(CallContext call) => FreeBsdTable.Dispatch(call);
 

@@ -55,22 +55,30 @@ internal static class InitialStack
         {
             StackStart = stack,
             VdsoStart = vdso,
-            CodeStart = image.Entry,
-            CodeEnd = image.BreakStart,
+            CodeStart = image.CodeStart,
+            CodeEnd = image.CodeEnd,
+            DataStart = image.DataStart,
+            DataEnd = image.DataEnd,
             ArgumentStart = argumentStart,
             ArgumentEnd = argumentEnd,
             EnvironmentStart = argumentEnd,
             EnvironmentEnd = environmentEnd,
-            AuxiliaryVector = ToBytes(auxiliary),
+            SavedAuxiliary = Padded(ToBytes(auxiliary), architecture.AuxiliaryRoom),
         };
         return Errno.None;
+    }
+
+    private static byte[] Padded(byte[] vector, int room)
+    {
+        Array.Resize(ref vector, Math.Max(room, vector.Length));
+        return vector;
     }
 
     /// <summary>Maps the vDSO with the clock page before it; 0, which is no vDSO, when there is no room.</summary>
     private static ulong MapVdso(GuestThread thread, AddressSpace memory, LinuxArchitecture architecture)
     {
         ClockPage page = PageOf(thread, architecture);
-        var request = new MapRequest(default, page.Length, Protection.Read | Protection.Execute, Object: page.Content, Name: VdsoName);
+        var request = new MapRequest(default, page.Length, Protection.Read | Protection.Execute, Placement.Image, Object: page.Content, Name: VdsoName);
         return memory.Map(request, out GuestAddress place) == MapStatus.Ok ? place.Value + GuestAddress.PageSize : 0;
     }
 
@@ -91,16 +99,20 @@ internal static class InitialStack
     private static ulong Measure(ProgramStart program)
     {
         long bytes = program.Path.Length + 1;
-        foreach (IReadOnlyList<byte[]> list in (ReadOnlySpan<IReadOnlyList<byte[]>>)[program.Arguments, program.Environment])
-        {
-            foreach (byte[] text in list)
-            {
-                if (text.Length >= LongestString)
-                    return ulong.MaxValue;
-                bytes += text.Length + 1 + 8;
-            }
-        }
+        if (!TryAdd(program.Arguments, ref bytes) || !TryAdd(program.Environment, ref bytes))
+            return ulong.MaxValue;
         return bytes > MostBytes ? ulong.MaxValue : (ulong)bytes;
+    }
+
+    private static bool TryAdd(IReadOnlyList<byte[]> texts, ref long bytes)
+    {
+        foreach (byte[] text in texts)
+        {
+            if (text.Length >= LongestString)
+                return false;
+            bytes += text.Length + 1 + 8;
+        }
+        return true;
     }
 
     private static ulong[] Auxiliary(GuestThread thread, ElfImage image, ProgramStart program, ulong path, ulong platform, ulong random)
@@ -174,7 +186,11 @@ internal static class InitialStack
         /// <summary>The table the stack pointer points at: argc, argv, NULL, envp, NULL, auxv.</summary>
         public ulong PushTable(ulong[] arguments, ulong[] environment, ulong[] auxiliary)
         {
-            ulong[] words = [(ulong)arguments.Length, .. arguments, 0, .. environment, 0, .. auxiliary];
+            ulong[] words = new ulong[arguments.Length + environment.Length + auxiliary.Length + 3];
+            words[0] = (ulong)arguments.Length;
+            arguments.CopyTo(words, 1);
+            environment.CopyTo(words, arguments.Length + 2);
+            auxiliary.CopyTo(words, arguments.Length + environment.Length + 3);
             Position = (Position - ((ulong)words.Length * 8)) & ~15UL;
             memory.TryWrite(new GuestAddress(Position), ToBytes(words));
             return Position;

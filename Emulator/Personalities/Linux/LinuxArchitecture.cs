@@ -65,6 +65,12 @@ internal abstract class LinuxArchitecture
     /// <summary>What a signal frame takes at most, with room for the handler (AT_MINSIGSTKSZ, sysconf's _SC_MINSIGSTKSZ).</summary>
     public abstract ulong MinimumSignalStack { get; }
 
+    /// <summary>MINSIGSTKSZ of the kernel: sigaltstack(2) takes no less.</summary>
+    public virtual ulong SmallestAlternateStack => 2048;
+
+    /// <summary>Bytes that are kept for a program's auxiliary vector (AT_VECTOR_SIZE).</summary>
+    public abstract int AuxiliaryRoom { get; }
+
     // ---- calls ------------------------------------------------------------------------------------------------------
 
     /// <summary>Begins the call that the registers say, by the table's number.</summary>
@@ -75,9 +81,6 @@ internal abstract class LinuxArchitecture
 
     /// <summary>The call instruction is to be run again, with the registers as they were.</summary>
     public abstract void Rewind(GuestThread thread);
-
-    /// <summary>The architecture's own number of a call of the table.</summary>
-    public virtual int NativeNumber(int number) => number;
 
     public abstract ref ulong StackPointer(ref CpuState state);
 
@@ -107,6 +110,7 @@ internal abstract class LinuxArchitecture
 
     public virtual bool DumpCore(GuestThread thread, int signal) => false;
 
+    /// <summary>Puts a handler's frame on the stack that is its, and goes on there; false when it cannot be written.</summary>
     public abstract bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action);
 
     /// <summary>rt_sigreturn(2); false when the frame cannot be read.</summary>
@@ -125,7 +129,7 @@ internal abstract class LinuxArchitecture
     /// <summary>struct epoll_event has no padding.</summary>
     public virtual bool IsEpollEventPacked => false;
 
-    /// <summary>The architecture's O_ flags as those of the table, and back; those in registers <see cref="Decode"/> has turned already.</summary>
+    /// <summary>The architecture's O_ flags as those of asm-generic/fcntl.h, and back. Filters, tracers and records see the program's own.</summary>
     public virtual uint OpenFlags(uint flags) => flags;
 
     public virtual bool WriteStat(AddressSpace memory, GuestAddress address, in FileStatus status) => memory.TryWrite(address, GenericStat.From(status));

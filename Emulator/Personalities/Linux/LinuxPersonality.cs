@@ -1,8 +1,10 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
 using Vivarium.Emulator.Personalities.Linux.Calls;
 
 namespace Vivarium.Emulator.Personalities.Linux;
@@ -21,6 +23,8 @@ public sealed class LinuxPersonality : IPersonality
     public bool Runs(ushort elfMachine) => LinuxArchitecture.OfMachine(elfMachine) is not null;
 
     public void Decode(GuestThread thread) => LinuxArchitecture.Of(thread).Decode(thread);
+
+    public uint FileFlags(CallContext call, OpenFile file) => Fcntl.Encode(call, file);
 
     public CallResult Dispatch(CallContext call)
     {
@@ -50,7 +54,14 @@ public sealed class LinuxPersonality : IPersonality
 
     public bool DumpCore(GuestThread thread, int signal) => LinuxArchitecture.Of(thread).DumpCore(thread, signal);
 
-    public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action) => LinuxArchitecture.Of(thread).EnterHandler(thread, info, action);
+    public bool EnterHandler(GuestThread thread, in SignalInfo info, in SignalAction action)
+    {
+        RestartableSequences.Interrupt(thread);
+        if (!LinuxArchitecture.Of(thread).EnterHandler(thread, info, action))
+            return false;
+        thread.DisarmAlternateStack();
+        return true;
+    }
 
     public Errno Start(GuestThread thread, AddressSpace memory, ElfImage image, ProgramStart program, out ProgramLayout layout) =>
         InitialStack.Write(thread, memory, image, program, out layout);

@@ -22,6 +22,12 @@ internal abstract class TraceLayout
     /// <summary>Bytes of the set NT_PRFPREG.</summary>
     public abstract int FloatSize { get; }
 
+    /// <summary>Bytes of a register of the floating-point set: tracers give room for whole ones.</summary>
+    public virtual int FloatItem => sizeof(ulong);
+
+    /// <summary>A further set, by the type of its note in core files; null = the processor has it not.</summary>
+    public virtual TraceSet? FindSet(int type) => null;
+
     /// <summary>The floating-point set can be written as a whole only.</summary>
     public virtual bool HasWholeFloats => false;
 

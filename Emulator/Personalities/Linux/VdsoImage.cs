@@ -66,7 +66,7 @@ internal static class VdsoImage
     private static int AddString(List<byte> strings, string text)
     {
         int at = strings.Count;
-        strings.AddRange(Encoding.ASCII.GetBytes(text));
+        strings.AddRange(Encoding.ASCII.GetBytes(text).AsSpan());
         strings.Add(0);
         return at;
     }

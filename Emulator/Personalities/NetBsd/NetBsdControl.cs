@@ -21,8 +21,8 @@ internal sealed class NetBsdControl : BsdControl
     /// <summary>struct unpcbid: process, effective user, effective group.</summary>
     protected override byte[] PeerOf(CallContext call, StreamSocket socket)
     {
-        (int process, uint user, uint group) = socket.PeerCredentials;
-        return Words((uint)call.Pids.Inside(process), user, group);
+        (KeptId? process, uint user, uint group) = socket.PeerCredentials;
+        return Words((uint)call.NumberOf(process), user, group);
     }
 
     protected override Errno Claim(CallContext call, int type, ref Ancillary ancillary) => Errno.EINVAL;
@@ -33,7 +33,7 @@ internal sealed class NetBsdControl : BsdControl
         if (!socket.PassCredentials || ancillary.Sender is not { } who)
             return;
         writer.Put(Creds, Words(
-            [(uint)call.Pids.Inside(ancillary.SenderProcess), who.User, who.EffectiveUser, who.Group, who.EffectiveGroup, (uint)who.Groups.Length, .. who.Groups]));
+            [(uint)call.NumberOf(ancillary.SenderProcess), who.User, who.EffectiveUser, who.Group, who.EffectiveGroup, (uint)who.Groups.Length, .. who.Groups]));
     }
 
     private static byte[] Words(params ReadOnlySpan<uint> words)

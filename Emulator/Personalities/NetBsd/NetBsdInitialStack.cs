@@ -38,10 +38,7 @@ internal static class NetBsdInitialStack
             2014, path, // AT_SUN_EXECNAME
             0, 0, // AT_NULL
         ];
-        ulong stack = writer.PushTable(auxiliary);
-        writer.WriteStringTable(strings, stack);
-        architecture.Start(thread, image.Start, stack, strings);
-        layout = writer.Describe(stack, image, auxiliary);
+        layout = writer.Start(thread, architecture, image, strings, auxiliary);
         return Errno.None;
     }
 }

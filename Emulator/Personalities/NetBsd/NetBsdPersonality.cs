@@ -3,6 +3,7 @@ using Vivarium.Emulator.Loader;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
 using Vivarium.Emulator.Personalities.Bsd.Abi;
+using Vivarium.Emulator.Personalities.Bsd.Routing;
 using Vivarium.Emulator.Personalities.NetBsd.Arm64;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.NetBsd.X64;
@@ -37,11 +38,15 @@ public sealed class NetBsdPersonality : BsdPersonality
 
     internal override BsdMessages Messages { get; } = new(NoSignal: 0x400, CloseOnExec: 0x800, new NetBsdControl());
 
+    internal override RoutingFormat Routing => NetBsdRouting.Instance;
+
     private protected override BsdArchitecture[] Architectures { get; } = [new NetBsdX64Architecture(), new NetBsdArm64Architecture()];
 
     private protected override int TableBase => NetBsdTable.Base;
 
     private protected override Func<int, int> ArgumentCount { get; } = NetBsdTable.ArgumentCount;
+
+    private protected override Tables.CallShape? Describe(int number) => NetBsdTable.Describe(number);
 
     public override CallResult Dispatch(CallContext call) => NetBsdTable.Dispatch(call);
 

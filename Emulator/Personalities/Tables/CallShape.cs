@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 
 namespace Vivarium.Emulator.Personalities.Tables;
@@ -25,7 +26,11 @@ public enum CountKind : byte
 }
 
 /// <summary>The type of a value. <paramref name="Size"/>: bytes in memory, 0 when it is never there.</summary>
-public readonly record struct ValueType(ValueKind Kind, int Size, NamedSet? Set = null, StructShape? Struct = null);
+public readonly record struct ValueType(ValueKind Kind, int Size, NamedSet? Set = null, StructShape? Struct = null)
+{
+    /// <summary>The type as an architecture has it.</summary>
+    public ValueType On(Architecture architecture) => this with { Set = Set?.On(architecture), Struct = Struct?.On(architecture) };
+}
 
 /// <summary>One argument of a call. <paramref name="Count"/>: a number or an argument's index, as <paramref name="CountKind"/> says.</summary>
 public sealed record ArgumentShape(string Name, Direction Direction, ValueType Type, CountKind CountKind, int Count);
@@ -52,11 +57,26 @@ public sealed record CallShape(int Number, string Name, string? Class, ArgumentS
     public string? Refused { get; init; }
 
     public string? Notes { get; init; }
+
+    /// <summary>The row with the names that an architecture's values have.</summary>
+    public CallShape On(Architecture architecture) => architecture == Architecture.Arm64
+        ? this with { Arguments = Array.ConvertAll(Arguments, argument => argument with { Type = argument.Type.On(architecture) }) } : this;
 }
 
 /// <summary>A structure's layout and the order in which listings show its members.</summary>
 /// <param name="CName">Its name in C's headers (without <c>struct</c>), or null when they do not have it.</param>
-public sealed record StructShape(string Name, string? CName, int Size, MemberShape[] Members);
+public sealed record StructShape(string Name, string? CName, int Size, MemberShape[] Members)
+{
+    private StructShape? _onArm64;
+
+    /// <summary>The structure with the names that an architecture's values have; itself where none differs.</summary>
+    public StructShape On(Architecture architecture)
+    {
+        if (architecture != Architecture.Arm64 || !Array.Exists(Members, member => member.Type.On(architecture) != member.Type))
+            return this;
+        return _onArm64 ??= this with { Members = Array.ConvertAll(Members, member => member with { Type = member.Type.On(architecture) }) };
+    }
+}
 
 /// <summary>A member. <paramref name="IsShown"/>: listings show it even when they show only some;
 /// <paramref name="IsOptional"/>: not when it is 0.</summary>

@@ -55,8 +55,9 @@ public sealed class PartitionTests(Laboratory laboratory, ITestOutputHelper outp
     {
         await StartNodes();
         List<JobId> jobs = await SubmitUntilSomeRunOn("n0", 2);
-        long cut = Now;
         await Laboratory.Cut(0, Line.Database);
+        // From here on its lease is not renewed any more.
+        long cut = Now;
         if (alsoFromPeers)
             await Laboratory.Unplug(0, Line.Peers);
         Task<string?> refused = _nodes[0].TrySubmit("while cut", "/bin/true");
@@ -69,7 +70,7 @@ public sealed class PartitionTests(Laboratory laboratory, ITestOutputHelper outp
             List<Attempt> attempts = ReadBeats(job);
             // One attempt's world has stopped before the next one's begins, on another node.
             for (int i = 1; i < attempts.Count; i++)
-                Assert.True(attempts[i - 1].Last < attempts[i].First, $"attempts of {job} overlap: {attempts[i - 1]}, {attempts[i]}");
+                Assert.True(attempts[i - 1].Last < attempts[i].First, $"attempts of {job} overlap: {attempts[i - 1]}, {attempts[i]}; cut at {cut}; {string.Join(", ", journal.Select(static recorded => $"{recorded.At} {recorded.Happened}"))}");
             string[] started = [.. journal.Select(recorded => recorded.Happened).OfType<JobEvent.Started>().Select(happened => happened.Node)];
             if (started[0] != "n0" || started.Length == 1)
                 continue;

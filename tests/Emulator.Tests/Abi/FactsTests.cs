@@ -1,3 +1,4 @@
+using Vivarium.Emulator.Personalities.FreeBsd;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Emulator.Personalities.Tables;
 using Xunit;
@@ -140,8 +141,7 @@ public sealed class FactsTests
         foreach (CallShape call in Shapes())
         {
             Assert.Equal(call.Name, LinuxTable.Name(call.Number));
-            Assert.Equal(call.Arm64 ?? -1, LinuxTable.ToArm64(call.Number));
-            Assert.Equal(call.RiscV64 ?? -1, LinuxTable.ToRiscV64(call.Number));
+            Assert.Equal(call.Number < 4096 ? call.Number : -1, LinuxTable.FromX64(call.Number));
             if (call.Arm64 is { } arm)
                 Assert.Equal(call.Number, LinuxTable.FromArm64(arm));
             if (call.RiscV64 is { } riscv)
@@ -150,6 +150,10 @@ public sealed class FactsTests
         Assert.Null(LinuxTable.Name(-1));
         Assert.Null(LinuxTable.Describe(400));
         Assert.Equal(-1, LinuxTable.FromArm64(int.MaxValue));
+        Assert.Equal(-1, LinuxTable.FromX64(int.MinValue));
+        // What x32 programs call, and what is another system's in records.
+        Assert.Equal(-1, LinuxTable.FromX64(0x40000000));
+        Assert.Equal(-1, LinuxTable.FromX64(FreeBsdTable.Base + 4));
         Assert.False(LinuxTable.IsImplemented(int.MinValue));
     }
 

@@ -30,7 +30,7 @@ public sealed class FuzzTests(Xunit.Abstractions.ITestOutputHelper output)
     /// <summary>What may stay, buffers and pools of the run-time's being most of it.</summary>
     private const long MostGrowth = 64 << 20;
     private const int MostNewDescriptors = 20, MostNewMappings = 500;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     [Fact]
     public async Task Random_calls_harm_nobody()

@@ -46,7 +46,7 @@ internal sealed class CallMachine : IDisposable
     {
         get
         {
-            Thread.Call.Begin(0, []);
+            Thread.Call.Begin(0, 0, []);
             return Thread.Call;
         }
     }

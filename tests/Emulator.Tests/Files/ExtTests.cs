@@ -313,7 +313,7 @@ public sealed class ExtTests : IDisposable
             var watch = System.Diagnostics.Stopwatch.StartNew();
             Use(broken!.Root, random, 0);
             broken.End();
-            Assert.True(watch.Elapsed < TimeSpan.FromSeconds(20), $"seed {seed}, round {round}");
+            Assert.True(watch.Elapsed < TimeSpan.FromMinutes(2), $"seed {seed}, round {round}");
         }
     }
 

@@ -19,7 +19,7 @@ public sealed class HostComparisonTests : IDisposable
     private static readonly string[] Names = ["a", "b", "c", "d", "l", "m"];
     private static readonly string[] Targets = ["a", "b/c", ".", "../6/a", "l", "m", "nowhere", "c/", "b/.."];
 
-    private readonly string _scratch = Directory.CreateTempSubdirectory("files-").FullName;
+    private readonly string _scratch = Directory.CreateTempSubdirectory("viv-files-").FullName;
 
     public void Dispose()
     {

@@ -23,6 +23,7 @@ public sealed class ElfFuzzTests(ITestOutputHelper output) : IDisposable
 {
     private const ulong MemoryLimit = 16 << 20;
     private const long MostInstructions = 200_000;
+    private const int DefaultSeed = 20261121;
 
     private static readonly Errno[] Refusals =
         [Errno.ENOEXEC, Errno.ENOMEM, Errno.ENOENT, Errno.EACCES, Errno.EINVAL, Errno.ELOOP, Errno.ENAMETOOLONG, Errno.EIO, Errno.ENOTDIR, Errno.EISDIR];
@@ -38,7 +39,7 @@ public sealed class ElfFuzzTests(ITestOutputHelper output) : IDisposable
     {
         string[] words = (Environment.GetEnvironmentVariable("VIVARIUM_FUZZ") ?? "").Split(':');
         int programs = int.TryParse(words[0], NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : 3000;
-        int seed = words.Length > 1 ? int.Parse(words[1], CultureInfo.InvariantCulture) : Environment.TickCount;
+        int seed = words.Length > 1 ? int.Parse(words[1], CultureInfo.InvariantCulture) : DefaultSeed;
         output.WriteLine($"{programs} programs, first seed {seed}");
         File.WriteAllBytes(Path.Combine(_root, "interpreter"), ElfBuilder.Make(isRelocatable: true));
         var outcomes = new SortedDictionary<string, int>();

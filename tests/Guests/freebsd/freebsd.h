@@ -1,4 +1,4 @@
-/* FreeBSD's system calls without its C library, or with NETBSD NetBSD's: numbers and structures of the manual pages, amd64. */
+/* FreeBSD's system calls without its C library, or with NETBSD NetBSD's: numbers and structures of the manual pages, amd64 and arm64. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,14 +14,28 @@ enum { EPERM = 1, ENOENT = 2, ESRCH = 3, EBADF = 9, EAGAIN = 35, EINVAL = 22, EN
 __asm__(".section .note.tag,\"a\",@note\n.align 4\n" SYSTEM_NOTE ".text");
 
 /* -errno for an error, which is what the carry flag says. */
-static long call(long number, long a, long b, long c, long d, long e, long f)
+static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e, long f)
 {
+#ifdef __aarch64__
+#ifdef NETBSD
+    register long x17 __asm__("x17") = number;
+#else
+    register long x8 __asm__("x8") = number;
+#define x17 x8
+#endif
+    register long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+    long failed;
+    __asm__ volatile("svc #0\n\tcset %0, cs" : "=r"(failed), "+r"(x0), "+r"(x1) : "r"(x17), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
+    return failed ? -x0 : x0;
+#undef x17
+#else
     register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
     unsigned char failed;
     long second = c;
     __asm__ volatile("syscall\n\tsetc %0" : "=r"(failed), "+a"(number), "+d"(second), "+r"(r10), "+r"(r8), "+r"(r9)
                      : "D"(a), "S"(b) : "rcx", "r11", "memory", "cc");
     return failed ? -number : number;
+#endif
 }
 
 #define CALL(n, ...) CALL_(n, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
@@ -144,7 +158,10 @@ void *memcpy(void *to, const void *from, size_t n) { for (size_t i = 0; i < n; i
 
 void run(void);
 
-__attribute__((force_align_arg_pointer)) void _start(void)
+#ifndef __aarch64__
+__attribute__((force_align_arg_pointer))
+#endif
+void _start(void)
 {
     run();
     put(failures ? "failed\n" : "as the manual says\n");

@@ -205,8 +205,12 @@ public sealed class JobApiTests(ApiNode node) : IClassFixture<ApiNode>
         string id = await node.Submit("trap 'echo told; exit 7' USR1; sleep 1000 & echo ready; wait $!; echo child $?; while :; do sleep 0.05; done");
         await foreach (LogEvent _ in node.Client.Logs(id, follows: true))
             break;
-        JsonElement world = await node.Client.Inspect(id);
-        JsonElement[] processes = [.. world.GetProperty("processes").EnumerateArray()];
+        // The child is another program, and sleeps, some time after the shell has made it.
+        JsonElement[] processes;
+        do
+            processes = [.. (await node.Client.Inspect(id)).GetProperty("processes").EnumerateArray()];
+        while (!processes.Any(static process => process.GetProperty("threads")[0].TryGetProperty("call", out JsonElement call)
+            && call.GetString()?.StartsWith("clock_nanosleep(", StringComparison.Ordinal) == true));
         JsonElement sleep = processes.Single(process => process.GetProperty("name").GetString() == "sleep");
         JsonElement shell = processes.Single(process => process.GetProperty("pid").GetInt32() == sleep.GetProperty("parentPid").GetInt32());
         Assert.Equal(shell.GetProperty("id").GetString(), sleep.GetProperty("parent").GetString());

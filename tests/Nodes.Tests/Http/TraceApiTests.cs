@@ -8,7 +8,7 @@ namespace Vivarium.Nodes.Tests.Http;
 /// <summary>Traces of a node's jobs: before, during and after their run.</summary>
 public sealed class TraceApiTests(ApiNode node) : IClassFixture<ApiNode>
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(180);
 
     [Fact]
     public async Task A_job_that_runs_has_a_trace_as_far_as_it_is_and_then_a_whole_one()

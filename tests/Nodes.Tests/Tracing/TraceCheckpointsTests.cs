@@ -14,7 +14,7 @@ namespace Vivarium.Nodes.Tests.Tracing;
 /// <summary>What the store has of a job that runs: part by part, bounded, and nobody waits for it.</summary>
 public sealed class TraceCheckpointsTests : IAsyncDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(180);
 
     private readonly Shelf _shelf = new();
     private readonly JobId _job = new(Guid.NewGuid());

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace Vivarium.Nodes.Tests.Tracing;
@@ -22,10 +23,11 @@ public sealed class TraceTests : IDisposable
     {
         int nth = new Random(seed).Next(1, 100);
         string trace = InFolder("journal.trace");
-        Outcome run = Viv.Run("run", "--seed", $"{seed}", "--fault", $"fsync@{nth}=50ms", "--trace-file", trace, "--", Guest("journal"), "/tmp/journal");
+        // By a clock that nothing else on the machine delays: a call that was held up for longer would be the slow one.
+        Outcome run = Viv.Run("run", "--clock", "virtual", "--seed", $"{seed}", "--fault", $"fsync@{nth}=50ms", "--trace-file", trace, "--", Guest("journal"), "/tmp/journal");
         Assert.Equal((0, "100000\n", ""), (run.ExitCode, run.Text, run.Error));
         string screen = FirstScreen(trace);
-        Assert.Matches(@"\n  1\. slow call: fsync took (5|6|7)\d\.\d ms \(one of 100\) at .*: fsync\(3</tmp/journal>\) = 0\n", screen);
+        Assert.Matches(@"\n  1\. slow call: fsync took 50\.\d ms \(one of 100\) at .*: fsync\(3</tmp/journal>\) = 0\n", screen);
         Assert.Contains("100,0", screen);
     }
 
@@ -33,7 +35,7 @@ public sealed class TraceTests : IDisposable
     public void The_first_screen_names_a_lock_that_threads_queue_at()
     {
         string trace = InFolder("convoy.trace");
-        Assert.Equal("320\n", Viv.Run("run", "--seed", "1", "--trace-file", trace, "--", Guest("convoy")).Text);
+        Assert.Equal("320\n", Viv.Run("run", "--clock", "virtual", "--seed", "1", "--trace-file", trace, "--", Guest("convoy")).Text);
         Assert.Matches(@"\n  1\. lock convoy: \d threads of convoy \(100\) queue at futex 0x[0-9a-f]+: \d+ waits, ", FirstScreen(trace));
     }
 
@@ -51,11 +53,35 @@ public sealed class TraceTests : IDisposable
             Assert.Equal(125, Viv.Run("run", "--fault", wrong, "--", "/bin/true").ExitCode);
     }
 
+    [Theory]
+    [InlineData("full", @"^\[101\] \S+ read\(0<pipe:\[1\]>, ""typed\\n"", \d+\) = 6 ")]
+    [InlineData("folded", @"^\[101\] \S+ read\(0<pipe:\[1\]>, 0x[0-9a-f]+, \d+\) = 6 ")]
+    public void A_full_trace_keeps_the_bytes_that_were_read_and_a_folded_one_does_not(string level, string line)
+    {
+        string file = InFolder("bytes.trace");
+        Assert.Equal("typed\n", Viv.Run("typed\n"u8.ToArray(), "run", "--trace", level, "--trace-file", file, "--", "/bin/sh", "-c", "cat; true").Text);
+        Assert.Contains(Viv.Run("trace", file, "--calls", "--call", "read").Text.Split('\n'), call => Regex.IsMatch(call, line));
+    }
+
+    [Fact]
+    public void No_trace_is_no_file_and_other_levels_are_refused()
+    {
+        Outcome off = Viv.Run("run", "--trace", "off", "--stats", "--", "/bin/echo", "untraced");
+        Assert.Equal((0, "untraced\n"), (off.ExitCode, off.Text));
+        Assert.Matches(@"(?m)^calls +\d+$", off.Error);
+        Outcome wanted = Viv.Run("run", "--trace", "off", "--trace-file", InFolder("none.json"), "--", "/bin/true");
+        Assert.Equal((125, "viv: --trace-file needs a trace: not with --trace off\n"), (wanted.ExitCode, wanted.Error));
+        Assert.Empty(_folder.GetFiles());
+        Outcome unknown = Viv.Run("run", "--trace", "most", "--", "/bin/true");
+        Assert.Equal(125, unknown.ExitCode);
+        Assert.StartsWith("viv: --trace: no such level: most (there are: full, folded, off)", unknown.Error);
+    }
+
     [Fact]
     public void A_write_is_linked_to_the_read_it_woke_in_another_process()
     {
         string file = InFolder("pipe.json");
-        Assert.Equal("x\n", Viv.Run("run", "--trace-file", file, "--", "/bin/sh", "-c", "(sleep 0.2; echo x) | (read line; echo $line)").Text);
+        Assert.Equal("x\n", Viv.Run("run", "--clock", "virtual", "--seed", "1", "--trace-file", file, "--", "/bin/sh", "-c", "(sleep 0.2; echo x) | (read line; echo $line)").Text);
         JsonElement trace = Jaeger(file);
         JsonElement read = Spans(trace).First(span => Name(span) == "read" && Follows(span).Any() && Tag(span, "vivarium.wait.for").StartsWith("pipe:", StringComparison.Ordinal));
         (string traceId, string spanId) = Follows(read).First();

@@ -8,6 +8,23 @@ public sealed class CallFormatterTests
 {
     private const ulong Here = unchecked((ulong)-100);
 
+    /// <summary>Four flags are in other places there (arch/arm64/include/uapi/asm/fcntl.h): in registers, in memory and in results.</summary>
+    [Fact]
+    public void Open_flags_have_the_names_of_the_callers_processor()
+    {
+        using var guest = new Guest { Architecture = Emulator.Cpu.Architecture.Arm64 };
+        ulong path = guest.Put("/tmp");
+        Assert.Equal("openat(AT_FDCWD, \"/tmp\", O_RDONLY|O_CLOEXEC|O_DIRECTORY) = 3", guest.Line("openat", 3, Here, path, 0x84000));
+        Assert.Equal("openat(AT_FDCWD, \"/tmp\", O_RDONLY|O_DIRECT|O_LARGEFILE|O_NOFOLLOW) = 3", guest.Line("openat", 3, Here, path, 0x38000));
+        Assert.Equal("openat(AT_FDCWD, \"/tmp\", O_RDWR|O_TMPFILE, 0600) = 3", guest.Line("openat", 3, Here, path, 0x404002, 0x180));
+        ulong how = guest.Put(0x4000L, 0, 0);
+        Assert.Equal("openat2(AT_FDCWD, \"/tmp\", {flags=O_RDONLY|O_DIRECTORY, resolve=0}, 24) = 3", guest.Line("openat2", 3, Here, path, how, 24));
+        Assert.Equal("fcntl(3, F_GETFL) = 0x24000 (flags O_RDONLY|O_LARGEFILE|O_DIRECTORY)", guest.Line("fcntl", 0x24000, 3, 3));
+        Assert.Equal("fcntl(3, F_SETFL, O_RDONLY|O_DIRECT) = 0", guest.Line("fcntl", 0, 3, 4, 0x10000));
+        using var other = new Guest { Architecture = Emulator.Cpu.Architecture.RiscV64 };
+        Assert.Equal("fcntl(3, F_SETFL, O_RDONLY|O_DIRECTORY) = 0", other.Line("fcntl", 0, 3, 4, 0x10000));
+    }
+
     [Fact]
     public void Files()
     {

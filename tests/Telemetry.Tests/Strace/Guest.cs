@@ -1,6 +1,8 @@
 using System.Text;
+using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities;
 using Vivarium.Emulator.Personalities.Linux;
 using Vivarium.Telemetry.Strace;
 
@@ -11,6 +13,9 @@ internal sealed class Guest : IDisposable
 {
     private readonly AddressSpace _memory = new(new MemoryAccountant(1 << 26));
     private ulong _next = 0x10000;
+
+    /// <summary>The processor that makes the calls.</summary>
+    public Architecture Architecture { get; init; }
 
     public Guest() => _memory.Map(
         new MapRequest(new GuestAddress(0x10000), 0x10000, Protection.Read | Protection.Write, Placement.Fixed), out _);
@@ -40,7 +45,7 @@ internal sealed class Guest : IDisposable
     public string Line(string name, long value, Errno error, Action? kernel, params ulong[] arguments)
     {
         int number = LinuxTable.Numbers.ToArray().First(number => LinuxTable.Name(number) == name);
-        var call = new TracedCall(number, LinuxTable.Describe(number), _memory);
+        var call = new TracedCall(number, CallTables.Describe(number, Architecture), _memory) { Architecture = Architecture };
         call.Begin(arguments);
         CallFormatter.Enter(call);
         kernel?.Invoke();

@@ -15,18 +15,29 @@ public sealed class LoopDevices
     private const uint NodeMode = 0x1B0; // 0660
     private const uint DiskGroup = 6;
 
-    private readonly SortedDictionary<int, LoopDevice> _devices = [];
+    /// <summary>By number.</summary>
+    private readonly List<LoopDevice?> _devices = [];
     private FileSystem? _nodes;
 
     public LoopDevices()
     {
         for (int i = 0; i < First; i++)
-            _devices.Add(i, new LoopDevice(i));
+            _devices.Add(new LoopDevice(i));
     }
 
-    public IEnumerable<LoopDevice> All => _devices.Values;
+    public IEnumerable<LoopDevice> All
+    {
+        get
+        {
+            foreach (LoopDevice? device in _devices)
+            {
+                if (device is not null)
+                    yield return device;
+            }
+        }
+    }
 
-    public LoopDevice? Find(int number) => _devices.GetValueOrDefault(number);
+    public LoopDevice? Find(int number) => (uint)number < (uint)_devices.Count ? _devices[number] : null;
 
     /// <summary>The device that a number stands for; null when there is none.</summary>
     public LoopDevice? FindBlock(ulong number) => DeviceNumber.Major(number) == Major ? Find((int)DeviceNumber.Minor(number)) : null;
@@ -36,7 +47,7 @@ public sealed class LoopDevices
     {
         _nodes = nodes;
         nodes.Root.Make("loop-control"u8, new NodeSpec(FileKind.CharacterDevice, NodeMode, 0, DiskGroup, DeviceNumber.Make(ControlMajor, ControlMinor)), out _);
-        foreach (LoopDevice device in _devices.Values)
+        foreach (LoopDevice device in All)
             AddNode(device);
     }
 
@@ -70,13 +81,15 @@ public sealed class LoopDevices
     {
         device = null;
         if (number < 0)
-            number = _devices.Count == 0 ? 0 : _devices.Keys.Last() + 1;
-        if (_devices.ContainsKey(number))
+            number = _devices.FindLastIndex(static there => there is not null) + 1;
+        if (Find(number) is not null)
             return Errno.EEXIST;
         if (number >= Most)
             return Errno.ENOSPC;
         device = new LoopDevice(number);
-        _devices.Add(number, device);
+        while (_devices.Count <= number)
+            _devices.Add(null);
+        _devices[number] = device;
         AddNode(device);
         return Errno.None;
     }
@@ -90,7 +103,7 @@ public sealed class LoopDevices
             return Errno.ENODEV;
         if (device.Openers > 0 || !device.IsFree)
             return Errno.EBUSY;
-        _devices.Remove(number);
+        _devices[number] = null;
         if (_nodes is not null && _nodes.RootName.Find(NameOf(device), out Dentry name) == Errno.None && _nodes.Root.Unlink(NameOf(device), name.Inode!) == Errno.None)
             name.Remove();
         return Errno.None;
@@ -99,7 +112,7 @@ public sealed class LoopDevices
     /// <summary>The first that has no file, or a new one.</summary>
     public Errno FindFree(out LoopDevice? free)
     {
-        foreach (LoopDevice device in _devices.Values)
+        foreach (LoopDevice device in All)
         {
             free = device;
             if (device.IsFree)

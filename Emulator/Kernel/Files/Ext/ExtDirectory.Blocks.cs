@@ -19,6 +19,8 @@ public sealed partial class ExtDirectory
 
     internal static bool IsSize(ExtVolume volume, long size) => size % volume.BlockSize == 0 && size is >= 0 and <= MostBytes;
 
+    public override Errno NextExtent(long offset, out FileExtent extent) => _map.NextExtent(offset, out extent);
+
     private long Blocks => Record.Size / Volume.BlockSize;
 
     /// <summary>Where entries end in a block.</summary>

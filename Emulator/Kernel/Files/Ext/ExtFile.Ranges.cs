@@ -24,26 +24,11 @@ public sealed partial class ExtFile
         return Record.Size;
     }
 
-    /// <summary>What is mapped at or behind an offset, for FS_IOC_FIEMAP; a length of 0 when there is nothing any more.</summary>
     public override Errno NextExtent(long offset, out FileExtent extent)
     {
         extent = default;
-        ulong logical = (ulong)(offset / BlockSize);
         Errno error = WriteBack();
-        if (error == Errno.None)
-            error = _map.NextMapped(logical, out logical);
-        if (error != Errno.None || logical >= _map.MostBlocks)
-            return error;
-        error = _map.Find(logical, uint.MaxValue, out ExtRun run);
-        if (error != Errno.None)
-            return error;
-        // What goes on in another table of pointers is one all the same.
-        uint count = run.Count;
-        while (!HasExtents && _map.Find(logical + count, uint.MaxValue, out ExtRun next) == Errno.None && next.Block == run.Block + count)
-            count += next.Count;
-        bool isLast = _map.NextMapped(logical + count, out ulong following) == Errno.None && following >= _map.MostBlocks;
-        extent = new FileExtent((long)logical * BlockSize, (long)run.Block * BlockSize, (long)count * BlockSize, run.IsUnwritten, isLast, IsMerged: !HasExtents);
-        return Errno.None;
+        return error != Errno.None ? error : _map.NextExtent(offset, out extent);
     }
 
     /// <summary>ext4_fallocate: files with a map of pointers can only have holes punched.</summary>

@@ -34,6 +34,27 @@ internal abstract class ExtMap(ExtRecord record)
     /// <summary>The first block at or behind one that is no hole; <see cref="MostBlocks"/> when there is none.</summary>
     public abstract Errno NextMapped(ulong logical, out ulong next);
 
+    /// <summary>What is mapped at or behind an offset, for FS_IOC_FIEMAP; a length of 0 when there is nothing any more.</summary>
+    public Errno NextExtent(long offset, out FileExtent extent)
+    {
+        extent = default;
+        int blockSize = Volume.BlockSize;
+        Errno error = NextMapped((ulong)(offset / blockSize), out ulong logical);
+        if (error != Errno.None || logical >= MostBlocks)
+            return error;
+        error = Find(logical, uint.MaxValue, out ExtRun run);
+        if (error != Errno.None)
+            return error;
+        // What goes on in another table of pointers is one all the same.
+        bool isMerged = (record.Flags & ExtInodeFlags.Extents) == 0;
+        uint count = run.Count;
+        while (isMerged && Find(logical + count, uint.MaxValue, out ExtRun next) == Errno.None && next.Block == run.Block + count)
+            count += next.Count;
+        bool isLast = NextMapped(logical + count, out ulong following) == Errno.None && following >= MostBlocks;
+        extent = new FileExtent((long)logical * blockSize, (long)run.Block * blockSize, (long)count * blockSize, run.IsUnwritten, isLast, isMerged);
+        return Errno.None;
+    }
+
     /// <summary>Moves all blocks from one on, over what is a hole; extents only.</summary>
     public virtual Errno Shift(ulong from, long by) => Errno.EOPNOTSUPP;
 

@@ -44,5 +44,5 @@ internal static class IpcText
 
     private static string Octal(uint mode) => Convert.ToString(mode, 8);
 
-    private static int Number(Namespaces spaces, int process) => spaces.Processes.Inside(process);
+    private static int Number(Namespaces spaces, KeptId? process) => process?.In(spaces.Processes) ?? 0;
 }

@@ -55,8 +55,7 @@ internal sealed class ProcPageMap(GeneratedFileSystem owner, Func<IProcessView?>
             PagePlace place = memory.PlaceOf(page);
             if (place.Kind is not (PageKind.Present or PageKind.Zero))
                 return 0;
-            memory.TryFindArea(page, out AreaInfo area);
-            return present | (area.Object is not null ? ofFile : 0) | (place.Kind == PageKind.Present && !place.IsShared ? exclusive : 0);
+            return present | (memory.IsOfObject(page) ? ofFile : 0) | (place.Kind == PageKind.Present && !place.IsShared ? exclusive : 0);
         }
     }
 }

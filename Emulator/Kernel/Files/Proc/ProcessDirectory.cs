@@ -77,7 +77,7 @@ internal static class ProcessDirectory
             .Add("loginuid", Text(static (_, _) => "4294967295"))
             .Add("sessionid", Text(static (_, _) => "4294967295"))
             .Add("oom_score", Text(static (_, _) => "0\n"))
-            .Add("cmdline", Bytes(static (process, about) => ProcessText.Strings(process, about.ArgumentStart, about.ArgumentEnd)))
+            .Add("cmdline", Bytes(static (process, about) => ProcessText.CommandLine(process, about)))
             .Add("environ", Bytes(static (process, about) => ProcessText.Strings(process, about.EnvironmentStart, about.EnvironmentEnd), OwnerOnly))
             .Add("auxv", Bytes(static (process, _) => process.AuxiliaryVector, OwnerOnly))
             .Add("comm", new ProcText(owner, _ => info() is { } about ? [.. about.Name, (byte)'\n'] : null, name => SetName(view, name), 0x1A4, user, group))
@@ -143,10 +143,9 @@ internal static class ProcessDirectory
     private static Errno SetDumpedKinds(Func<IProcessView?> view, byte[] text)
     {
         const uint known = 0x1FF;
-        string word = Encoding.ASCII.GetString(text).Trim();
-        bool isHex = word.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        if (!uint.TryParse(isHex ? word.AsSpan(2) : word, isHex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out uint kinds))
-            return Errno.EINVAL;
+        Errno error = NumberText.Read(Encoding.Latin1.GetString(text), out uint kinds);
+        if (error != Errno.None)
+            return error;
         if (view()?.Process is not { } process)
             return Errno.ESRCH;
         process.DumpedKinds = kinds & known;

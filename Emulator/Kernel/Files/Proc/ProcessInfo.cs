@@ -92,6 +92,10 @@ public sealed record ProcessInfo
 
     public ulong CodeEnd { get; init; }
 
+    public ulong DataStart { get; init; }
+
+    public ulong DataEnd { get; init; }
+
     public ulong ArgumentStart { get; init; }
 
     public ulong ArgumentEnd { get; init; }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vivarium.Emulator.Kernel.Tracing;
 using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Kernel.Files.Proc;
@@ -29,7 +30,7 @@ internal static class ProcessText
             + $"{info.UserTime / NanosecondsPerTick} {info.SystemTime / NanosecondsPerTick} 0 0 {info.Priority} {info.Nice} {process.ThreadIds.Count} 0 "
             + $"{info.StartTime / NanosecondsPerTick} {size} {resident} {limit} {info.CodeStart} {info.CodeEnd} {info.StackStart} 0 0 "
             + $"{info.PendingSignals & 0x7FFFFFFF} {info.BlockedSignals & 0x7FFFFFFF} {info.IgnoredSignals & 0x7FFFFFFF} {info.CaughtSignals & 0x7FFFFFFF} "
-            + $"0 0 0 {info.ExitSignal} 0 0 0 0 0 0 {info.CodeStart} {info.CodeEnd} {info.BreakStart} "
+            + $"0 0 0 {info.ExitSignal} 0 0 0 0 0 0 {info.DataStart} {info.DataEnd} {info.BreakStart} "
             + $"{info.ArgumentStart} {info.ArgumentEnd} {info.EnvironmentStart} {info.EnvironmentEnd} {info.ExitStatus}\n");
     }
 
@@ -204,20 +205,27 @@ internal static class ProcessText
         if (process.Memory is not { } memory || end <= start)
             return [];
         byte[] bytes = new byte[(int)Math.Min(end - start, MaxStrings)];
-        return memory.TryRead(new GuestAddress(start), bytes) ? bytes : [];
+        return bytes[..memory.Peek(new GuestAddress(start), bytes)];
+    }
+
+    /// <summary>The arguments. Who wrote over their last 0 wrote a title there, which may go on where the environment was (get_mm_cmdline in fs/proc/base.c).</summary>
+    internal static byte[] CommandLine(IProcessView process, ProcessInfo info)
+    {
+        const int mostOfTitle = 4096;
+        Span<byte> last = stackalloc byte[1];
+        bool hasTitle = info.ArgumentEnd > info.ArgumentStart && process.Memory?.Peek(new GuestAddress(info.ArgumentEnd - 1), last) == 1 && last[0] != 0;
+        if (!hasTitle)
+            return Strings(process, info.ArgumentStart, info.ArgumentEnd);
+        ulong end = info.EnvironmentStart == info.ArgumentEnd ? Math.Max(info.EnvironmentEnd, info.ArgumentEnd) : info.ArgumentEnd;
+        byte[] title = Strings(process, info.ArgumentStart, Math.Min(end, info.ArgumentStart + mostOfTitle));
+        int length = title.AsSpan().IndexOf((byte)0);
+        return length < 0 ? title : title[..(length + 1)];
     }
 
     internal static string Descriptor(OpenFile file, bool closesOnExec, CallContext? call)
     {
-        uint flags = file.CanWrite ? (file.CanRead ? 2u : 1u) : 0;
-        if ((file.Flags & OpenFlags.Append) != 0)
-            flags |= 0x400;
-        if (file.IsNonBlocking)
-            flags |= 0x800;
-        if (file.Path is not null)
-            flags |= 0x8000;
-        if (closesOnExec)
-            flags |= 0x80000;
+        const uint closeOnExec = 0x80000;
+        uint flags = (call?.Process.Personality.FileFlags(call, file) ?? 0) | (closesOnExec ? closeOnExec : 0);
         int mount = file.Path?.Mount.Id ?? 0;
         return $"pos:\t{file.Position}\nflags:\t0{Convert.ToString(flags, 8)}\nmnt_id:\t{mount}\nino:\t{file.Inode.Status.Inode}\n{file.InformationFor(call)}";
     }

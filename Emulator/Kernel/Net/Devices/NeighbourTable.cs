@@ -35,6 +35,10 @@ public sealed class NeighbourTable(EthernetDevice device)
 {
     private const int MostAsked = 3;
     private const int MostWaiting = 101;
+
+    /// <summary>gc_thresh3 of arp(7): each packet to a neighbour looks at all.</summary>
+    private const int MostNeighbours = 1024;
+
     private const long AskInterval = 1_000_000_000;
     private const int ArpLength = 28;
     private const ushort Request = 1, Reply = 2;
@@ -49,6 +53,8 @@ public sealed class NeighbourTable(EthernetDevice device)
     {
         if (Find(address) is { } known)
             return known;
+        if (_neighbours.Count >= MostNeighbours)
+            _neighbours.RemoveAt(Math.Max(0, _neighbours.FindIndex(static other => other.State != NeighbourState.Permanent)));
         Neighbour made = new(address);
         _neighbours.Add(made);
         return made;

@@ -32,7 +32,7 @@ internal abstract class BsdArm64Architecture : BsdArchitecture
         arguments.Clear();
         for (int i = skipped; i < MostArguments; i++)
             arguments[i - skipped] = thread.Cpu.State.Registers[i];
-        thread.Call.Begin((uint)number < MostCalls ? tableBase + number : -1, arguments);
+        thread.Call.Begin((uint)number < MostCalls ? tableBase + number : -1, number, arguments);
     }
 
     public override void Return(ref CpuState state, ulong value, bool isError)
@@ -59,6 +59,7 @@ internal abstract class BsdArm64Architecture : BsdArchitecture
         {
             ExitReason.MemoryFault => FaultSignals.OfMemory(exit.Fault),
             ExitReason.Breakpoint => FaultSignals.Of(Signal.Trap, breakpoint, pc),
+            ExitReason.SingleStep => FaultSignals.Of(Signal.Trap, FaultSignals.Stepped, pc),
             ExitReason.Misaligned => FaultSignals.Of(Signal.Bus, badAlignment, pc),
             _ => FaultSignals.Of(Signal.Illegal, illegalOpcode, pc),
         };

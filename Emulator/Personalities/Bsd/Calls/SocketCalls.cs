@@ -1,6 +1,8 @@
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Net;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Bsd.Routing;
 using Vivarium.Emulator.Personalities.Linux.Calls;
 using LinuxSockets = Vivarium.Emulator.Personalities.Linux.Calls.SocketCalls;
 
@@ -12,12 +14,29 @@ public static class SocketCalls
     /// <summary>SOL_LOCAL.</summary>
     private const int LocalLevel = 0;
 
+    /// <summary>SO_USELOOPBACK.</summary>
+    private const int UseLoopback = 0x40;
+
     public static CallResult Socket(CallContext call, int family, int type, int protocol)
     {
+        RoutingFormat routing = BsdPersonality.Of(call).Routing;
         int linux = BsdSocketNames.FamilyToLinux(family, BsdPersonality.Of(call).AddressFamily6), kind = BsdSocketNames.TypeToLinux(type);
+        if (family == routing.RouteFamily)
+            return MakeRouting(call, routing, kind, protocol);
         if (linux <= 0)
             return Errno.EAFNOSUPPORT;
         return kind < 0 ? Errno.EPROTOTYPE : LinuxSockets.Socket(call, linux, kind, protocol);
+    }
+
+    /// <summary>A socket to the routing table; it has one type.</summary>
+    private static CallResult MakeRouting(CallContext call, RoutingFormat routing, int kind, int protocol)
+    {
+        const int raw = 3, nonBlocking = 0x800, closeOnExec = 0x80000;
+        if ((kind & ~(nonBlocking | closeOnExec)) != raw)
+            return protocol == 0 ? Errno.EPROTOTYPE : Errno.EPROTONOSUPPORT;
+        OpenFlags flags = (kind & nonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None;
+        var socket = new RoutingSocket(call.Thread.Namespaces.Network, routing, protocol, flags) { Owner = call.Thread.Credentials.FileUser };
+        return PipeCalls.Install(call, socket, (kind & closeOnExec) != 0);
     }
 
     public static CallResult Socketpair(CallContext call, int family, int type, int protocol, GuestAddress descriptors)
@@ -38,6 +57,8 @@ public static class SocketCalls
     {
         if (level == LocalLevel && call.File(fd) is Socket { Family: SocketFamily.Unix } local)
             return BsdPersonality.Of(call).Messages.Control.SetLocal(call, local, name, value, length);
+        if (level == BsdSocketOptions.Socket && name == UseLoopback && call.File(fd) is RoutingSocket routing)
+            return SetHearing(call, routing, value, length);
         (int linuxLevel, int linuxName) = BsdSocketOptions.ToLinux(level, name);
         if (linuxName >= 0)
             return SocketOptionCalls.Setsockopt(call, fd, linuxLevel, linuxName, value, length);
@@ -49,6 +70,8 @@ public static class SocketCalls
     {
         if (level == LocalLevel && call.File(fd) is Socket { Family: SocketFamily.Unix } local)
             return GetLocal(call, local, name, value, length);
+        if (level == BsdSocketOptions.Socket && name == UseLoopback && call.File(fd) is RoutingSocket routing)
+            return Tell(call, BitConverter.GetBytes(routing.HearsItself ? UseLoopback : 0), value, length);
         (int linuxLevel, int linuxName) = BsdSocketOptions.ToLinux(level, name);
         if (linuxName < 0)
             return LinuxSockets.Find(call, fd, out _) is not Errno.None and var error ? error : Errno.ENOPROTOOPT;
@@ -60,13 +83,27 @@ public static class SocketCalls
         return result;
     }
 
+    private static CallResult SetHearing(CallContext call, RoutingSocket socket, GuestAddress value, int length)
+    {
+        if (length < sizeof(int))
+            return Errno.EINVAL;
+        if (!call.Memory.TryRead(value, out int number))
+            return Errno.EFAULT;
+        socket.HearsItself = number != 0;
+        return CallResult.Ok();
+    }
+
     private static CallResult GetLocal(CallContext call, Socket socket, int name, GuestAddress value, GuestAddress length)
+    {
+        Errno error = BsdPersonality.Of(call).Messages.Control.GetLocal(call, socket, name, out byte[] told);
+        return error != Errno.None ? error : Tell(call, told, value, length);
+    }
+
+    /// <summary>Writes an option's value, as much as there is room for.</summary>
+    private static CallResult Tell(CallContext call, byte[] told, GuestAddress value, GuestAddress length)
     {
         if (!call.Memory.TryRead(length, out int room))
             return Errno.EFAULT;
-        Errno error = BsdPersonality.Of(call).Messages.Control.GetLocal(call, socket, name, out byte[] told);
-        if (error != Errno.None)
-            return error;
         int given = Math.Min(Math.Max(0, room), told.Length);
         return call.Memory.TryWrite(value, told.AsSpan(0, given)) && call.Memory.TryWrite(length, given) ? CallResult.Ok() : Errno.EFAULT;
     }

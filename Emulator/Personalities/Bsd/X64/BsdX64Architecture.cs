@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
@@ -50,11 +51,12 @@ internal abstract class BsdX64Architecture : BsdArchitecture
         int skipped = number is 0 or 198 ? 1 : 0;
         if (skipped != 0)
             number = unchecked((int)(uint)arguments[0]);
+        int asked = number;
         number = (uint)number < MostCalls ? tableBase + number : -1;
         int onStack = argumentCount(number) + skipped - InRegisters;
         if (onStack > 0)
             thread.Process.Memory.TryRead(new GuestAddress(state.Registers[X64Registers.Rsp] + 8), MemoryMarshal.AsBytes(arguments.Slice(InRegisters, Math.Min(onStack, arguments.Length - InRegisters))));
-        thread.Call.Begin(number, arguments.Slice(skipped, MostArguments));
+        thread.Call.Begin(number, asked, arguments.Slice(skipped, MostArguments));
     }
 
     public override void Return(ref CpuState state, ulong value, bool isError)
@@ -71,5 +73,24 @@ internal abstract class BsdX64Architecture : BsdArchitecture
 
     public override ref ulong ThreadPointer(ref CpuState state) => ref state.FsBase;
 
-    public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => X64Faults.ToSignal(thread, exit);
+    /// <summary>What SIGTRAP says of a stop by a debug register.</summary>
+    protected abstract int WatchedCode { get; }
+
+    /// <summary>The signal of #SS and #GP.</summary>
+    protected abstract SignalInfo OfSegment(GuestThread thread);
+
+    /// <summary>As Linux's, but for the codes of SIGTRAP and where it happened, and for segments (trap in sys/amd64/amd64/trap.c of both).</summary>
+    public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit)
+    {
+        const int breakpoint = 1;
+        SignalInfo info = X64Faults.ToSignal(thread, exit);
+        ulong pc = thread.Cpu.State.Pc;
+        return exit.Reason switch
+        {
+            ExitReason.Breakpoint => info with { Code = breakpoint, Value = pc },
+            ExitReason.DebugRegister => info with { Code = WatchedCode, Value = pc },
+            _ when thread.Trap.Number is CanonicalFaults.StackFault or CanonicalFaults.GeneralProtection => OfSegment(thread),
+            _ => info,
+        };
+    }
 }

@@ -18,7 +18,7 @@ internal struct FreeBsdSigAction
 [StructLayout(LayoutKind.Sequential, Size = 80)]
 internal struct FreeBsdSigInfo
 {
-    private const int User = 0x10001, Queue = 0x10002, Timer = 0x10003, Kernel = 0x10006, Thread = 0x10007;
+    private const int Exited = 1, User = 0x10001, Queue = 0x10002, Timer = 0x10003, Kernel = 0x10006, Thread = 0x10007;
 
     public int Signal;
     public int Error;
@@ -48,7 +48,7 @@ internal struct FreeBsdSigInfo
         raw.Process = info.SenderProcess;
         raw.UserId = info.SenderUser;
         if (info.IsChild)
-            raw.Status = (int)info.Value;
+            raw.Status = info.Code == Exited ? (int)info.Value : FreeBsdPersonality.Instance.Numbers.FromNeutral((int)info.Value);
         else
             raw.Value = info.Value;
         return raw;
@@ -86,6 +86,7 @@ internal struct FreeBsdSigInfo
         1 => 10, // T_TRCTRAP
         3 => 3, // T_BPTFLT
         6 => 1, // T_PRIVINFLT
+        12 => 27, // T_STKFLT
         13 => 9, // T_PROTFLT
         14 => 12, // T_PAGEFLT
         16 => 6, // T_ARITHTRAP

@@ -14,6 +14,8 @@ internal sealed class FreeBsdArm64Architecture : BsdArm64Architecture, IFreeBsdA
 {
     private const int NumberRegister = 8;
 
+    public override Bsd.Tracing.BsdTraceLayout Trace { get; } = new FreeBsdArm64TraceLayout();
+
     public string MachineName => "arm64";
 
     public string MachineArchitecture => "aarch64";

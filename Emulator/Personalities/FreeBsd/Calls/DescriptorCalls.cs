@@ -21,10 +21,9 @@ public static class DescriptorCalls
             case 0 or 1 or 2: // F_DUPFD, F_GETFD, F_SETFD
                 return LinuxDescriptors.Fcntl(call, fd, (uint)command, argument);
             case 3: // F_GETFL
-                CallResult flags = LinuxDescriptors.Fcntl(call, fd, 3, 0);
-                return flags.Outcome == CallOutcome.Value ? (long)FreeBsdPersonality.Instance.OpenFlags.FromLinux((uint)flags.Value) : flags;
+                return call.File(fd) is { } file ? (long)FreeBsdPersonality.Instance.OpenFlags.Encode(file) : Errno.EBADF;
             case 4: // F_SETFL
-                return LinuxDescriptors.Fcntl(call, fd, 4, FreeBsdPersonality.Instance.OpenFlags.ToLinux((uint)argument));
+                return LinuxDescriptors.SetStatus(call, fd, FreeBsdPersonality.Instance.OpenFlags.Decode((uint)argument));
             case 5 or 6: // F_GETOWN, F_SETOWN
                 return LinuxDescriptors.Fcntl(call, fd, command == 5 ? 9u : 8, argument);
             case 10 or 18: // F_DUP2FD, F_DUP2FD_CLOEXEC

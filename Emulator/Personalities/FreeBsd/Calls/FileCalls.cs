@@ -22,7 +22,7 @@ public static class FileCalls
     {
         if ((flags & 3) == 3)
             return Errno.EINVAL;
-        CallResult result = OpenCalls.Openat(call, dirfd, path, OpenFlags.ToLinux(flags), mode);
+        CallResult result = OpenCalls.Open(call, dirfd, path, OpenFlags.Decode(flags), mode);
         // open(2), EMLINK: O_NOFOLLOW met a symbolic link.
         if (result.Error == Errno.ELOOP && BsdOpenFlags.FollowsNot(flags))
             return Errno.EMLINK;

@@ -5,6 +5,7 @@ using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Bsd.Tracing;
 using LinuxProcesses = Vivarium.Emulator.Personalities.Linux.Calls.ProcessCalls;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
@@ -14,7 +15,7 @@ public static class ProcessCalls
 {
     public static CallResult Fork(CallContext call)
     {
-        Errno error = Make(call, CloneShares.None, out GuestThread? child);
+        Errno error = Make(call, CloneShares.None, Kernel.Tracing.TraceEvent.Fork, out GuestThread? child);
         return error != Errno.None ? error : call.Pids.Inside(child!.Id);
     }
 
@@ -23,7 +24,7 @@ public static class ProcessCalls
         // Run again: the child has let go of us.
         if (call.State is Process waited)
             return waited.HoldsParent ? WaitFor(call, waited) : call.Pids.Inside(waited.Id);
-        Errno error = Make(call, CloneShares.Memory, out GuestThread? child);
+        Errno error = Make(call, CloneShares.Memory, Kernel.Tracing.TraceEvent.Vfork, out GuestThread? child);
         if (error != Errno.None)
             return error;
         child!.Process.HoldsParent = true;
@@ -46,12 +47,13 @@ public static class ProcessCalls
         architecture.SecondResult(ref state) = 1;
     }
 
-    private static Errno Make(CallContext call, CloneShares shares, out GuestThread? child)
+    private static Errno Make(CallContext call, CloneShares shares, Kernel.Tracing.TraceEvent what, out GuestThread? child)
     {
         Errno error = call.Process.Clone(call.Thread, shares, Signal.Child, call.Process.Space, out child);
         if (error != Errno.None)
             return error;
         ReturnToChild(call, child!);
+        call.World.FollowNew(call.Thread, child!, what);
         return Errno.None;
     }
 
@@ -65,6 +67,7 @@ public static class ProcessCalls
         if (error != Errno.None)
             return error;
         ReturnToChild(call, child!);
+        call.World.FollowNew(call.Thread, child!, Kernel.Tracing.TraceEvent.Fork);
         var file = new ProcessDescriptor(child!.Process, OpenFlags.ReadWrite);
         error = call.Process.Files.Add(file, (flags & closeOnExec) != 0, out int number);
         if (error != Errno.None)
@@ -94,11 +97,13 @@ public static class ProcessCalls
         const uint noHang = 1, untraced = 2, continued = 4, noWait = 8, exited = 16, trapped = 32, linuxContinued = 8;
         if ((options & ~(noHang | untraced | continued | noWait | exited | trapped)) != 0)
             return Errno.EINVAL;
+        if (BsdWaits.Take(call, pid, status, usage) is { } traced)
+            return traced;
         uint linux = (options & (noHang | untraced)) | ((options & continued) != 0 ? linuxContinued : 0);
         CallResult result = LinuxProcesses.Wait4(call, pid, status, linux, usage);
         if (result.Outcome == CallOutcome.Value && result.Value != 0 && !status.IsNull && call.Memory.TryRead(status, out int word))
             call.Memory.TryWrite(status, BsdStatus(word, BsdPersonality.Of(call).Numbers));
-        return result;
+        return BsdWaits.OrWait(call, pid, options, result);
     }
 
     /// <summary>The status word with the system's numbers of signals.</summary>
@@ -134,10 +139,35 @@ public static class ProcessCalls
         return result.Outcome == CallOutcome.Value ? 20 - result.Value : result;
     }
 
+    /// <summary>PROC_TRACE_CTL: whether others may trace a process; who may not, may not allow it either. PROC_TRACE_STATUS: -1 when not, 0, or who does.</summary>
+    private static CallResult TraceControl(CallContext call, long id, bool sets, GuestAddress data)
+    {
+        const int enable = 1, disable = 2, disableBeyondExecution = 3;
+        Process? process = id == 0 ? call.Process : id is > 0 and <= int.MaxValue ? call.FindProcess((int)id) : null;
+        if (process is null or { IsZombie: true })
+            return Errno.ESRCH;
+        if (!sets)
+        {
+            int tracer = process.MainThread.Tracee is { } tracee ? call.Pids.Inside(tracee.Tracer.Id) : process.TraceDenial != TraceDenial.None ? -1 : 0;
+            return call.Memory.TryWrite(data, tracer) ? 0 : Errno.EFAULT;
+        }
+        if (!call.Memory.TryRead(data, out int state))
+            return Errno.EFAULT;
+        if (!process.MayBeInspectedBy(call.Thread) || (state == enable && process != call.Process))
+            return Errno.EPERM;
+        // What is traced already cannot get away from it.
+        if (state is not (enable or disable or disableBeyondExecution) || process.IsTraced)
+            return state is < enable or > disableBeyondExecution ? Errno.EINVAL : Errno.EBUSY;
+        process.TraceDenial = state switch { disable => TraceDenial.UntilExecution, disableBeyondExecution => TraceDenial.Always, _ => TraceDenial.None };
+        return 0;
+    }
+
     /// <summary>procctl(2): the signal at the parent's end; whether the process is traced or reaped for.</summary>
     public static CallResult Procctl(CallContext call, int kind, long id, int command, GuestAddress data)
     {
-        const int ofPid = 0, reaperAcquire = 2, reaperRelease = 3, deathSignalSet = 11, deathSignalGet = 12;
+        const int ofPid = 0, traceControl = 7, traceStatus = 8, reaperAcquire = 2, reaperRelease = 3, deathSignalSet = 11, deathSignalGet = 12;
+        if (kind == ofPid && command is traceControl or traceStatus)
+            return TraceControl(call, id, command == traceControl, data);
         if (kind != ofPid || (id != 0 && id != call.ProcessNumber))
             return Errno.EINVAL;
         switch (command)

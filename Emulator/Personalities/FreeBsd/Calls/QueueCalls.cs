@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
@@ -28,45 +27,13 @@ public static class QueueCalls
     public static CallResult Freebsd11Kevent(CallContext call, int fd, GuestAddress changes, int changeCount, GuestAddress events, int eventCount, GuestAddress timeout) =>
         KeventCall.Run(call, fd, changes, changeCount, events, eventCount, timeout, Old);
 
-    private static readonly IKeventLayout Current = new Layout(64);
-    private static readonly IKeventLayout Old = new Layout(32);
+    private static readonly KeventLayout Current = new Layout(size: 64, extraAt: 48);
+    private static readonly KeventLayout Old = new Layout(size: 32, extraAt: 0);
 
-    /// <summary>struct kevent: ident 8, filter 2, flags 2, fflags 4, data 8, udata 8, and since FreeBSD 12 ext[4].</summary>
-    private sealed class Layout(int size) : IKeventLayout
+    /// <summary>Filter and flags have 2 bytes each; since FreeBSD 12 there is ext[4] behind.</summary>
+    private sealed class Layout(int size, int extraAt) : KeventLayout(size, flagsAt: 10, notesAt: 12, dataAt: 16, userAt: 24, extraAt)
     {
-        public int Size => size;
-
-        public Errno Read(CallContext call, ReadOnlySpan<byte> bytes, out QueueEvent change)
-        {
-            short filter = MemoryMarshal.Read<short>(bytes[8..]);
-            change = new QueueEvent(
-                MemoryMarshal.Read<ulong>(bytes), FilterOf(filter) ?? default, (EventFlags)MemoryMarshal.Read<ushort>(bytes[10..]),
-                MemoryMarshal.Read<uint>(bytes[12..]), MemoryMarshal.Read<long>(bytes[16..]), MemoryMarshal.Read<ulong>(bytes[24..]));
-            if (size == 64)
-                change = change with { Extra = (MemoryMarshal.Read<ulong>(bytes[48..]), MemoryMarshal.Read<ulong>(bytes[56..])) };
-            if (FilterOf(filter) is null)
-                return Errno.EINVAL;
-            if (change.Filter == EventFilter.Timer && (change.Flags & EventFlags.Add) != 0)
-                return KeventCall.TimeOf(ref change, UnitOf(change.Notes & 0xF));
-            return Errno.None;
-        }
-
-        public void Write(CallContext call, in QueueEvent report, Span<byte> bytes)
-        {
-            bytes.Clear();
-            MemoryMarshal.Write(bytes, report.Ident);
-            MemoryMarshal.Write(bytes[8..], NumberOf(report.Filter));
-            MemoryMarshal.Write(bytes[10..], (ushort)report.Flags);
-            MemoryMarshal.Write(bytes[12..], report.Notes);
-            MemoryMarshal.Write(bytes[16..], report.Data);
-            MemoryMarshal.Write(bytes[24..], report.UserData);
-            if (size != 64)
-                return;
-            MemoryMarshal.Write(bytes[48..], report.Extra.First);
-            MemoryMarshal.Write(bytes[56..], report.Extra.Second);
-        }
-
-        private static EventFilter? FilterOf(short filter) => filter switch
+        protected override EventFilter? FilterOf(long number) => number switch
         {
             -1 => EventFilter.Read,
             -2 => EventFilter.Write,
@@ -75,12 +42,13 @@ public static class QueueCalls
             -6 => EventFilter.Signal,
             -7 => EventFilter.Timer,
             -8 => EventFilter.ProcessDescriptor,
+            -9 => EventFilter.FileSystems,
             -11 => EventFilter.User,
             -13 => EventFilter.Empty,
             _ => null,
         };
 
-        private static short NumberOf(EventFilter filter) => filter switch
+        protected override short NumberOf(EventFilter filter) => filter switch
         {
             EventFilter.Read => -1,
             EventFilter.Write => -2,
@@ -89,12 +57,13 @@ public static class QueueCalls
             EventFilter.Signal => -6,
             EventFilter.Timer => -7,
             EventFilter.ProcessDescriptor => -8,
+            EventFilter.FileSystems => -9,
             EventFilter.User => -11,
             _ => -13,
         };
 
         /// <summary>Nanoseconds of NOTE_SECONDS, NOTE_MSECONDS (and none), NOTE_USECONDS, NOTE_NSECONDS; 0 for more than one.</summary>
-        private static long UnitOf(uint unit) => unit switch
+        protected override long UnitOf(uint unit) => unit switch
         {
             1 => 1_000_000_000,
             0 or 2 => 1_000_000,

@@ -2,8 +2,10 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Text;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Net;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Bsd.Routing;
 
 namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 
@@ -11,12 +13,10 @@ namespace Vivarium.Emulator.Personalities.FreeBsd.Calls;
 public static class SysctlCalls
 {
     private const int LongestName = 24;
-    private const int Kern = 1, Vm = 2, Net = 4, Hw = 6;
+    private const int Kern = 1, Vm = 2, Net = 4, Hw = 6, Posix = 9;
 
-    /// <summary>PF_ROUTE, NET_RT_IFLIST.</summary>
-    private const int RouteFamily = 17, InterfaceListing = 3;
-
-    private static readonly FreeBsdInterfaces Interfaces = new();
+    /// <summary>PF_ROUTE.</summary>
+    private const int RouteFamily = 17;
 
     /// <summary>Numbers below this are of sys/sysctl.h; from here on they are given out here, as FreeBSD gives them at boot.</summary>
     private const int Dynamic = 0x7FFF_0000;
@@ -46,6 +46,8 @@ public static class SysctlCalls
         SysctlNode.Wide("kern.ipc.maxsockbuf", [Kern, Dynamic + 4], static _ => 2 << 20),
         SysctlNode.Number("kern.ipc.maxsockets", [Kern, Dynamic + 5], static _ => 65_536),
         SysctlNode.Number("kern.proc_vmmap_skip_resident_count", [Kern, Dynamic + 6], static _ => 0),
+        SysctlNode.Number("net.fibs", [Net, Dynamic], static _ => 1),
+        SysctlNode.Number("net.my_fibnum", [Net, Dynamic + 1], static _ => 0),
         SysctlNode.Text("hw.machine", [Hw, 1], static call => Own(call).MachineName),
         SysctlNode.Text("hw.model", [Hw, 2], static _ => "Vivarium"),
         SysctlNode.Number("hw.ncpu", [Hw, 3], static call => call.World.System.Processors),
@@ -56,6 +58,10 @@ public static class SysctlCalls
         SysctlNode.Text("hw.machine_arch", [Hw, 11], static call => Own(call).MachineArchitecture),
         SysctlNode.Wide("hw.realmem", [Hw, 12], static call => (long)call.World.System.TotalMemory),
         SysctlNode.Number("vm.overcommit", [Vm, Dynamic], static _ => 0),
+        SysctlNode.Number("p1003_1b.semaphores", [Posix, 10], static _ => 200112),
+        SysctlNode.Number("p1003_1b.sem_nsems_max", [Posix, 22], static _ => SemaphoreCalls.Most),
+        SysctlNode.Number("p1003_1b.sem_value_max", [Posix, 23], static _ => int.MaxValue),
+        SysctlNode.Number("p1003_1b.nsems", [Posix, Dynamic], static call => call.Ipc.KernelSemaphores.Count),
         SysctlNode.Number("security.jail.jailed", [14, Dynamic], static _ => 0),
     ]);
 
@@ -75,8 +81,8 @@ public static class SysctlCalls
         const int process = 14, pathName = 12;
         if (numbers is [Kern, process, pathName, _])
             return AnswerPath(call, numbers[3], old, oldLength);
-        if (numbers is [Net, RouteFamily, 0, var family, InterfaceListing, var index])
-            return SysctlTree.Answer(call, Interfaces.Write(call.Thread.Namespaces.Network, family, index), old, oldLength);
+        if (numbers is [Net, RouteFamily, .. var rest])
+            return value.IsNull ? AnswerRouting(call, rest, old, oldLength) : Errno.EPERM;
         return Tree.Find(numbers) is { } node ? Read(call, node, old, oldLength, value) : SysctlTree.Miss(call, string.Join('.', numbers));
     }
 
@@ -98,6 +104,29 @@ public static class SysctlCalls
         string wanted = Encoding.UTF8.GetString(text.TrimEnd((byte)0));
         node = Tree.Find(wanted);
         return node is null ? SysctlTree.Miss(call, wanted) : Errno.None;
+    }
+
+    /// <summary>A protocol, a family, what is wanted, an argument and for tables of routes which of them (sysctl_rtsock in sys/net/rtsock.c).</summary>
+    private static CallResult AnswerRouting(CallContext call, int[] numbers, GuestAddress old, GuestAddress oldLength)
+    {
+        const int dump = 1, ofFlags = 2, devices = 3, groups = 4, longDevices = 5, newGroup = 0xF, lastFamily = 42;
+        bool hasTable = numbers is [_, _, dump, _, _];
+        if (numbers.Length != 4 && !hasTable)
+            return numbers.Length < 4 ? Errno.EISDIR : Errno.ENOTDIR;
+        (byte family, int wish, int argument) = ((byte)numbers[1], numbers[2], numbers[3]);
+        if (family > lastFamily || (hasTable && numbers[4] is not (0 or -1)))
+            return Errno.EINVAL;
+        if (wish is dump or ofFlags && family is not (0 or 2 or FreeBsdPersonality.InternetFamily6))
+            return Errno.EAFNOSUPPORT;
+        Network network = call.Thread.Namespaces.Network;
+        Errno error = Errno.None;
+        byte[]? list = wish switch
+        {
+            devices or longDevices => InterfaceMessages.List(FreeBsdRouting.Instance, FreeBsdRouting.Instance.AddressLayouts[0], network, family, argument, wish == longDevices),
+            groups => InterfaceMessages.Groups(FreeBsdRouting.Instance, network, family, argument, newGroup),
+            _ => RoutingFacts.Table(call, FreeBsdRouting.Instance, family, wish, argument, out error),
+        };
+        return error != Errno.None ? error : SysctlTree.Answer(call, list, old, oldLength);
     }
 
     /// <summary>KERN_PROC_PATHNAME: the program of a process, -1 for the caller's.</summary>

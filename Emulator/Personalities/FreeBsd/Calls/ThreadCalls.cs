@@ -34,22 +34,25 @@ public static class ThreadCalls
         Errno error = call.Process.Clone(call.Thread, all, 0, call.Process.Space, out GuestThread? thread);
         if (error != Errno.None)
             return error;
-        long id = call.Pids.Inside(thread!.Id);
+        long id = FreeBsdThreadId.Of(thread!);
         if (given.ChildId != 0)
             call.Memory.TryWrite(new GuestAddress(given.ChildId), id);
         if (given.ParentId != 0)
             call.Memory.TryWrite(new GuestAddress(given.ParentId), id);
-        ref CpuState state = ref thread.Cpu.State;
+        ref CpuState state = ref thread!.Cpu.State;
         BsdArchitecture architecture = BsdPersonality.ArchitectureOf(call);
         ((IFreeBsdArchitecture)architecture).SetThreadStart(ref state, given.Start, given.Argument, given.StackBase + given.StackSize);
         architecture.Return(ref state, given.Argument, isError: false);
         architecture.ThreadPointer(ref state) = given.TlsBase;
+        call.World.FollowNew(call.Thread, thread, Kernel.Tracing.TraceEvent.Clone);
         return CallResult.Ok();
     }
 
     /// <summary>The word at <paramref name="state"/> becomes 1 and its waiters are woken; the last thread takes the process with it.</summary>
     public static CallResult ThrExit(CallContext call, GuestAddress state)
     {
+        if (call.World.TellThreadEnd(call))
+            return call.Wait();
         if (!state.IsNull && call.Memory.TryWrite(state, 1L))
             _ = UmtxWord.Wake(call, state, int.MaxValue, isPrivate: false);
         call.Process.ExitThread(call.Thread, 0);
@@ -57,7 +60,7 @@ public static class ThreadCalls
     }
 
     public static CallResult ThrSelf(CallContext call, GuestAddress id) =>
-        call.Memory.TryWrite(id, (long)call.Pids.Inside(call.Thread.Id)) ? CallResult.Ok() : Errno.EFAULT;
+        call.Memory.TryWrite(id, (long)FreeBsdThreadId.Of(call.Thread)) ? CallResult.Ok() : Errno.EFAULT;
 
     public static CallResult ThrKill(CallContext call, long id, int signal) => Kill(call, call.Process, id, signal);
 
@@ -72,7 +75,7 @@ public static class ThreadCalls
             return Errno.EINVAL;
         int pid = call.Pids.Inside(process.Id);
         if (id != -1)
-            return LinuxSignals.Tgkill(call, pid, (int)id, neutral);
+            return FreeBsdThreadId.Find(call, id) is { } found ? LinuxSignals.Tgkill(call, pid, call.Pids.Inside(found.Id), neutral) : Errno.ESRCH;
         CallResult result = Errno.ESRCH;
         foreach (GuestThread thread in process.Threads.ToArray())
         {
@@ -88,7 +91,7 @@ public static class ThreadCalls
         byte[]? text = call.Memory.ReadCString(name, 256, out bool isTooLong);
         if (text is null || isTooLong)
             return text is null ? Errno.EFAULT : Errno.ENAMETOOLONG;
-        if (call.FindThread((int)id) is not { } thread || thread.Process != call.Process)
+        if (FreeBsdThreadId.Find(call, id) is not { } thread || thread.Process != call.Process)
             return Errno.ESRCH;
         thread.Name = text[..Math.Min(text.Length, longest)];
         return CallResult.Ok();

@@ -60,7 +60,7 @@ internal static class UmtxCeiling
             return Errno.EFAULT;
         if (owner is UmtxMutex.OwnerDied or UmtxMutex.NotRecoverable)
             return owner == UmtxMutex.OwnerDied ? Errno.EOWNERDEAD : Errno.ENOTRECOVERABLE;
-        if (owner != UmtxMutex.Contested && (owner & ~UmtxMutex.Contested) != (uint)call.Thread.Number)
+        if (owner != UmtxMutex.Contested && (owner & ~UmtxMutex.Contested) != (uint)FreeBsdThreadId.Of(call.Thread))
             return slept == Slept.Interrupted ? UmtxWait.Failed(call, slept) : UmtxWait.Sleep(call, key, UmtxQueue.ProtectedMutex);
         if (!call.Memory.TryWrite(mutex + CeilingOffset, (uint)ceiling))
             return Errno.EFAULT;

@@ -20,7 +20,7 @@ internal static class UmtxInheritance
             return taken;
         }
         uint holder = owner & ~UmtxMutex.Contested;
-        if (holder == (uint)call.Thread.Number)
+        if (holder == (uint)FreeBsdThreadId.Of(call.Thread))
             return Errno.EDEADLK;
         // Waiting until it is free is not known here: it is tried (do_lock_pi).
         if (mode != LockMode.Wait)
@@ -33,7 +33,7 @@ internal static class UmtxInheritance
     private static CallResult Sleep(CallContext call, GuestAddress mutex, (object Key, ulong Offset) key, uint holder, RestartKind restart)
     {
         // An owner that is gone inherits nothing.
-        if (call.FindThread((int)holder) is not { } owner)
+        if (FreeBsdThreadId.Find(call, holder) is not { } owner)
             return UmtxWait.Sleep(call, key, UmtxQueue.InheritingMutex, restart);
         if (call.Interrupted)
             return call.Wait(restart);

@@ -67,7 +67,7 @@ internal static class UmtxMutex
     /// <summary>Takes a mutex that nobody has, or tells why it never will be had; null when somebody has it.</summary>
     public static CallResult? Take(CallContext call, GuestAddress mutex, uint owner)
     {
-        uint self = (uint)call.Thread.Number;
+        uint self = (uint)FreeBsdThreadId.Of(call.Thread);
         switch (owner)
         {
             case NotRecoverable:
@@ -91,7 +91,7 @@ internal static class UmtxMutex
             return Errno.EFAULT;
         if ((flags & (Inherits | Protects)) == (Inherits | Protects))
             return Errno.EINVAL;
-        if ((owner & ~Contested) != (uint)thread.Number)
+        if ((owner & ~Contested) != (uint)FreeBsdThreadId.Of(thread))
             return Errno.EPERM;
         uint free = isDying ? OwnerDied : (flags & Inconsistent) != 0 ? NotRecoverable : Unowned;
         if ((flags & Protects) != 0)

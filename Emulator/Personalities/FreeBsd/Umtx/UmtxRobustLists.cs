@@ -64,7 +64,7 @@ internal static class UmtxRobustLists
         if ((flags & UmtxMutex.Robust) == 0)
             return false;
         // The one under way may be unlocked already.
-        if ((owner & ~UmtxMutex.Contested) != (uint)thread.Number)
+        if ((owner & ~UmtxMutex.Contested) != (uint)FreeBsdThreadId.Of(thread))
             return isPending;
         return UmtxMutex.Unlock(thread, mutex, isDying: true) == Errno.None;
     }

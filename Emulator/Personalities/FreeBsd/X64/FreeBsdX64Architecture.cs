@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
@@ -14,12 +15,21 @@ namespace Vivarium.Emulator.Personalities.FreeBsd.X64;
 /// <summary>FreeBSD on amd64 (sys/amd64/amd64/exec_machdep.c).</summary>
 internal sealed class FreeBsdX64Architecture : BsdX64Architecture, IFreeBsdArchitecture
 {
+    public override Bsd.Tracing.BsdTraceLayout Trace { get; } = new FreeBsdX64TraceLayout();
+
     public string MachineName => "amd64";
 
     public string MachineArchitecture => "amd64";
 
     /// <summary>CPUID leaf 1's EDX.</summary>
     public ulong Capabilities => 0x0788_8131;
+
+    /// <summary>TRAP_TRACE.</summary>
+    protected override int WatchedCode => 2;
+
+    /// <summary>SIGBUS at the instruction: BUS_ADRERR, BUS_OBJERR.</summary>
+    protected override SignalInfo OfSegment(GuestThread thread) =>
+        FaultSignals.Of(Signal.Bus, thread.Trap.Number == CanonicalFaults.StackFault ? 2 : 3, thread.Cpu.State.Pc);
 
     public ReadOnlySpan<byte> SignalCode =>
     [

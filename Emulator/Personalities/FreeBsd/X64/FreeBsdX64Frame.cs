@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Personalities.Bsd;
@@ -76,7 +77,7 @@ internal struct FreeBsdX64Machine
         R8 = state.Registers[X64Registers.R8], R9 = state.Registers[X64Registers.R9], Ax = state.Registers[X64Registers.Rax], Bx = state.Registers[X64Registers.Rbx],
         Bp = state.Registers[X64Registers.Rbp], R10 = state.Registers[X64Registers.R10], R11 = state.Registers[X64Registers.R11], R12 = state.Registers[X64Registers.R12],
         R13 = state.Registers[X64Registers.R13], R14 = state.Registers[X64Registers.R14], R15 = state.Registers[X64Registers.R15],
-        Trap = (uint)FreeBsdSigInfo.TrapNumber(thread.Trap.Number), Address = thread.Trap.Address, Flags = HasFloatingPoint, Error = thread.Trap.Error,
+        Trap = (uint)FreeBsdSigInfo.TrapNumber(thread.Trap.Number), Address = thread.Trap.Number == CanonicalFaults.PageFault ? thread.Trap.Address : 0, Flags = HasFloatingPoint, Error = thread.Trap.Error,
         Ip = state.Pc, CodeSegment = UserCode, RFlags = state.Flags, Sp = state.Registers[X64Registers.Rsp], StackSegment = UserData,
         Length = (ulong)Unsafe.SizeOf<FreeBsdX64Machine>(), Format = FormatXmm, Owned = OwnedByThread, FsBase = state.FsBase, GsBase = state.GsBase,
     };

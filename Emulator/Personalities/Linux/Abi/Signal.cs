@@ -63,7 +63,6 @@ public struct SigAltStack
     public const uint OnStack = 1;
     public const uint Disabled = 2;
     public const uint AutoDisarm = 1u << 31;
-    public const ulong MinimumSize = 2048;
 
     public ulong Address;
     public uint Flags;

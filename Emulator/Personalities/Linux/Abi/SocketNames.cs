@@ -53,6 +53,7 @@ internal static class SocketNames
         {
             SocketFamily.Netlink => ReadNetlink(given, bytes, out address),
             SocketFamily.Packet => ReadPacket(given, bytes, out address),
+            SocketFamily.Routing => Errno.EINVAL,
             SocketFamily.Unix => ReadUnix(given, bytes, out address),
             SocketFamily.Internet4 => ReadInternet4(given, bytes, out address),
             _ => ReadInternet6(given, bytes, out address),
@@ -160,6 +161,9 @@ internal static class SocketNames
                 return NetlinkSize;
             case SocketFamily.Packet:
                 return EncodePacket(address as LinkAddress, bytes);
+            case SocketFamily.Routing:
+                bytes[0] = (address as RoutingAddress)?.Family ?? 0;
+                return sizeof(ushort);
             case SocketFamily.Internet4:
                 BinaryPrimitives.WriteUInt16LittleEndian(bytes, Internet4);
                 if (address is InternetAddress four)

@@ -29,10 +29,14 @@ internal sealed class Arm64Architecture : LinuxArchitecture
     /// <summary>The frame, the frame record above it, and 16 bytes.</summary>
     public override ulong MinimumSignalStack => 4720;
 
+    public override ulong SmallestAlternateStack => 5120;
+
     public override string ProcessorText =>
         $"processor\t: 0\nBogoMIPS\t: 2000.00\nFeatures\t: {Arm64Features.Names}\nCPU implementer\t: 0x00\nCPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: 0x051\nCPU revision\t: 0\n\n";
 
     public override ReadOnlyMemory<byte> Vdso => _vdso.Value;
+
+    public override int AuxiliaryRoom => 27 * 16;
 
     public override void Decode(GuestThread thread)
     {
@@ -41,26 +45,8 @@ internal sealed class Arm64Architecture : LinuxArchitecture
         for (int i = 0; i < arguments.Length; i++)
             arguments[i] = state.Registers[i];
         int number = unchecked((int)(uint)state.Registers[NumberRegister]);
-        if (FlagArgument(number, arguments[1]) is { } flags)
-            arguments[flags] = OpenFlags((uint)arguments[flags]);
-        thread.Call.Begin(LinuxTable.FromArm64(number), arguments);
+        thread.Call.Begin(LinuxTable.FromArm64(number), number, arguments);
     }
-
-    /// <summary>The argument of a call that has O_ flags: they are the table's from here on, for listings too. openat2(2) has them in memory.</summary>
-    private static int? FlagArgument(int number, ulong second)
-    {
-        const int control = 25, openAt = 56, pipe = 59, initializeNotification = 262, openByHandle = 265;
-        const ulong setFlags = 4;
-        return number switch
-        {
-            openAt or openByHandle => 2,
-            pipe or initializeNotification => 1,
-            control when second == setFlags => 2,
-            _ => null,
-        };
-    }
-
-    public override int NativeNumber(int number) => LinuxTable.ToArm64(number);
 
     public override void Return(ref CpuState state, ulong value) => state.Registers[0] = value;
 
@@ -89,26 +75,5 @@ internal sealed class Arm64Architecture : LinuxArchitecture
         return (flags & ~(pair | (pair << distance))) | ((flags & pair) << distance) | ((flags >> distance) & pair);
     }
 
-    public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit)
-    {
-        ulong pc = thread.Cpu.State.Pc;
-        const int illegalOpcode = 1, breakpoint = 1, badAlignment = 1;
-        return exit.Reason switch
-        {
-            ExitReason.MemoryFault => FaultSignals.OfMemory(exit.Fault),
-            ExitReason.Breakpoint => FaultSignals.Of(Signal.Trap, breakpoint, pc),
-            ExitReason.Misaligned => FaultSignals.Of(Signal.Bus, badAlignment, MisalignedAddress(thread)),
-            _ => FaultSignals.Of(Signal.Illegal, illegalOpcode, pc),
-        };
-    }
-
-    /// <summary>What is not aligned: the program counter, or the base register of the exclusive or atomic access there.</summary>
-    private static ulong MisalignedAddress(GuestThread thread)
-    {
-        const int tagBits = 8;
-        ref CpuState state = ref thread.Cpu.State;
-        if ((state.Pc & 3) != 0 || !thread.Process.Memory.TryRead(new GuestAddress(state.Pc), out uint word))
-            return state.Pc;
-        return (ulong)((long)(state.Registers[(int)(word >> 5) & 31] << tagBits) >> tagBits);
-    }
+    public override SignalInfo FaultSignal(GuestThread thread, in EngineExit exit) => Arm64Faults.ToSignal(thread, exit);
 }

@@ -23,21 +23,14 @@ internal static class Arm64SignalFrame
 
     public static bool Enter(GuestThread thread, in SignalInfo info, in SignalAction action)
     {
-        RestartableSequences.Interrupt(thread);
         ref CpuState state = ref thread.Cpu.State;
         ulong stack = state.Registers[Arm64State.StackPointer];
-        bool isOnAlternate = thread.IsOnAlternateStack(stack);
-        ulong top = action.UsesAlternateStack && thread.AlternateStackSize != 0 && !isOnAlternate ? thread.AlternateStack.Value + thread.AlternateStackSize : stack;
-        ulong record = (top & ~15ul) - (ulong)Unsafe.SizeOf<FrameRecord>();
+        ulong record = (thread.StackFor(action, stack) & ~15ul) - (ulong)Unsafe.SizeOf<FrameRecord>();
         ulong at = (record - (ulong)Unsafe.SizeOf<RtSigFrame>()) & ~15ul;
-        if (isOnAlternate && !thread.IsOnAlternateStack(at))
-            return false;
         AddressSpace memory = thread.Process.Memory;
         var link = new FrameRecord { FramePointer = state.Registers[FramePointer], LinkRegister = state.Registers[Arm64State.LinkRegister] };
         if (!memory.TryWrite(new GuestAddress(record), link) || !memory.TryWrite(new GuestAddress(at), FrameOf(thread, info, stack)))
             return false;
-        if ((thread.AlternateStackFlags & SigAltStack.AutoDisarm) != 0)
-            thread.DisableAlternateStack();
         state.Registers[0] = (ulong)info.Signal;
         state.Registers[1] = at;
         state.Registers[2] = at + (ulong)Unsafe.SizeOf<SigInfo>();
@@ -57,20 +50,47 @@ internal static class Arm64SignalFrame
             Info = SigInfo.Of(info),
             Stack = thread.AlternateStackAsSeen(stack),
             Mask = (thread.SavedMask ?? thread.Blocked).Bits,
-            FaultAddress = info is { IsFault: true, Signal: Signal.Segment or Signal.Bus } ? info.Value : 0,
+            FaultAddress = thread.Trap.Address,
             StackPointer = stack,
             Pc = state.Pc,
             State = Arm64State.GetFlags(state),
-            FloatMagic = RtSigFrame.FloatContext,
-            FloatSize = RtSigFrame.FloatContextSize,
-            Status = Arm64State.GetStatus(state),
-            Control = Arm64State.GetControl(state),
         };
         for (int i = 0; i < RegisterFile.Count; i++)
             frame.Registers[i] = state.Registers[i];
-        for (int i = 0; i < Vectors.Count; i++)
-            frame.Vectors[i] = state.Vectors[Arm64State.VectorOf(i)];
+        WriteRecords(MemoryMarshal.AsBytes((Span<ulong>)frame.Records), thread);
         return frame;
+    }
+
+    /// <summary>The floating-point state, then the syndrome if the thread ever had a fault (setup_sigframe); zeros end them.</summary>
+    private static void WriteRecords(Span<byte> records, GuestThread thread)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        var floats = new FloatRecord { Magic = FloatMagic, Size = (uint)Unsafe.SizeOf<FloatRecord>(), Status = Arm64State.GetStatus(state), Control = Arm64State.GetControl(state) };
+        for (int i = 0; i < Vectors.Count; i++)
+            floats.Vectors[i] = state.Vectors[Arm64State.VectorOf(i)];
+        MemoryMarshal.Write(records, floats);
+        if (thread.Trap.Error != 0)
+            MemoryMarshal.Write(records[Unsafe.SizeOf<FloatRecord>()..], new SyndromeRecord { Magic = SyndromeMagic, Size = (uint)Unsafe.SizeOf<SyndromeRecord>(), Syndrome = thread.Trap.Error });
+    }
+
+    /// <summary>The floating-point record, wherever it is; false when it is missing, and for records of what this processor has not (parse_user_sigframe).</summary>
+    private static bool TryFindFloats(ReadOnlySpan<byte> records, out FloatRecord floats)
+    {
+        const int alignment = 16;
+        floats = default;
+        while (records.Length >= alignment)
+        {
+            uint magic = MemoryMarshal.Read<uint>(records), size = MemoryMarshal.Read<uint>(records[sizeof(uint)..]);
+            if (magic == 0)
+                return size == 0 && floats.Magic != 0;
+            bool isFloats = magic == FloatMagic && floats.Magic == 0 && size == Unsafe.SizeOf<FloatRecord>();
+            if ((!isFloats && magic != SyndromeMagic) || size > records.Length || size == 0 || size % alignment != 0)
+                return false;
+            if (isFloats)
+                floats = MemoryMarshal.Read<FloatRecord>(records);
+            records = records[(int)size..];
+        }
+        return false;
     }
 
     /// <summary>Undoes <see cref="Enter"/> with what the handler left in the frame; false when the frame cannot be read or is none.</summary>
@@ -79,7 +99,7 @@ internal static class Arm64SignalFrame
         ref CpuState state = ref thread.Cpu.State;
         ulong at = state.Registers[Arm64State.StackPointer];
         if ((at & 15) != 0 || !thread.Process.Memory.TryRead(new GuestAddress(at), out RtSigFrame frame)
-            || frame.FloatMagic != RtSigFrame.FloatContext || frame.FloatSize != RtSigFrame.FloatContextSize)
+            || !TryFindFloats(MemoryMarshal.AsBytes((Span<ulong>)frame.Records), out FloatRecord floats))
             return false;
         state.Pc = frame.Pc;
         for (int i = 0; i < RegisterFile.Count; i++)
@@ -87,13 +107,11 @@ internal static class Arm64SignalFrame
         state.Registers[Arm64State.StackPointer] = frame.StackPointer;
         state.Registers[Arm64State.Monitor] = ulong.MaxValue;
         for (int i = 0; i < Vectors.Count; i++)
-            state.Vectors[Arm64State.VectorOf(i)] = frame.Vectors[i];
+            state.Vectors[Arm64State.VectorOf(i)] = floats.Vectors[i];
         Arm64State.SetFlags(ref state, (uint)frame.State);
-        Arm64State.SetStatus(ref state, frame.Status);
-        Arm64State.SetControl(ref state, frame.Control);
-        thread.SavedMask = null;
-        thread.Blocked = new SignalSet(frame.Mask) & ~Signal.Unstoppable;
-        thread.SetAlternateStack(frame.Stack, state.Registers[Arm64State.StackPointer]);
+        Arm64State.SetStatus(ref state, floats.Status);
+        Arm64State.SetControl(ref state, floats.Control);
+        thread.LeaveHandler(frame.Mask, frame.Stack, state.Registers[Arm64State.StackPointer]);
         return true;
     }
 
@@ -120,9 +138,9 @@ internal static class Arm64SignalFrame
         private ulong _first;
     }
 
-    /// <summary>The record that ends the context's extensions, and the rest of their 4096 bytes.</summary>
-    [InlineArray((4096 - (int)RtSigFrame.FloatContextSize) / sizeof(ulong))]
-    private struct Reserved
+    /// <summary>Records of a magic number, a size and that many bytes, and room for more.</summary>
+    [InlineArray(4096 / sizeof(ulong))]
+    private struct Records
     {
         private ulong _first;
     }
@@ -134,13 +152,32 @@ internal static class Arm64SignalFrame
         public ulong LinkRegister;
     }
 
+    /// <summary>FPSIMD_MAGIC, ESR_MAGIC.</summary>
+    private const uint FloatMagic = 0x4650_8001, SyndromeMagic = 0x4553_5201;
+
+    /// <summary>struct fpsimd_context.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct FloatRecord
+    {
+        public uint Magic;
+        public uint Size;
+        public uint Status;
+        public uint Control;
+        public Vectors Vectors;
+    }
+
+    /// <summary>struct esr_context.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct SyndromeRecord
+    {
+        public uint Magic;
+        public uint Size;
+        public ulong Syndrome;
+    }
+
     [StructLayout(LayoutKind.Sequential)]
     private struct RtSigFrame
     {
-        /// <summary>FPSIMD_MAGIC and the size of struct fpsimd_context.</summary>
-        public const uint FloatContext = 0x4650_8001;
-        public const uint FloatContextSize = 528;
-
         public SigInfo Info;
         public ulong Flags;
         public ulong Link;
@@ -155,11 +192,6 @@ internal static class Arm64SignalFrame
         /// <summary>PSTATE, of which NZCV may be restored.</summary>
         public ulong State;
         private ulong _gap;
-        public uint FloatMagic;
-        public uint FloatSize;
-        public uint Status;
-        public uint Control;
-        public Vectors Vectors;
-        public Reserved Reserved;
+        public Records Records;
     }
 }

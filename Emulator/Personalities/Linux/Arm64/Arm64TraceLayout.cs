@@ -20,6 +20,10 @@ internal sealed class Arm64TraceLayout : TraceLayout
 
     public override int GeneralSize => (Flags + 1) * sizeof(ulong);
 
+    public override int FloatItem => sizeof(uint);
+
+    public override TraceSet? FindSet(int type) => Arm64TraceSets.Find(type);
+
     public override int FloatSize => (Vectors * VectorSize) + (4 * sizeof(uint));
 
     /// <summary>A signal that interrupts a call finds it ready to run again: the counter is at the call (do_signal).</summary>
@@ -50,6 +54,7 @@ internal sealed class Arm64TraceLayout : TraceLayout
             return;
         ReadOnlySpan<ulong> words = MemoryMarshal.Cast<byte, ulong>(set);
         ulong kept = state.Registers[StopRegister];
+        int number = thread.InCall ? thread.Call.Asked : 0;
         for (int i = 0; i < Registers; i++)
             state.Registers[i] = words[i];
         bool isAtCall = tracee.Stop?.Kind is TraceStopKind.CallEntry or TraceStopKind.CallExit;
@@ -57,10 +62,10 @@ internal sealed class Arm64TraceLayout : TraceLayout
             state.Registers[StopRegister] = kept;
         state.Registers[Arm64State.StackPointer] = words[Stack];
         Arm64State.SetFlags(ref state, (uint)words[Flags]);
-        if (thread.InCall && tracee.Stop?.Kind == TraceStopKind.CallEntry)
+        if (thread.InCall && tracee.IsBeforeCall)
         {
             LinuxArchitecture architecture = LinuxArchitecture.Of(thread);
-            state.Registers[NumberRegister] = (ulong)architecture.NativeNumber(thread.Call.Number);
+            state.Registers[NumberRegister] = (ulong)number;
             architecture.Decode(thread);
             state.Registers[NumberRegister] = words[NumberRegister];
         }

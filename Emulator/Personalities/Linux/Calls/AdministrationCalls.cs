@@ -70,6 +70,8 @@ public static class AdministrationCalls
         Errno error = FindSwap(call, path, out PathEntry entry);
         if (error != Errno.None)
             return error;
+        if (entry.Inode.Kind == FileKind.Directory)
+            return Errno.EISDIR;
         if (entry.Inode.Kind is not (FileKind.Regular or FileKind.BlockDevice))
             return Errno.EINVAL;
         var caller = new FileCaller(call.Process.FileContext, call.Thread.FileCredentials, call);

@@ -6,52 +6,20 @@ using Vivarium.Emulator.Memory;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
-/// <summary>How a system lays out what travels beside a message's bytes (cmsg(3)).</summary>
-internal interface IControlFormat
-{
-    Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary);
-
-    /// <summary>False when some of it did not fit (MSG_CTRUNC).</summary>
-    bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used);
-}
-
 /// <summary>SCM_RIGHTS and SCM_CREDENTIALS (cmsg(3), unix(7)).</summary>
-internal sealed class ControlMessages : IControlFormat
+internal sealed class ControlMessages : ControlFormat
 {
-    public static IControlFormat Format { get; } = new ControlMessages();
+    public static ControlFormat Format { get; } = new ControlMessages();
 
     private const int SocketLevel = 1;
     private const int Rights = 1;
     private const int Credentials = 2;
     private const int HeaderSize = 16;
 
-    /// <summary>SCM_MAX_FD.</summary>
-    private const int MostDescriptors = 253;
-    private const int LargestControl = 16384;
 
-    public Errno Read(CallContext call, Socket socket, GuestAddress address, ulong length, out Ancillary ancillary)
-    {
-        ancillary = Ancillary.None;
-        if (length < HeaderSize)
-            return Errno.None;
-        if (length > LargestControl)
-            return Errno.ENOBUFS;
-        byte[] bytes = new byte[length];
-        if (!call.Memory.TryRead(address, bytes))
-            return Errno.EFAULT;
-        var files = new List<OpenFile>();
-        Errno error = Parse(call, socket, bytes, files, ref ancillary);
-        if (error == Errno.None)
-        {
-            ancillary = ancillary with { Files = [.. files] };
-            return error;
-        }
-        foreach (OpenFile file in files)
-            file.Release();
-        return error;
-    }
+    protected override bool IsEmpty(GuestAddress address, ulong length) => length < HeaderSize;
 
-    private static Errno Parse(CallContext call, Socket socket, ReadOnlySpan<byte> bytes, List<OpenFile> files, ref Ancillary ancillary)
+    protected override Errno Parse(CallContext call, Socket socket, ReadOnlySpan<byte> bytes, List<OpenFile> files, ref Ancillary ancillary)
     {
         while (bytes.Length >= HeaderSize)
         {
@@ -88,26 +56,12 @@ internal sealed class ControlMessages : IControlFormat
             return Errno.EPERM;
         if (call.FindProcess(process) is not { } sender)
             return Errno.ESRCH;
-        ancillary = ancillary with { SenderProcess = sender.Id, SenderUser = user, SenderGroup = group };
-        return Errno.None;
-    }
-
-    internal static Errno TakeFiles(CallContext call, ReadOnlySpan<int> descriptors, List<OpenFile> files)
-    {
-        if (descriptors.Length + files.Count > MostDescriptors)
-            return Errno.EINVAL;
-        foreach (int descriptor in descriptors)
-        {
-            if (call.File(descriptor) is not { } file)
-                return Errno.EBADF;
-            file.AddReference();
-            files.Add(file);
-        }
+        ancillary = ancillary with { SenderProcess = sender.KeptId, SenderUser = user, SenderGroup = group };
         return Errno.None;
     }
 
     /// <summary>Writes what came with a message; false when some of it did not fit (MSG_CTRUNC).</summary>
-    public bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used)
+    public override bool Write(CallContext call, Socket socket, Ancillary ancillary, GuestAddress address, ulong room, bool closeOnExec, bool isPeek, out ulong used)
     {
         used = 0;
         bool fits = true;
@@ -125,7 +79,7 @@ internal sealed class ControlMessages : IControlFormat
         }
         if (socket.PassCredentials)
         {
-            Span<int> identity = [call.Pids.Inside(ancillary.SenderProcess), (int)ancillary.SenderUser, (int)ancillary.SenderGroup];
+            Span<int> identity = [call.NumberOf(ancillary.SenderProcess), (int)ancillary.SenderUser, (int)ancillary.SenderGroup];
             fits &= Put(call, address, room, Credentials, MemoryMarshal.AsBytes(identity), ref used);
         }
         if (ancillary.Files.Length == 0)

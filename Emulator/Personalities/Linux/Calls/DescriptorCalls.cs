@@ -67,11 +67,13 @@ public static class DescriptorCalls
                 table.SetCloseOnExec(fd, (argument & CloseOnExec) != 0);
                 return 0;
             case 3: // F_GETFL
-                return LinuxArchitecture.Of(call.Thread).OpenFlags(Abi.Fcntl.Encode(file));
+                return Abi.Fcntl.Encode(call, file);
+            case 4: // F_SETFL
+                OpenFlags wanted = Abi.Fcntl.Decode(call, (uint)argument & ~Abi.Fcntl.PathOnly);
+                bool isRefused = (wanted & OpenFlags.Direct) != 0 && !isPath && file.Inode.Kind != FileKind.Fifo && !Abi.Fcntl.CanBeDirect(file);
+                return isRefused ? Errno.EINVAL : SetStatus(call, fd, wanted);
             case var _ when isPath:
                 return Errno.EBADF;
-            case 4: // F_SETFL
-                return SetStatus(call, file, fd, (uint)argument);
             case 5 or 6 or 7 or 36 or 37 or 38: // F_GETLK … F_OFD_SETLKW
                 return LockCalls.Control(call, file, command, new GuestAddress(argument));
             case 1033: // F_ADD_SEALS
@@ -96,17 +98,21 @@ public static class DescriptorCalls
         return (seals & ~(ulong)FileSeals.All) != 0 ? Errno.EINVAL : file.Inode.AddSeals((FileSeals)seals);
     }
 
-    private static CallResult SetStatus(CallContext call, OpenFile file, int fd, uint flags)
+    /// <summary>F_SETFL, with the kernel's flags.</summary>
+    internal static CallResult SetStatus(CallContext call, int fd, OpenFlags wanted)
     {
-        OpenFlags changed = Abi.Fcntl.SetStatus(file.Flags, flags);
+        Errno error = call.UsableFile(fd, out OpenFile file);
+        if (error != Errno.None)
+            return error;
+        OpenFlags changed = Abi.Fcntl.SetStatus(file.Flags, wanted);
         bool gainsNoAccessTime = (changed & ~file.Flags & OpenFlags.NoAccessTime) != 0;
         if (gainsNoAccessTime && !Permission.IsOwner(file.Inode.Status, call.Thread.FileCredentials))
             return Errno.EPERM;
         if (((changed ^ file.Flags) & OpenFlags.Append) != 0 && (file.Inode.Marks & FileMarks.AppendOnly) != 0)
             return Errno.EPERM;
         // Where there never is news, O_ASYNC stays as it is (setfl in fs/fcntl.c).
-        file.SetAsync(call.World, fd, (flags & Abi.Fcntl.Async) != 0);
-        file.Flags = Abi.Fcntl.SetStatus(file.Flags, flags);
+        file.SetAsync(call.World, fd, (wanted & OpenFlags.Async) != 0);
+        file.Flags = Abi.Fcntl.SetStatus(file.Flags, wanted);
         return 0;
     }
 

@@ -20,6 +20,9 @@ public static class FanotifyCalls
     private const uint Commands = Add | Remove | Flush, Kinds = OfMount | OfFileSystem;
     private const uint KnownMark = Commands | Kinds | DontFollow | OnlyDirectory | IgnoredMask | IgnoredSurvives | Evictable | Ignore;
 
+    /// <summary>O_ flags that the files of events may have.</summary>
+    private const uint EventFlags = Fcntl.AccessMode | Fcntl.Append | Fcntl.NonBlocking | Fcntl.Sync | Fcntl.LargeFile | Fcntl.NoAccessTime | Fcntl.CloseOnExec;
+
     private const int MostPrior = 2;
 
     private const FileChange Flags = FileChange.IsDirectory | FileChange.OnChildren;
@@ -36,15 +39,16 @@ public static class FanotifyCalls
         bool isPrivileged = call.Thread.Credentials.Has(Capability.Administer);
         if (!isPrivileged && ((flags & Privileged) != 0 || (flags & Handles) == 0))
             return Errno.EPERM;
-        if (!IsWellFormed(flags) || (eventFlags & ~(Fcntl.AccessMode | 0x1C9C00u | 0x100000u)) != 0 || (eventFlags & Fcntl.AccessMode) == 3)
+        LinuxArchitecture architecture = LinuxArchitecture.Of(call.Thread);
+        if (!IsWellFormed(flags) || (architecture.OpenFlags(eventFlags) & ~EventFlags) != 0 || (eventFlags & Fcntl.AccessMode) == 3)
             return Errno.EINVAL;
         if (call.World.AlertGroups >= call.World.Settings.AlertGroups.Value)
             return Errno.EMFILE;
         var report = (AlertReport)(((flags & ReportProcess) != 0 ? (uint)AlertReport.ProcessDescriptor : 0) | ((flags & (ReportThread | Handles | ReportErrors)) >> 7));
         var group = new FileAlertGroup(
-            call.World, FanotifyFormat.Instance, report, (int)(flags & ClassMask) / 4, Fcntl.Decode(eventFlags), (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None)
+            call.World, FanotifyFormat.Instance, report, (int)(flags & ClassMask) / 4, Fcntl.Decode(call, eventFlags), (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None)
         {
-            Responder = FanotifyFormat.Respond, Asked = (flags, eventFlags | 0x8000), IsUnlimited = (flags & UnlimitedQueue) != 0, IsUnprivileged = !isPrivileged,
+            Responder = FanotifyFormat.Respond, Asked = (flags, eventFlags | architecture.OpenFlags(Fcntl.LargeFile)), IsUnlimited = (flags & UnlimitedQueue) != 0, IsUnprivileged = !isPrivileged,
         };
         return PipeCalls.Install(call, group, (flags & CloseOnExec) != 0);
     }

@@ -39,7 +39,7 @@ internal static class FileMapCalls
     /// <summary>Null for other requests.</summary>
     internal static CallResult? Control(CallContext call, OpenFile file, uint request, GuestAddress argument) => (request, file.Inode.Kind) switch
     {
-        (MapExtents, FileKind.Regular or FileKind.Directory) => Map(call, file.Inode, argument),
+        (MapExtents, _) => Map(call, file.Inode, argument),
         (MapBlock, FileKind.Regular) => FindBlock(call, file.Inode, argument),
         _ => null,
     };

@@ -11,8 +11,6 @@ internal static class FilterOptionCalls
 {
     public const int Attach = 26, Detach = 27, Lock = 44, AttachExtended = 50;
 
-    private const int InstructionSize = 8;
-
     /// <summary>Null for options that are another's.</summary>
     public static CallResult? Set(CallContext call, Socket socket, int name, GuestAddress value, int length)
     {
@@ -54,18 +52,12 @@ internal static class FilterOptionCalls
             return Errno.EINVAL;
         if (!call.Memory.TryRead(value, out ushort count) || !call.Memory.TryRead(value + 8, out ulong at))
             return Errno.EFAULT;
-        if (at == 0 || count is 0 or > ClassicFilter.MostInstructions)
+        if (at == 0 || count is 0 or > ClassicProgram<FilteredMessage>.MostInstructions)
             return Errno.EINVAL;
-        byte[] bytes = new byte[count * InstructionSize];
-        if (!call.Memory.TryRead(new GuestAddress(at), bytes))
+        var instructions = new ClassicInstruction[count];
+        if (!call.Memory.TryRead(new GuestAddress(at), MemoryMarshal.AsBytes(instructions.AsSpan())))
             return Errno.EFAULT;
-        var instructions = new FilterInstruction[count];
-        for (int i = 0; i < count; i++)
-        {
-            ReadOnlySpan<byte> one = bytes.AsSpan(i * InstructionSize);
-            instructions[i] = new FilterInstruction(MemoryMarshal.Read<ushort>(one), one[2], one[3], MemoryMarshal.Read<uint>(one[4..]));
-        }
-        filter = ClassicFilter.TryMake(instructions);
+        filter = ClassicProgram<FilteredMessage>.TryMake(instructions) is { } program ? new ClassicFilter(program) : null;
         return filter is null ? Errno.EINVAL : Errno.None;
     }
 

@@ -71,7 +71,7 @@ public static class HandleCalls
             return Errno.ESTALE;
         if ((type & IsDirectory) != 0 && name.Inode is not { Kind: FileKind.Directory })
             return Errno.ESTALE;
-        OpenFlags decoded = Fcntl.Decode(flags & Fcntl.Known);
+        OpenFlags decoded = Fcntl.Decode(call, flags);
         Errno error = Vfs.OpenEntry(call.Caller(), new PathEntry(mount, name), decoded, out OpenFile? opened);
         if (error == Errno.EAGAIN && call.Sources.Count > 0)
             return call.Wait();

@@ -65,7 +65,7 @@ internal static class MembershipOptions
         NetDevice? device = index != 0 ? socket.Network.FindDevice(index) : FindBy(socket.Network, own, group);
         if (device is null)
             return Errno.ENODEV;
-        return joins ? socket.Groups.Join(group, device.Index) : socket.Groups.Leave(group, device.Index);
+        return joins ? GroupMembership.Join(socket, group, device) : GroupMembership.Leave(socket, group, device);
     }
 
     private static NetDevice? FindBy(Network network, IPAddress own, IPAddress group)

@@ -69,7 +69,7 @@ public static class MemoryCalls
             return Errno.ENOMEM;
         content ??= pages;
         var request = new MapRequest(
-            address, length, ToProtection(protection), PlacementOf(flags), isShared, content, content is null || file is null ? 0 : offset,
+            address, length, ToProtection(protection), PlacementOf(flags, isImage: content is not null && !isShared), isShared, content, content is null || file is null ? 0 : offset,
             NameOf(file, isShared), (flags & GrowsDown) != 0, (flags & NoReserve) != 0, isLocked, most,
             ChargedWhenTouched: (flags & (NoReserve | Stack)) != 0, Holder: file);
         MapStatus status = call.Memory.Map(request, out GuestAddress place);
@@ -125,10 +125,12 @@ public static class MemoryCalls
         return file is SecretFile ? file.Description : isShared ? "/dev/zero (deleted)" : null;
     }
 
-    private static Placement PlacementOf(int flags) =>
+    /// <param name="isImage">A private mapping of a file, as dynamic linkers make them of libraries.</param>
+    private static Placement PlacementOf(int flags, bool isImage) =>
         (flags & FixedNoReplace) != 0 ? Placement.FixedNoReplace :
         (flags & Fixed) != 0 ? Placement.Fixed :
-        (flags & Low32) != 0 ? Placement.Low : Placement.Anywhere;
+        (flags & Low32) != 0 ? Placement.Low :
+        isImage ? Placement.Image : Placement.Anywhere;
 
     private static Protection ToProtection(int protection) => (Protection)(protection & 7);
 

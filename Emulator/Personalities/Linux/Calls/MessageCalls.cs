@@ -176,7 +176,7 @@ public static class MessageCalls
     }
 
     /// <param name="control">The layout of control messages; Linux's when there is none.</param>
-    internal static CallResult Send(CallContext call, Socket socket, in MessageHeader header, int flags, IControlFormat? control = null)
+    internal static CallResult Send(CallContext call, Socket socket, in MessageHeader header, int flags, ControlFormat? control = null)
     {
         Errno error = Errno.None;
         SocketAddress? to = null;
@@ -240,7 +240,7 @@ public static class MessageCalls
     }
 
     /// <summary>Receives into what a header names, and tells the rest in it.</summary>
-    internal static CallResult Receive(CallContext call, Socket socket, ref MessageHeader header, int flags, IControlFormat? control = null)
+    internal static CallResult Receive(CallContext call, Socket socket, ref MessageHeader header, int flags, ControlFormat? control = null)
     {
         if (header.Name != 0 && header.NameLength < 0)
             return Errno.EINVAL;
@@ -281,7 +281,7 @@ public static class MessageCalls
     }
 
     /// <summary>Writes name, control messages and flags back into the header.</summary>
-    private static CallResult Deliver(CallContext call, Socket socket, ref MessageHeader header, in Received received, int flags, IControlFormat control)
+    private static CallResult Deliver(CallContext call, Socket socket, ref MessageHeader header, in Received received, int flags, ControlFormat control)
     {
         bool isPeek = (flags & Peek) != 0;
         bool fits = control.Write(

@@ -40,7 +40,7 @@ public static class MessageChannelCalls
             call.State = channel;
             return (flags & IpcArguments.NoWait) != 0 ? Errno.EAGAIN : call.Wait(channel.Changed, RestartKind.IfNoHandler);
         }
-        channel.LastSender = call.Process.Id;
+        channel.LastSender = call.Process.KeptId;
         channel.SendTime = call.Now();
         channel.Send(type, text);
         return CallResult.Ok();
@@ -69,7 +69,7 @@ public static class MessageChannelCalls
             return Errno.E2BIG;
         if (!copies)
         {
-            channel.LastReceiver = call.Process.Id;
+            channel.LastReceiver = call.Process.KeptId;
             channel.ReceiveTime = call.Now();
             channel.Take(type, except);
         }
@@ -130,7 +130,7 @@ public static class MessageChannelCalls
         ReadOnlySpan<long> words =
         [
             channel.SendTime, channel.ReceiveTime, channel.ChangeTime, (long)channel.Bytes, channel.Count, (long)channel.Capacity,
-            (uint)call.Pids.Inside(channel.LastSender) | (long)call.Pids.Inside(channel.LastReceiver) << 32,
+            (uint)call.NumberOf(channel.LastSender) | (long)call.NumberOf(channel.LastReceiver) << 32,
         ];
         MemoryMarshal.AsBytes(words).CopyTo(status[IpcArguments.OwnerSize..]);
         return call.Memory.TryWrite(buffer, status);

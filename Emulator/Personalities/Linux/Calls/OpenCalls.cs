@@ -14,13 +14,14 @@ public static class OpenCalls
         Openat(call, Fcntl.AtCurrentDirectory, path, flags, mode);
 
     public static CallResult Creat(CallContext call, GuestAddress path, uint mode) =>
-        Openat(call, Fcntl.AtCurrentDirectory, path, Fcntl.Create | Fcntl.Truncate | 1, mode);
+        Open(call, Fcntl.AtCurrentDirectory, path, OpenFlags.Create | OpenFlags.Truncate | OpenFlags.Write, mode);
 
-    public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode)
-    {
-        // Unknown flags are ignored here, unlike in openat2 (open(2), "NOTES").
-        return OpenAt(call, dirfd, path, flags & Fcntl.Known, mode & ModeMask, WalkFlags.None);
-    }
+    public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode) =>
+        Open(call, dirfd, path, Fcntl.Decode(call, flags), mode);
+
+    /// <summary>openat(2) of any system, whose flags are the kernel's already.</summary>
+    internal static CallResult Open(CallContext call, int dirfd, GuestAddress path, OpenFlags flags, uint mode) =>
+        Open(call, dirfd, path, flags, mode & ModeMask, WalkFlags.None);
 
     public static CallResult Openat2(CallContext call, int dirfd, GuestAddress path, GuestAddress how, ulong size)
     {
@@ -43,7 +44,7 @@ public static class OpenCalls
         bool creates = (flags & (Fcntl.Create | Fcntl.TemporaryBit)) != 0;
         if (creates ? (request.Mode & ~(ulong)ModeMask) != 0 : request.Mode != 0)
             return Errno.EINVAL;
-        if ((flags & Fcntl.PathOnly) != 0 && (flags & ~(Fcntl.PathOnly | Fcntl.Directory | Fcntl.NoFollow | Fcntl.CloseOnExec)) != 0)
+        if ((flags & Fcntl.PathOnly) != 0 && (flags & ~Fcntl.OfPaths) != 0)
             return Errno.EINVAL;
         if ((request.Resolve & 0x18) == 0x18)
             return Errno.EINVAL;
@@ -51,7 +52,7 @@ public static class OpenCalls
         const ulong Cached = 0x20;
         if ((request.Resolve & Cached) != 0 && (flags & (Fcntl.Truncate | Fcntl.Create | Fcntl.TemporaryBit)) != 0)
             return Errno.EAGAIN;
-        return OpenAt(call, dirfd, path, flags, (uint)request.Mode, DecodeResolve(request.Resolve));
+        return Open(call, dirfd, path, Fcntl.Decode(flags), (uint)request.Mode, DecodeResolve(request.Resolve));
     }
 
     /// <summary>RESOLVE_ flags of openat2(2): NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH, IN_ROOT; CACHED changes nothing here.</summary>
@@ -71,12 +72,12 @@ public static class OpenCalls
         return flags;
     }
 
-    private static CallResult OpenAt(CallContext call, int dirfd, GuestAddress address, uint flags, uint mode, WalkFlags walk)
+    private static CallResult Open(CallContext call, int dirfd, GuestAddress address, OpenFlags flags, uint mode, WalkFlags walk)
     {
-        bool isTemporary = (flags & Fcntl.TemporaryBit) != 0 && (flags & Fcntl.PathOnly) == 0;
-        if (isTemporary && ((flags & Fcntl.Directory) == 0 || (flags & Fcntl.AccessMode) == 0 || (flags & Fcntl.Create) != 0))
+        bool isTemporary = (flags & OpenFlags.Temporary) != 0, isDirectory = (flags & OpenFlags.Directory) != 0, creates = (flags & OpenFlags.Create) != 0;
+        if (isTemporary && (!isDirectory || (flags & OpenFlags.ReadWrite) == OpenFlags.Read || creates))
             return Errno.EINVAL;
-        if ((flags & (Fcntl.Create | Fcntl.Directory | Fcntl.PathOnly)) == (Fcntl.Create | Fcntl.Directory))
+        if (creates && isDirectory)
             return Errno.EINVAL;
         Errno error = call.ReadPath(address, out byte[] path);
         PathEntry @base = call.Process.FileContext.WorkingDirectory;
@@ -87,11 +88,18 @@ public static class OpenCalls
             return error;
         if (path.Length == 0)
             return Errno.ENOENT;
-        OpenFlags decoded = Fcntl.Decode(flags);
-        error = call.World.Vfs.Open(call.Caller(), @base, path, decoded, mode, walk, out OpenFile? file);
+        error = call.World.Vfs.Open(call.Caller(), @base, path, flags, mode, walk, out OpenFile? file);
         if (error == Errno.EAGAIN && call.Sources.Count > 0)
             return call.Wait();
-        return error != Errno.None ? error : Install(call, file!, (decoded & OpenFlags.CloseOnExec) != 0);
+        if (error != Errno.None)
+            return error;
+        // It was opened, and then is not (do_dentry_open in fs/open.c).
+        if ((flags & OpenFlags.Packets) != 0 && !Fcntl.CanBeDirect(file!))
+        {
+            file!.Release();
+            return Errno.EINVAL;
+        }
+        return Install(call, file!, (flags & OpenFlags.CloseOnExec) != 0);
     }
 
     public static CallResult Close(CallContext call, int fd) => call.Process.Files.Close(fd);

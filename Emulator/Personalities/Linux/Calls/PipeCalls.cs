@@ -3,6 +3,7 @@ using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
 using Vivarium.Emulator.Kernel.Pipes;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Personalities.Linux.Abi;
 
 namespace Vivarium.Emulator.Personalities.Linux.Calls;
 
@@ -11,26 +12,28 @@ public static class PipeCalls
 {
     private const int NonBlocking = 0x800;
     private const int CloseOnExec = 0x80000;
-    private const int Direct = 0x4000;
     private const int Semaphore = 1;
 
     public static CallResult Pipe(CallContext call, GuestAddress descriptors) => Pipe2(call, descriptors, 0);
 
     public static CallResult Pipe2(CallContext call, GuestAddress descriptors, int flags)
     {
-        if ((flags & ~(NonBlocking | CloseOnExec | Direct)) != 0)
+        uint known = LinuxArchitecture.Of(call.Thread).OpenFlags((uint)flags);
+        if ((known & ~(NonBlocking | CloseOnExec | Fcntl.Direct)) != 0)
             return Errno.EINVAL;
+        bool isPackets = (known & Fcntl.Direct) != 0;
         if (call.World.PipePages.Begin(call.Thread.Credentials) is not { } share)
             return Errno.ENFILE;
-        (PipeEnd reader, PipeEnd writer) = Make(call, share, (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None);
+        (PipeEnd reader, PipeEnd writer) = Make(call, share, (flags & NonBlocking) != 0 ? OpenFlags.NonBlocking : OpenFlags.None, isPackets);
         return InstallPair(call, descriptors, reader, writer, (flags & CloseOnExec) != 0);
     }
 
-    internal static (PipeEnd Reader, PipeEnd Writer) Make(CallContext call, PipeShare? share, OpenFlags status)
+    /// <param name="isPackets">Told of the writing end alone, as what is written is what makes packets (create_pipe_files in fs/pipe.c).</param>
+    internal static (PipeEnd Reader, PipeEnd Writer) Make(CallContext call, PipeShare? share, OpenFlags status, bool isPackets = false)
     {
         FileCredentials credentials = call.Thread.FileCredentials;
         var pipe = new Pipe(new AnonymousInode(call.World, FileKind.Fifo, 0x180, credentials.User, credentials.Group), call.World.Accountant) { Share = share };
-        return (new PipeEnd(pipe, OpenFlags.Read | status), new PipeEnd(pipe, OpenFlags.Write | status));
+        return (new PipeEnd(pipe, OpenFlags.Read | status), new PipeEnd(pipe, OpenFlags.Write | status | (isPackets ? OpenFlags.Direct | OpenFlags.Packets : OpenFlags.None)));
     }
 
     /// <summary>Installs two files and writes their numbers; neither stays when something fails.</summary>

@@ -82,7 +82,7 @@ public static class ProcessCalls
 
     public static CallResult Exit(CallContext call, int status)
     {
-        if (TellsTracer(call, status))
+        if (call.World.TellThreadEnd(call) || TellsTracer(call, status))
             return call.Wait();
         call.Process.ExitThread(call.Thread, status);
         return CallResult.NoReturn;

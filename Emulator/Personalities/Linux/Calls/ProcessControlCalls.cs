@@ -34,7 +34,7 @@ public static class ProcessControlCalls
             GetTimerSlack => CallResult.Ok((long)call.Thread.Scheduling.TimerSlack),
             GetSeccomp => SeccompCalls.GetMode(call),
             SetSeccomp => SeccompCalls.SetMode(call, argument, new GuestAddress(third)),
-            SetMap => call.Thread.Credentials.Has(Capability.Resource) ? Errno.EINVAL : Errno.EPERM,
+            SetMap => MemoryLayoutOptions.Set(call, (int)argument, third, fourth, fifth),
             SetSubreaper => SetReaper(process, argument),
             GetSubreaper => Write(call, argument, process.IsSubreaper ? 1 : 0),
             SetNoNewPrivileges => argument != 1 || hasMore ? Errno.EINVAL : GiveUpPrivileges(process),
@@ -121,7 +121,7 @@ public static class ProcessControlCalls
     {
         if (others != 0)
             return Errno.EINVAL;
-        byte[] vector = call.Process.Layout.AuxiliaryVector;
+        byte[] vector = call.Process.Layout.SavedAuxiliary;
         int count = (int)Math.Min(length, (ulong)vector.Length);
         return call.Memory.TryWrite(address, vector.AsSpan(0, count)) ? CallResult.Ok(vector.Length) : Errno.EFAULT;
     }

@@ -34,7 +34,7 @@ public static class PtraceCalls
             return Errno.ESRCH;
         if (request is Attach or Seize)
             return Begin(call, thread, request == Seize, address, data);
-        if (thread.Tracee is not { } tracee || tracee.Tracer != call.Process)
+        if (thread.Tracee is not { Session: null } tracee || tracee.Tracer != call.Process)
             return Errno.ESRCH;
         switch (request)
         {
@@ -209,15 +209,18 @@ public static class PtraceCalls
     {
         if (!call.Memory.TryRead(vector, out ulong at) || !call.Memory.TryRead(vector + 8, out ulong room))
             return Errno.EFAULT;
-        // All sets are of whole words.
-        if (set is not (GeneralSet or FloatSet) && !(layout.HasUserArea && set is PortSet or ExtendedSet) || room % sizeof(ulong) != 0)
+        TraceSet? further = layout.FindSet(set);
+        bool isKnown = set is GeneralSet or FloatSet || further is not null || (layout.HasUserArea && set is PortSet or ExtendedSet);
+        if (!isKnown || room % (ulong)(further?.Item ?? (set == FloatSet ? layout.FloatItem : sizeof(ulong))) != 0)
             return Errno.EINVAL;
         if (set == ExtendedSet)
             return Errno.ENODEV;
         if (set == PortSet)
             return Ports(call, tracee.Thread, new GuestAddress(at), vector, room, writes);
-        int size = (int)Math.Min(room, (ulong)(set == GeneralSet ? layout.GeneralSize : layout.FloatSize));
-        CallResult result = set == GeneralSet ? General(call, tracee, layout, new GuestAddress(at), size, writes) : Floats(call, tracee.Thread, layout, new GuestAddress(at), size, writes);
+        int size = (int)Math.Min(room, (ulong)(further?.Size ?? (set == GeneralSet ? layout.GeneralSize : layout.FloatSize)));
+        CallResult result = further is not null ? Further(call, tracee, further, new GuestAddress(at), size, writes)
+            : set == GeneralSet ? General(call, tracee, layout, new GuestAddress(at), size, writes)
+            : Floats(call, tracee.Thread, layout, new GuestAddress(at), size, writes);
         return result.Outcome == CallOutcome.Value && !call.Memory.TryWrite(vector + 8, (ulong)size) ? Errno.EFAULT : result;
     }
 
@@ -230,6 +233,16 @@ public static class PtraceCalls
             return Errno.ENXIO;
         int size = (int)Math.Min(room, (ulong)ports.Denied.Length);
         return call.Memory.TryWrite(at, ports.Denied[..size]) && call.Memory.TryWrite(vector + 8, (ulong)size) ? 0 : Errno.EFAULT;
+    }
+
+    private static CallResult Further(CallContext call, Tracee tracee, TraceSet set, GuestAddress at, int size, bool writes)
+    {
+        Span<byte> bytes = stackalloc byte[TraceLayout.Largest];
+        bytes = bytes[..set.Size];
+        set.Read(tracee, bytes);
+        if (!writes)
+            return call.Memory.TryWrite(at, bytes[..size]) ? 0 : Errno.EFAULT;
+        return call.Memory.TryRead(at, bytes[..size]) ? set.Write(tracee, bytes, size) : Errno.EFAULT;
     }
 
     private static CallResult General(CallContext call, Tracee tracee, TraceLayout layout, GuestAddress at, int size, bool writes)
@@ -262,22 +275,24 @@ public static class PtraceCalls
     /// <summary>struct ptrace_syscall_info, cut to what the caller has room for; returns its whole size.</summary>
     private static CallResult CallInformation(CallContext call, Tracee tracee, LinuxArchitecture architecture, in TraceStop stop, ulong room, GuestAddress data)
     {
-        const int head = 24, entrySize = head + 56, exitSize = head + 9;
-        const byte entry = 1, exit = 2;
-        Span<byte> bytes = stackalloc byte[entrySize];
+        const int head = 24, entrySize = head + 56, filterSize = entrySize + sizeof(uint), exitSize = head + 9;
+        const byte entry = 1, exit = 2, filter = 3;
+        Span<byte> bytes = stackalloc byte[filterSize];
         bytes.Clear();
         GuestThread thread = tracee.Thread;
         MemoryMarshal.Write(bytes[4..], architecture.AuditArchitecture);
         MemoryMarshal.Write(bytes[8..], architecture.Trace!.Counter(tracee));
         MemoryMarshal.Write(bytes[16..], architecture.StackPointer(ref thread.Cpu.State));
         int size = head;
-        if (stop.Kind == TraceStopKind.CallEntry)
+        if (tracee.IsBeforeCall)
         {
-            bytes[0] = entry;
-            MemoryMarshal.Write(bytes[head..], (ulong)architecture.NativeNumber(thread.Call.Number));
+            bool isFilter = stop.Kind != TraceStopKind.CallEntry;
+            bytes[0] = isFilter ? filter : entry;
+            MemoryMarshal.Write(bytes[head..], (ulong)thread.Call.Asked);
             for (int i = 0; i < 6; i++)
                 MemoryMarshal.Write(bytes[(head + 8 + (8 * i))..], thread.Call.Arguments[i]);
-            size = entrySize;
+            MemoryMarshal.Write(bytes[entrySize..], isFilter ? (uint)tracee.Message : 0);
+            size = isFilter ? filterSize : entrySize;
         }
         else if (stop.Kind == TraceStopKind.CallExit)
         {

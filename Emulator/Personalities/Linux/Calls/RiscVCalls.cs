@@ -25,6 +25,9 @@ public static class RiscVCalls
         MisalignedScalars = 9,
     }
 
+    /// <summary>Keys there are, from 0 on.</summary>
+    internal const int KeyCount = (int)Key.MisalignedScalars + 1;
+
     /// <summary>RISCV_HWPROBE_IMA_: FD, C, ZBA, ZBB and ZBS.</summary>
     private const ulong KnownExtensions = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 4 | 1 << 5;
 
@@ -99,6 +102,15 @@ public static class RiscVCalls
         return call.Memory.TryRead(at, MemoryMarshal.AsBytes(new Span<ulong>(ref set))[..(int)Math.Min(size, sizeof(ulong))]);
     }
 
+    /// <summary>The values of all keys.</summary>
+    internal static ulong[] Values()
+    {
+        ulong[] values = new ulong[KeyCount];
+        for (int key = 0; key < KeyCount; key++)
+            TryValue((Key)key, out values[key]);
+        return values;
+    }
+
     private static bool TryValue(Key key, out ulong value)
     {
         value = key switch
@@ -110,7 +122,7 @@ public static class RiscVCalls
             Key.TimeFrequency => TimeFrequency,
             _ => 0,
         };
-        return key is >= Key.Vendor and <= Key.MisalignedScalars;
+        return key is >= Key.Vendor and < (Key)KeyCount;
     }
 
     /// <summary>Code that was written is found out by the write: there is nothing left to flush.</summary>

@@ -54,11 +54,7 @@ internal static class RouteRequests
     {
         if (route.Device is null)
             return Errno.ENETUNREACH;
-        if (network.Routes.Find(route) is not null)
-            return Errno.EEXIST;
-        network.Routes.Add(route);
-        network.Tell(route, route.Device);
-        return Errno.None;
+        return network.Routes.Find(route) is not null ? Errno.EEXIST : network.AddRoute(route);
     }
 
     private static Errno Delete(Network network, Route like)

@@ -309,11 +309,11 @@ public static class SchedulingCalls
                 threads.Add(thread);
             return threads.Count == 0 ? Errno.ESRCH : Errno.None;
         }
-        int group = who == 0 ? call.Process.Group : who;
+        int group = who == 0 ? call.Process.Group : call.Pids.Outside(who);
         uint user = who == 0 ? call.Thread.Credentials.User : (uint)who;
         foreach (Process process in call.World.Processes())
         {
-            if (which == oneGroup ? process.Group == group : process.Credentials.User == user)
+            if (call.Pids.Contains(process) && (which == oneGroup ? process.Group == group : process.Credentials.User == user))
                 threads.AddRange(process.Threads);
         }
         return threads.Count == 0 ? Errno.ESRCH : Errno.None;

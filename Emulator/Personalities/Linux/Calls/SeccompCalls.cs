@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Programs;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Linux.Seccomp;
 
@@ -49,15 +50,15 @@ public static class SeccompCalls
             return Errno.EINVAL;
         if (!call.Memory.TryRead(arguments, out ushort count) || !call.Memory.TryRead(arguments + 8, out ulong table))
             return Errno.EFAULT;
-        if (count is 0 or > BpfProgram.MostInstructions)
+        if (count is 0 or > ClassicProgram<CallData>.MostInstructions)
             return Errno.EINVAL;
         if (!call.Process.NoNewPrivileges && !call.Thread.Credentials.Has(Capability.Administer))
             return Errno.EACCES;
-        var instructions = new BpfInstruction[count];
+        var instructions = new ClassicInstruction[count];
         if (!call.Memory.TryRead(new GuestAddress(table), MemoryMarshal.AsBytes(instructions.AsSpan())))
             return Errno.EFAULT;
         var older = call.Thread.Filter as CallFilter;
-        if (BpfProgram.TryMake(instructions, CallFilter.DataLength) is not { } program || older?.Mode == 1)
+        if (ClassicProgram<CallData>.TryMake(instructions) is not { } program || older?.Mode == 1)
             return Errno.EINVAL;
         if ((flags & Synchronize) != 0)
         {

@@ -49,7 +49,7 @@ public static class SemaphoreCalls
         if (error != Errno.None)
             return error;
         waiter?.Abandon();
-        error = set.Operate(wanted, call.Process.Id, out SemaphoreOperation? blocked);
+        error = set.Operate(wanted, call.Process.KeptId, out SemaphoreOperation? blocked);
         if (blocked is not { } impossible)
         {
             if (error == Errno.None)
@@ -145,13 +145,13 @@ public static class SemaphoreCalls
         switch (command)
         {
             case getProcess:
-                return CallResult.Ok(call.Pids.Inside(set.ProcessOf(number)));
+                return CallResult.Ok(call.NumberOf(set.ProcessOf(number)));
             case getValue:
                 return CallResult.Ok(set[number]);
             case getRising or getZero:
                 return CallResult.Ok(set.CountWaiters(number, forZero: command == getZero));
             case setValue:
-                set.Set(number, (ushort)value, call.Process.Id);
+                set.Set(number, (ushort)value, call.Process.KeptId);
                 set.ChangeTime = call.Now();
                 set.Changed.Pulse();
                 return CallResult.Ok();
@@ -174,7 +174,7 @@ public static class SemaphoreCalls
         if (Array.Exists(values, static value => value > SemaphoreSet.LargestValue))
             return Errno.ERANGE;
         for (int i = 0; i < values.Length; i++)
-            set.Set(i, values[i], call.Process.Id);
+            set.Set(i, values[i], call.Process.KeptId);
         set.ChangeTime = call.Now();
         set.Changed.Pulse();
         return CallResult.Ok();

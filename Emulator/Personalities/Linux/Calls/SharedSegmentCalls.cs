@@ -28,7 +28,7 @@ public static class SharedSegmentCalls
             return (null, Errno.ENOMEM);
         }
         Credentials who = call.Thread.Credentials;
-        return (new SharedSegment(pages, size, call.Process.Id)
+        return (new SharedSegment(pages, size, call.Process.KeptId)
         {
             User = who.EffectiveUser, Group = who.EffectiveGroup, CreatorUser = who.EffectiveUser, CreatorGroup = who.EffectiveGroup,
             Mode = (uint)flags & 0x1FF, ChangeTime = call.Now(),
@@ -79,7 +79,7 @@ public static class SharedSegmentCalls
         if (status != MapStatus.Ok)
             return MemoryCalls.ToErrno(status);
         segment.AttachTime = call.Now();
-        segment.LastProcess = call.Process.Id;
+        segment.LastProcess = call.Process.KeptId;
         return (long)place.Value;
     }
 
@@ -104,7 +104,7 @@ public static class SharedSegmentCalls
                 call.Memory.Unmap(area.Start, area.End - area.Start);
         }
         segment.DetachTime = call.Now();
-        segment.LastProcess = call.Process.Id;
+        segment.LastProcess = call.Process.KeptId;
         Purged(call);
         return CallResult.Ok();
     }
@@ -171,7 +171,7 @@ public static class SharedSegmentCalls
         ReadOnlySpan<long> words =
         [
             (long)segment.Size, segment.AttachTime, segment.DetachTime, segment.ChangeTime,
-            (uint)call.Pids.Inside(segment.Creator) | (long)call.Pids.Inside(segment.LastProcess) << 32, segment.Attachments,
+            (uint)call.NumberOf(segment.Creator) | (long)call.NumberOf(segment.LastProcess) << 32, segment.Attachments,
         ];
         MemoryMarshal.AsBytes(words).CopyTo(status[IpcArguments.OwnerSize..]);
         return call.Memory.TryWrite(buffer, status);

@@ -263,7 +263,7 @@ public static class SocketCalls
         Errno error = Find(call, fd, out Socket socket);
         if (error != Errno.None)
             return error;
-        bool isConnected = socket.Remote is not null || socket is StreamSocket { PeerCredentials.Process: not 0, IsListening: false };
+        bool isConnected = socket.Remote is not null || socket is StreamSocket { PeerCredentials.Process: not null, IsListening: false };
         return isConnected ? SocketNames.Write(call, socket.Family, socket.Remote, address, length) : Errno.ENOTCONN;
     }
 

@@ -60,8 +60,8 @@ internal static class SocketOptionValues
                 whole = 8;
                 return Errno.None;
             case (SocketOptions.Socket, 17):
-                (int process, uint user, uint group) = socket.PeerCredentials;
-                MemoryMarshal.Write(bytes, reader.Inside(process));
+                (KeptId? process, uint user, uint group) = socket.PeerCredentials;
+                MemoryMarshal.Write(bytes, process?.In(reader) ?? 0);
                 MemoryMarshal.Write(bytes[4..], user);
                 MemoryMarshal.Write(bytes[8..], group);
                 whole = 12;
@@ -131,7 +131,7 @@ internal static class SocketOptionValues
     private static Errno PeerGroups(Socket socket, int room, Span<byte> bytes, out int whole)
     {
         whole = 0;
-        if (socket is not StreamSocket { PeerCredentials.Process: not 0, Family: SocketFamily.Unix } stream)
+        if (socket is not StreamSocket { PeerCredentials.Process: not null, Family: SocketFamily.Unix } stream)
             return Errno.ENODATA;
         whole = Math.Min(stream.PeerGroups.Length * sizeof(uint), bytes.Length);
         MemoryMarshal.AsBytes(stream.PeerGroups.AsSpan())[..whole].CopyTo(bytes);

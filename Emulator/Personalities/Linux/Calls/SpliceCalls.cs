@@ -223,7 +223,7 @@ public static class SpliceCalls
         CallResult result = total == 0 ? CallResult.Ok()
             : file is not PipeEnd end ? Errno.EBADF
             : file.CanWrite ? Gift(call, end, parts.AsSpan(0, (int)count), (flags & NonBlocking) == 0)
-            : FileTransfer.ReadVector(call, file, vectors, (int)count);
+            : TakeOut(call, end, parts.AsSpan(0, (int)count), (flags & NonBlocking) == 0);
         FileTransfer.Return(parts);
         return result;
     }
@@ -250,6 +250,36 @@ public static class SpliceCalls
             }
         }
         return Given(pipe, done, Errno.None);
+    }
+
+    /// <summary>What is there goes into the caller's memory, packets or not (vmsplice_to_user in fs/splice.c).</summary>
+    private static CallResult TakeOut(CallContext call, PipeEnd end, ReadOnlySpan<Abi.IoVector> vectors, bool mayBlock)
+    {
+        Pipe pipe = end.Pipe;
+        if (pipe.IsEmpty)
+            return pipe.Writers == 0 ? CallResult.Ok() : mayBlock ? call.Wait(pipe.ReadSource) : Errno.EAGAIN;
+        long done = 0;
+        bool isFreed = false;
+        foreach (Abi.IoVector vector in vectors)
+        {
+            for (ulong part = 0; part < vector.Length && !pipe.IsEmpty;)
+            {
+                ReadOnlySpan<byte> bytes = pipe.Head[..(int)Math.Min((ulong)pipe.Head.Length, vector.Length - part)];
+                if (!call.Memory.TryWrite(new GuestAddress(vector.Base + part), bytes))
+                    return Taken(pipe, done, isFreed);
+                part += (ulong)bytes.Length;
+                done += bytes.Length;
+                isFreed |= pipe.Take(bytes.Length);
+            }
+        }
+        return Taken(pipe, done, isFreed);
+    }
+
+    private static CallResult Taken(Pipe pipe, long done, bool isFreed)
+    {
+        if (isFreed)
+            pipe.TellWriters();
+        return done > 0 ? done : Errno.EFAULT;
     }
 
     private static CallResult Given(Pipe pipe, long done, Errno error)

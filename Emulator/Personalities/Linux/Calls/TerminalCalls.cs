@@ -259,7 +259,7 @@ public static class TerminalCalls
 
     private static CallResult OpenPeer(CallContext call, MasterFile master, uint flags)
     {
-        OpenFlags decoded = Fcntl.Decode(flags & Fcntl.Known);
+        OpenFlags decoded = Fcntl.Decode(call, flags);
         Errno error = TerminalDevices.OpenPeer(master, decoded, call, out OpenFile? file);
         if (error != Errno.None)
             return error;

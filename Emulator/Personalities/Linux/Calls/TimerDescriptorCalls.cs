@@ -86,8 +86,8 @@ public static class TimerDescriptorCalls
         }
         if (how is not (bySignal or none or byThread or toThread) || (how != none && !Signal.IsValid(signal)))
             return Errno.EINVAL;
-        GuestThread? target = how == toThread ? call.Process.FindThread(thread) : null;
-        if (how == toThread && target is null)
+        GuestThread? target = how == toThread ? call.FindThread(thread) : null;
+        if (how == toThread && target?.Process != call.Process)
             return Errno.EINVAL;
         if (call.Process.AddPosixTimer(target, how == none ? 0 : signal, value, clock is Realtime or 8 or 11, clock is Boot or BootAlarm, processor) is not { } timer)
             return Errno.EAGAIN;

@@ -91,6 +91,8 @@ internal static class TunnelCalls
         }
         if (!isPrivileged)
             return Errno.EPERM;
+        if (network.IsFull)
+            return Errno.ENOBUFS;
         tunnel = isTun ? new TunDevice(network, name) : new TapDevice(network, name);
         network.Add(tunnel.Device);
         return Errno.None;

@@ -131,6 +131,8 @@ internal static class LinkRequests
             peerName = peerNetwork.FreeName("veth%d") is { } free && free != name ? free : name + "p";
         if (peerNetwork.FindDevice(peerName) is not null || network.FindDevice(name) is not null)
             return Errno.EEXIST;
+        if (network.IsFull || peerNetwork.IsFull)
+            return Errno.ENOBUFS;
         (CableDevice one, CableDevice two) = CableDevice.MakePair(network, name, peerNetwork, peerName);
         peerNetwork.Add(two);
         network.Add(one);

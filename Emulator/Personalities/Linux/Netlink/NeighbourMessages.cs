@@ -64,9 +64,12 @@ internal static class NeighbourMessages
             return Errno.EEXIST;
         if (!isKnown && !request.Has(NetlinkRequest.Create))
             return Errno.ENOENT;
+        bool isGiven = request.Attributes(FixedSize).TryFind(Hardware, out ReadOnlySpan<byte> hardware);
+        if (isGiven && hardware.Length < EthernetFrame.AddressLength)
+            return reply.Fail(Errno.EINVAL, "Invalid link address");
         Neighbour neighbour = device.Neighbours.FindOrAdd(address!);
-        if (request.Attributes(FixedSize).TryFind(Hardware, out ReadOnlySpan<byte> hardware))
-            neighbour.HardwareAddress = hardware.ToArray();
+        if (isGiven)
+            neighbour.HardwareAddress = hardware[..EthernetFrame.AddressLength].ToArray();
         neighbour.State = (NeighbourState)BitConverter.ToUInt16(request.Body[8..]);
         return Errno.None;
     }

@@ -133,9 +133,7 @@ internal static class RouteMessages
             return Errno.ENOENT;
         if (known is not null)
             network.Routes.Remove(known);
-        network.Routes.Add(route);
-        network.Tell(route, route.Device);
-        return Errno.None;
+        return network.AddRoute(route);
     }
 
     /// <summary>Finds the device behind a gateway, and refuses routes that lead nowhere.</summary>

@@ -12,7 +12,9 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
     private const int CallInstruction = 4;
     private const ushort Machine = 243;
 
-    private readonly Lazy<byte[]> _vdso = new(static () => VdsoImage.Build(Machine, "LINUX_4.15", hasPlainNames: false, ("rt_sigreturn", [.. RiscV64Vdso.SignalReturn]), ("clock_gettime", [.. RiscV64Vdso.ClockGettime])));
+    private readonly Lazy<byte[]> _vdso = new(static () => VdsoImage.Build(Machine, "LINUX_4.15", hasPlainNames: false,
+        ("rt_sigreturn", [.. RiscV64Vdso.SignalReturn]), ("clock_gettime", [.. RiscV64Vdso.ClockGettime]), ("getcpu", [.. RiscV64Vdso.Getcpu]),
+        ("flush_icache", [.. RiscV64Vdso.FlushIcache]), ("riscv_hwprobe", RiscV64Vdso.Hwprobe())));
 
     public override Architecture Architecture => Architecture.RiscV64;
 
@@ -38,16 +40,17 @@ internal sealed class RiscV64Architecture : LinuxArchitecture
     /// <summary>The kernel's struct sigaction ends with the mask: handlers return through the vDSO.</summary>
     public override bool HasRestorer => false;
 
+    public override int AuxiliaryRoom => 35 * 16;
+
     public override void Decode(GuestThread thread)
     {
         ref CpuState state = ref thread.Cpu.State;
         Span<ulong> arguments = stackalloc ulong[6];
         for (int i = 0; i < arguments.Length; i++)
             arguments[i] = state.Registers[RiscVState.A0 + i];
-        thread.Call.Begin(LinuxTable.FromRiscV64(unchecked((int)(uint)state.Registers[RiscVState.A7])), arguments);
+        int number = unchecked((int)(uint)state.Registers[RiscVState.A7]);
+        thread.Call.Begin(LinuxTable.FromRiscV64(number), number, arguments);
     }
-
-    public override int NativeNumber(int number) => LinuxTable.ToRiscV64(number);
 
     public override void Return(ref CpuState state, ulong value) => state.Registers[RiscVState.A0] = value;
 

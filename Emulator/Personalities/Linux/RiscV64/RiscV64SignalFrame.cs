@@ -15,13 +15,11 @@ internal static class RiscV64SignalFrame
 {
     public static bool Enter(GuestThread thread, in SignalInfo info, in SignalAction action)
     {
-        RestartableSequences.Interrupt(thread);
         ref CpuState state = ref thread.Cpu.State;
         ulong stack = state.Registers[RiscVState.StackPointer];
-        bool isOnAlternate = thread.IsOnAlternateStack(stack);
-        ulong top = action.UsesAlternateStack && thread.AlternateStackSize != 0 && !isOnAlternate ? thread.AlternateStack.Value + thread.AlternateStackSize : stack;
-        ulong at = (top - (ulong)Unsafe.SizeOf<RtSigFrame>()) & ~15ul;
-        if (isOnAlternate && !thread.IsOnAlternateStack(at))
+        ulong at = (thread.StackFor(action, stack) - (ulong)Unsafe.SizeOf<RtSigFrame>()) & ~15ul;
+        // A frame does not leave the alternate stack downwards (get_sigframe).
+        if (thread.IsOnAlternateStack(stack) && !thread.IsOnAlternateStack(at))
             return false;
         var frame = new RtSigFrame
         {
@@ -37,8 +35,6 @@ internal static class RiscV64SignalFrame
             frame.Floats[i] = state.Vectors[RiscVState.VectorOf(i)].AsUInt64().ToScalar();
         if (!thread.Process.Memory.TryWrite(new GuestAddress(at), frame))
             return false;
-        if ((thread.AlternateStackFlags & SigAltStack.AutoDisarm) != 0)
-            thread.DisableAlternateStack();
         state.Registers[RiscVState.A0] = (ulong)info.Signal;
         state.Registers[RiscVState.A0 + 1] = at;
         state.Registers[RiscVState.A0 + 2] = at + (ulong)Unsafe.SizeOf<SigInfo>();
@@ -60,9 +56,7 @@ internal static class RiscV64SignalFrame
         for (int i = 0; i < RegisterFile.Count; i++)
             state.Vectors[RiscVState.VectorOf(i)] = Vector128.CreateScalar(frame.Floats[i]).AsByte();
         RiscVState.SetControl(ref state, frame.Control);
-        thread.SavedMask = null;
-        thread.Blocked = new SignalSet(frame.Mask) & ~Signal.Unstoppable;
-        thread.SetAlternateStack(frame.Stack, state.Registers[RiscVState.StackPointer]);
+        thread.LeaveHandler(frame.Mask, frame.Stack, state.Registers[RiscVState.StackPointer]);
         return true;
     }
 

@@ -48,11 +48,13 @@ internal sealed class RiscV64TraceLayout : TraceLayout
         }
         if (!isChanged)
             return;
-        if (thread.InCall && tracee.Stop?.Kind == TraceStopKind.CallEntry)
+        if (thread.InCall && tracee.IsBeforeCall)
         {
             ulong first = thread.Call.Arguments[0];
+            int number = unchecked((int)(uint)words[RiscVState.A7]);
+            tracee.SkipsCall = number == -1;
             thread.Call.Begin(
-                LinuxTable.FromRiscV64(unchecked((int)(uint)words[RiscVState.A7])),
+                LinuxTable.FromRiscV64(number), number,
                 [first, words[RiscVState.A0 + 1], words[RiscVState.A0 + 2], words[RiscVState.A0 + 3], words[RiscVState.A0 + 4], words[RiscVState.A0 + 5]]);
         }
         else if (IsInterrupted(tracee))

@@ -1,12 +1,13 @@
 using Vivarium.Emulator.Cpu;
 using Vivarium.Emulator.Kernel;
+using Vivarium.Emulator.Kernel.Programs;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Personalities.Linux.X64;
 
 namespace Vivarium.Emulator.Personalities.Linux.Seccomp;
 
 /// <summary>What a thread may call (seccomp(2)): strict mode, or a chain of programs, the newest first. Inherited, and never taken back.</summary>
-public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFilter
+public sealed class CallFilter(ClassicProgram<CallData>? program, CallFilter? older) : ICallFilter
 {
     public const uint KillProcess = 0x80000000, KillThread = 0, Trap = 0x00030000, Fail = 0x00050000, Notify = 0x7FC00000;
     public const uint Trace = 0x7FF00000, Log = 0x7FFC0000, Allow = 0x7FFF0000;
@@ -66,6 +67,17 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
             return call.Number is 0 or 1 or 15 or 60 ? null : EndThread(call, Signal.Kill);
         if (call.State is CallNotice notice)
             return Await(call, notice);
+        GuestThread thread = call.Thread;
+        bool wasAsked = thread.IsCallAsked;
+        if (wasAsked)
+        {
+            // A signal is no answer.
+            if (thread.Tracee is { Stop: not null })
+                return CallResult.Blocked(RestartKind.Never);
+            thread.IsCallAsked = false;
+            if (thread.Tracee is { SkipsCall: true })
+                return LinuxTable.Skipped(call);
+        }
         uint verdict = Decide(call, out CallFilter decider);
         switch (verdict & ActionMask)
         {
@@ -77,6 +89,10 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
             case Notify when decider.Listener is { IsClosed: false } listener:
                 call.State = notice = listener.Add(call.Thread, DataOf(call));
                 return Await(call, notice);
+            case Trace when wasAsked:
+                return null;
+            case Trace when call.World.AskTracer(thread, verdict & DataMask):
+                return CallResult.Blocked(RestartKind.Never);
             case Trace or Notify:
                 // Nobody traces, nobody listens.
                 return Errno.ENOSYS;
@@ -115,7 +131,7 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
         decider = this;
         for (CallFilter? at = this; at is not null; at = at.Older)
         {
-            uint next = at.Program.Run(data);
+            uint next = at.Program.Run(new CallData(data));
             if ((int)(next & ActionMask) < (int)(verdict & ActionMask))
                 (verdict, decider) = (next, at);
         }
@@ -134,12 +150,12 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
     {
         ulong pc = call.Thread.Cpu.State.Pc;
         LinuxArchitecture architecture = LinuxArchitecture.Of(call.Thread);
-        (data[0], data[1], data[2], data[3]) = ((uint)architecture.NativeNumber(call.Number), architecture.AuditArchitecture, (uint)pc, (uint)(pc >> 32));
+        (data[0], data[1], data[2], data[3]) = ((uint)call.Asked, architecture.AuditArchitecture, (uint)pc, (uint)(pc >> 32));
         for (int i = 0; i < 6; i++)
             (data[4 + (i * 2)], data[5 + (i * 2)]) = ((uint)call.Arguments[i], (uint)(call.Arguments[i] >> 32));
     }
 
-    private BpfProgram Program => program!;
+    private ClassicProgram<CallData> Program => program!;
 
     /// <summary>SIGSYS, with the registers as they were before the call.</summary>
     private static CallResult Raise(CallContext call, int data)
@@ -148,10 +164,10 @@ public sealed class CallFilter(BpfProgram? program, CallFilter? older) : ICallFi
         ref CpuState state = ref call.Thread.Cpu.State;
         LinuxArchitecture architecture = LinuxArchitecture.Of(call.Thread);
         if (call.Thread.Cpu.Architecture == Cpu.Architecture.X64)
-            state.Registers[X64Registers.Rax] = (ulong)call.Number;
+            state.Registers[X64Registers.Rax] = (ulong)call.Asked;
         call.World.ForceSignal(call.Thread, new SignalInfo(Signal.BadCall, byFilter)
         {
-            Error = data, IsFault = true, Value = state.Pc, Detail = (uint)architecture.NativeNumber(call.Number) | (ulong)architecture.AuditArchitecture << 32,
+            Error = data, IsFault = true, Value = state.Pc, Detail = (uint)call.Asked | (ulong)architecture.AuditArchitecture << 32,
         });
         return CallResult.NoReturn;
     }

@@ -21,10 +21,10 @@ internal struct TraceRegisters
 
     public ulong R15, R14, R13, R12, Rbp, Rbx, R11, R10, R9, R8, Rax, Rcx, Rdx, Rsi, Rdi, OriginalRax, Rip, Cs, Flags, Rsp, Ss, FsBase, GsBase, Ds, Es, Fs, Gs;
 
-    public static TraceRegisters Of(Tracee tracee) => Of(tracee.Thread, tracee.Stop?.Kind == TraceStopKind.CallEntry, tracee.LeftCall);
+    public static TraceRegisters Of(Tracee tracee) => Of(tracee.Thread, tracee.IsBeforeCall, tracee.LeftCall);
 
-    /// <summary>Of a thread; <paramref name="leftCall"/> is the number of the call that it just left, below 0 none.</summary>
-    public static TraceRegisters Of(GuestThread thread, bool isAtEntry = false, int leftCall = -1)
+    /// <summary>Of a thread; <paramref name="leftCall"/> is the number of the call that it just left.</summary>
+    public static TraceRegisters Of(GuestThread thread, bool isAtEntry = false, int? leftCall = null)
     {
         ref CpuState state = ref thread.Cpu.State;
         bool isPending = thread.InCall;
@@ -35,7 +35,7 @@ internal struct TraceRegisters
             R9 = state.Registers[9], R8 = state.Registers[8], Rcx = state.Registers[X64Registers.Rcx], Rdx = state.Registers[X64Registers.Rdx],
             Rsi = state.Registers[X64Registers.Rsi], Rdi = state.Registers[X64Registers.Rdi], Rsp = state.Registers[X64Registers.Rsp],
             Rax = !isPending ? state.Registers[X64Registers.Rax] : isAtEntry ? AtEntry : Interrupted,
-            OriginalRax = thread.InCall ? (ulong)thread.Call.Number : leftCall >= 0 ? (ulong)leftCall : NoCall,
+            OriginalRax = thread.InCall ? (ulong)thread.Call.Asked : leftCall is { } left ? (ulong)left : NoCall,
             Rip = state.Pc, Cs = CodeSegment, Ss = StackSegment, Flags = state.Flags | AlwaysSet, FsBase = state.FsBase, GsBase = state.GsBase,
         };
     }
@@ -56,8 +56,14 @@ internal struct TraceRegisters
             state.Registers[X64Registers.Rax] = Rax;
         if (!thread.InCall)
             return;
-        if (tracee.Stop?.Kind == TraceStopKind.CallEntry)
-            thread.Call.Begin(unchecked((int)OriginalRax), [Rdi, Rsi, Rdx, R10, R8, R9]);
+        if (tracee.IsBeforeCall)
+        {
+            int number = unchecked((int)OriginalRax);
+            thread.Call.Begin(LinuxTable.FromX64(number), number, [Rdi, Rsi, Rdx, R10, R8, R9]);
+            tracee.SkipsCall = number == -1;
+            if (tracee.SkipsCall)
+                state.Registers[X64Registers.Rax] = Rax;
+        }
         else if (OriginalRax == NoCall || Rip != before.Rip)
             thread.DropCall();
     }

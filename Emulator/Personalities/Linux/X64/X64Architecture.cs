@@ -38,6 +38,8 @@ internal sealed class X64Architecture : LinuxArchitecture
 
     public override ReadOnlyMemory<byte> Vdso => _vdso.Value;
 
+    public override int AuxiliaryRoom => 28 * 16;
+
     public override void Decode(GuestThread thread)
     {
         ref CpuState state = ref thread.Cpu.State;
@@ -49,7 +51,8 @@ internal sealed class X64Architecture : LinuxArchitecture
         // The instruction itself saves these (SDM Vol. 2, SYSCALL).
         state.Registers[X64Registers.Rcx] = state.Pc;
         state.Registers[X64Registers.R11] = state.Flags;
-        thread.Call.Begin(unchecked((int)(uint)state.Registers[X64Registers.Rax]), arguments);
+        int number = unchecked((int)(uint)state.Registers[X64Registers.Rax]);
+        thread.Call.Begin(LinuxTable.FromX64(number), number, arguments);
     }
 
     public override void Return(ref CpuState state, ulong value) => state.Registers[X64Registers.Rax] = value;
@@ -58,7 +61,7 @@ internal sealed class X64Architecture : LinuxArchitecture
     {
         ref CpuState state = ref thread.Cpu.State;
         state.Pc -= CallInstruction;
-        state.Registers[X64Registers.Rax] = (ulong)thread.Call.Number;
+        state.Registers[X64Registers.Rax] = (ulong)thread.Call.Asked;
     }
 
     public override TraceLayout? Trace => X64TraceLayout.Instance;

@@ -21,17 +21,14 @@ internal static class X64SignalFrame
 
     public static bool Enter(GuestThread thread, in SignalInfo info, in SignalAction action)
     {
-        RestartableSequences.Interrupt(thread);
         ref CpuState state = ref thread.Cpu.State;
         ulong stack = state.Registers[X64Registers.Rsp];
-        bool isOnAlternate = thread.IsOnAlternateStack(stack);
-        if (action.UsesAlternateStack && thread.AlternateStackSize != 0 && !isOnAlternate)
-            stack = thread.AlternateStack.Value + thread.AlternateStackSize;
-        else
-            stack -= RedZone;
-        ulong image = (stack - FxImage.Length) & ~63UL;
+        ulong top = thread.StackFor(action, stack - RedZone);
+        ulong image = (top - FxImage.Length) & ~63UL;
         ulong at = ((image - (ulong)Unsafe.SizeOf<RtSigFrame>()) & ~15UL) - 8;
-        if (isOnAlternate && !thread.IsOnAlternateStack(at))
+        // A frame does not leave the alternate stack downwards, be it in use already or from here on (get_sigframe).
+        bool isAlternate = top != stack - RedZone || thread.IsOnAlternateStack(stack);
+        if (isAlternate && !thread.IsWithinAlternateStack(at))
             return false;
         var frame = new RtSigFrame
         {
@@ -50,8 +47,6 @@ internal static class X64SignalFrame
         FxImage.Write(state, floating);
         if (!thread.Process.Memory.TryWrite(new GuestAddress(image), floating) || !thread.Process.Memory.TryWrite(new GuestAddress(at), frame))
             return false;
-        if ((thread.AlternateStackFlags & SigAltStack.AutoDisarm) != 0)
-            thread.DisableAlternateStack();
         FxImage.Initialize(ref state);
         state.Registers[X64Registers.Rdi] = (ulong)info.Signal;
         state.Registers[X64Registers.Rsi] = at + RtSigFrame.InfoOffset;
@@ -79,9 +74,7 @@ internal static class X64SignalFrame
                 return false;
         }
         machine.RestoreTo(ref state, RestorableFlags);
-        thread.SavedMask = null;
-        thread.Blocked = new SignalSet(frame.Context.Mask) & ~Signal.Unstoppable;
-        thread.SetAlternateStack(frame.Context.Stack, state.Registers[X64Registers.Rsp]);
+        thread.LeaveHandler(frame.Context.Mask, frame.Context.Stack, state.Registers[X64Registers.Rsp]);
         return true;
     }
 }

@@ -18,7 +18,7 @@ internal struct NetBsdSigAction
 [StructLayout(LayoutKind.Sequential, Size = 128)]
 internal struct NetBsdSigInfo
 {
-    private const int ThreadKill = -5, LinuxThreadKill = -6;
+    private const int Exited = 1, ThreadKill = -5, LinuxThreadKill = -6;
 
     public int Signal;
     public int Code;
@@ -38,7 +38,7 @@ internal struct NetBsdSigInfo
         if (info.IsFault)
             (raw.First, raw.Second) = (info.Value, (ulong)trap);
         else
-            (raw.First, raw.Second) = ((uint)info.SenderProcess | (ulong)info.SenderUser << 32, info.Value);
+            (raw.First, raw.Second) = ((uint)info.SenderProcess | (ulong)info.SenderUser << 32, info.IsChild && info.Code != Exited ? (ulong)NetBsdPersonality.Instance.Numbers.FromNeutral((int)info.Value) : info.Value);
         return raw;
     }
 }

@@ -15,6 +15,8 @@ internal sealed class NetBsdArm64Architecture : BsdArm64Architecture, INetBsdArc
 {
     private const int NumberRegister = 17, ContextRegister = 28;
 
+    public override Bsd.Tracing.BsdTraceLayout Trace { get; } = new NetBsdArm64TraceLayout();
+
     public string MachineName => "evbarm";
 
     public string MachineArchitecture => "aarch64";

@@ -18,7 +18,7 @@ public static class FileCalls
     public static CallResult Open(CallContext call, GuestAddress path, uint flags, uint mode) => Openat(call, Linux.Abi.Fcntl.AtCurrentDirectory, path, flags, mode);
 
     public static CallResult Openat(CallContext call, int dirfd, GuestAddress path, uint flags, uint mode) =>
-        (flags & 3) == 3 ? Errno.EINVAL : OpenCalls.Openat(call, dirfd, path, Flags.ToLinux(flags), mode);
+        (flags & 3) == 3 ? Errno.EINVAL : OpenCalls.Open(call, dirfd, path, Flags.Decode(flags), mode);
 
     public static CallResult Utimensat(CallContext call, int dirfd, GuestAddress path, GuestAddress times, uint flags)
     {
@@ -44,10 +44,9 @@ public static class FileCalls
             case 0 or 1 or 2: // F_DUPFD, F_GETFD, F_SETFD
                 return LinuxDescriptors.Fcntl(call, fd, (uint)command, argument);
             case 3: // F_GETFL
-                CallResult flags = LinuxDescriptors.Fcntl(call, fd, 3, 0);
-                return flags.Outcome == CallOutcome.Value ? (long)Flags.FromLinux((uint)flags.Value) : flags;
+                return call.File(fd) is { } file ? (long)Flags.Encode(file) : Errno.EBADF;
             case 4: // F_SETFL
-                return LinuxDescriptors.Fcntl(call, fd, 4, Flags.ToLinux((uint)argument));
+                return LinuxDescriptors.SetStatus(call, fd, Flags.Decode((uint)argument));
             case 5 or 6: // F_GETOWN, F_SETOWN
                 return LinuxDescriptors.Fcntl(call, fd, command == 5 ? 9u : 8, argument);
             case 7 or 8 or 9: // F_GETLK, F_SETLK, F_SETLKW: struct flock is the beginning of FreeBSD's

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Events;
 using Vivarium.Emulator.Kernel.Files;
@@ -11,10 +10,10 @@ namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 /// <summary>kqueue1(2) and kevent(2).</summary>
 public static class QueueCalls
 {
-    private static readonly IKeventLayout Version50 = new Layout(40);
+    private static readonly KeventLayout Version50 = new Layout(40);
 
     /// <summary>Since 2023: with ext[4] behind.</summary>
-    private static readonly IKeventLayout Version100 = new Layout(72);
+    private static readonly KeventLayout Version100 = new Layout(72);
 
     public static CallResult Kqueue1(CallContext call, uint flags)
     {
@@ -30,43 +29,26 @@ public static class QueueCalls
     public static CallResult Kevent100(CallContext call, int fd, GuestAddress changes, ulong changeCount, GuestAddress events, ulong eventCount, GuestAddress timeout) =>
         KeventCall.Run(call, fd, changes, (int)Math.Min(changeCount, int.MaxValue), events, (int)Math.Min(eventCount, int.MaxValue), timeout, Version100);
 
-    /// <summary>struct kevent since NetBSD 5.0: ident 8, filter 4, flags 4, fflags 4, data 8 at 24, udata 8. Filters count from 0.</summary>
-    private sealed class Layout(int size) : IKeventLayout
+    /// <summary>Filter and flags have 4 bytes each since NetBSD 5.0. Filters count from 0.</summary>
+    private sealed class Layout(int size) : KeventLayout(size, flagsAt: 12, notesAt: 16, dataAt: 24, userAt: 32, extraAt: 0)
     {
-        public int Size => size;
-
         private static ReadOnlySpan<EventFilter> Filters =>
         [
-            EventFilter.Read, EventFilter.Write, None, EventFilter.Vnode, EventFilter.Process, EventFilter.Signal, EventFilter.Timer, None, EventFilter.User, EventFilter.Empty,
+            EventFilter.Read, EventFilter.Write, None, EventFilter.Vnode, EventFilter.Process, EventFilter.Signal, EventFilter.Timer, EventFilter.FileSystems,
+            EventFilter.User, EventFilter.Empty,
         ];
 
         private const EventFilter None = (EventFilter)byte.MaxValue;
 
-        public Errno Read(CallContext call, ReadOnlySpan<byte> bytes, out QueueEvent change)
-        {
-            uint number = MemoryMarshal.Read<uint>(bytes[8..]);
-            EventFilter filter = number < (uint)Filters.Length ? Filters[(int)number] : None;
-            change = new QueueEvent(
-                MemoryMarshal.Read<ulong>(bytes), filter, (EventFlags)(ushort)MemoryMarshal.Read<uint>(bytes[12..]), MemoryMarshal.Read<uint>(bytes[16..]),
-                MemoryMarshal.Read<long>(bytes[24..]), MemoryMarshal.Read<ulong>(bytes[32..]));
-            if (filter == None)
-                return Errno.EINVAL;
-            return filter == EventFilter.Timer && (change.Flags & EventFlags.Add) != 0 ? KeventCall.TimeOf(ref change, UnitOf(change.Notes & 0xF)) : Errno.None;
-        }
+        protected override EventFilter? FilterOf(long number) => number < Filters.Length && Filters[(int)number] is not None and var filter ? filter : null;
 
-        public void Write(CallContext call, in QueueEvent report, Span<byte> bytes)
-        {
-            bytes.Clear();
-            MemoryMarshal.Write(bytes, report.Ident);
-            MemoryMarshal.Write(bytes[8..], (uint)Filters.IndexOf(report.Filter));
-            MemoryMarshal.Write(bytes[12..], (uint)report.Flags);
-            MemoryMarshal.Write(bytes[16..], report.Notes);
-            MemoryMarshal.Write(bytes[24..], report.Data);
-            MemoryMarshal.Write(bytes[32..], report.UserData);
-        }
+        protected override short NumberOf(EventFilter filter) => (short)Filters.IndexOf(filter);
+
+        /// <summary>EVFILT_FS tells of everything there is, whatever was asked for (filt_fsevent in sys/kern/vfs_syscalls.c).</summary>
+        protected override uint NotesOf(EventFilter filter, uint notes) => filter == EventFilter.FileSystems ? uint.MaxValue : notes;
 
         /// <summary>Nanoseconds of NOTE_MSECONDS 0, NOTE_SECONDS 1, NOTE_USECONDS 2, NOTE_NSECONDS 3.</summary>
-        private static long UnitOf(uint unit) => unit switch
+        protected override long UnitOf(uint unit) => unit switch
         {
             0 => 1_000_000,
             1 => 1_000_000_000,

@@ -3,6 +3,7 @@ using System.Text;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
 using Vivarium.Emulator.Personalities.Bsd;
+using Vivarium.Emulator.Personalities.Bsd.Routing;
 
 namespace Vivarium.Emulator.Personalities.NetBsd.Calls;
 
@@ -12,10 +13,11 @@ public static class SysctlCalls
     private const int LongestName = 12;
     private const int Kern = 1, Net = 4, Hw = 6;
 
-    /// <summary>PF_ROUTE, NET_RT_IFLIST.</summary>
-    private const int RouteFamily = 34, InterfaceListing = 5;
+    /// <summary>PF_ROUTE.</summary>
+    private const int RouteFamily = 34;
 
-    private static readonly NetBsdInterfaces Interfaces = new();
+    /// <summary>Numbers from here on are given out at boot (CREATE_BASE).</summary>
+    private const int Dynamic = 1024;
 
     /// <summary>CTL_QUERY behind the numbers of a node: what is below it.</summary>
     private const int Query = -2;
@@ -31,6 +33,8 @@ public static class SysctlCalls
         SysctlNode.Number("kern.argmax", [Kern, 8], static _ => 256 * 1024),
         SysctlNode.Text("kern.hostname", [Kern, 10], static call => call.Thread.Namespaces.Uts.HostName),
         SysctlNode.Number("kern.ngroups", [Kern, 18], static _ => 16),
+        SysctlNode.Number("kern.posix.semmax", [Kern, Dynamic, Dynamic], static _ => SemaphoreCalls.MostNamed),
+        SysctlNode.Number("kern.posix.semcnt", [Kern, Dynamic, Dynamic + 1], static call => call.Ipc.KernelSemaphores.NamedCount),
         SysctlNode.Text("hw.machine", [Hw, 1], static call => Own(call).MachineName),
         SysctlNode.Text("hw.model", [Hw, 2], static _ => "Vivarium"),
         SysctlNode.Number("hw.ncpu", [Hw, 3], static call => call.World.System.Processors),
@@ -57,13 +61,27 @@ public static class SysctlCalls
             Process? process = pid == -1 ? call.Process : call.FindProcess(pid);
             return process is null ? Errno.ESRCH : process.Executable is { } path ? SysctlTree.Answer(call, [.. path.FullPath(), 0], old, oldLength) : Errno.ENOENT;
         }
-        if (numbers is [Net, RouteFamily, 0, var family, InterfaceListing, var index])
-            return SysctlTree.Answer(call, Interfaces.Write(call.Thread.Namespaces.Network, family, index), old, oldLength);
+        if (numbers is [Net, RouteFamily, 0, .. var rest])
+            return value.IsNull ? AnswerRouting(call, rest, old, oldLength) : Errno.EPERM;
         if (numbers[^1] == Query)
             return AnswerQuery(call, numbers[..^1], old, oldLength);
         if (Tree.Find(numbers) is not { } node)
             return SysctlTree.Miss(call, string.Join('.', numbers));
         return value.IsNull ? SysctlTree.Answer(call, node.Value(call), old, oldLength) : Errno.EPERM;
+    }
+
+    /// <summary>A family, what is wanted, an argument (sysctl_rtable in sys/net/rtsock_shared.c).</summary>
+    private static CallResult AnswerRouting(CallContext call, int[] numbers, GuestAddress old, GuestAddress oldLength)
+    {
+        // NET_RT_OIFLIST of programs built before 8, NET_RT_IFLIST.
+        const int oldDevices = 5, devices = 6;
+        if (numbers is not [var family, var wish, var argument])
+            return Errno.EINVAL;
+        Errno error = Errno.None;
+        byte[]? list = wish is oldDevices or devices
+            ? InterfaceMessages.List(NetBsdRouting.Instance, NetBsdRouting.Instance.AddressLayouts[wish - oldDevices], call.Thread.Namespaces.Network, family, argument)
+            : RoutingFacts.Table(call, NetBsdRouting.Instance, family, wish, argument, out error);
+        return error != Errno.None ? error : SysctlTree.Answer(call, list, old, oldLength);
     }
 
     /// <summary>struct sysctlnode of each node below: flags 4, number 4, name 32; the rest, which tells of values, is left out.</summary>

@@ -27,11 +27,14 @@ public static class ThreadCalls
         architecture.Return(ref state, 0, isError: false);
         architecture.SecondResult(ref state) = 0;
         architecture.RestoreContext(thread, context);
+        call.World.FollowNew(call.Thread, thread, Kernel.Tracing.TraceEvent.Clone);
         return call.Memory.TryWrite(id, call.Pids.Inside(thread.Id)) ? CallResult.Ok() : Errno.EFAULT;
     }
 
     public static CallResult LwpExit(CallContext call)
     {
+        if (call.World.TellThreadEnd(call))
+            return call.Wait();
         call.Process.ExitThread(call.Thread, 0);
         return CallResult.NoReturn;
     }

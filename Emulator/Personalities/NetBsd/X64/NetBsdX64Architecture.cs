@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Cpu.X86;
 using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Kernel.Signals;
 using Vivarium.Emulator.Memory;
@@ -13,9 +14,18 @@ namespace Vivarium.Emulator.Personalities.NetBsd.X64;
 /// <summary>NetBSD on amd64 (sys/arch/amd64/amd64/machdep.c).</summary>
 internal sealed class NetBsdX64Architecture : BsdX64Architecture, INetBsdArchitecture
 {
+    public override Bsd.Tracing.BsdTraceLayout Trace { get; } = new NetBsdX64TraceLayout();
+
     public string MachineName => "amd64";
 
     public string MachineArchitecture => "x86_64";
+
+    /// <summary>TRAP_DBREG.</summary>
+    protected override int WatchedCode => 6;
+
+    /// <summary>SIGBUS with BUS_ADRERR or SIGSEGV with SEGV_ACCERR, where the last page fault was.</summary>
+    protected override SignalInfo OfSegment(GuestThread thread) =>
+        FaultSignals.Of(thread.Trap.Number == CanonicalFaults.StackFault ? Signal.Bus : Signal.Segment, 2, thread.Trap.Address);
 
     protected override void SetFirstRegisters(ref CpuState state, ulong stack, ulong strings)
     {

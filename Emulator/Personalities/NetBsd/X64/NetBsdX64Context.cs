@@ -35,16 +35,7 @@ internal struct NetBsdX64Context
             Stack = BsdStack.Of(thread, state.Registers[X64Registers.Rsp]),
             TlsBase = state.FsBase,
         };
-        Span<ulong> general = context.General;
-        for (int i = 0; i < Order.Length; i++)
-            general[i] = state.Registers[Order[i]];
-        general[19] = (ulong)thread.Trap.Number;
-        general[20] = thread.Trap.Error;
-        general[21] = state.Pc;
-        general[22] = UserCode;
-        general[23] = state.Flags;
-        general[24] = state.Registers[X64Registers.Rsp];
-        general[25] = UserData;
+        WriteGeneral(thread, context.General);
         FxImage.Write(state, context.FloatingPoint);
         return context;
     }
@@ -58,11 +49,9 @@ internal struct NetBsdX64Context
         if ((Flags & HasRegisters) != 0)
         {
             ReadOnlySpan<ulong> general = General;
-            for (int i = 0; i < Order.Length; i++)
-                state.Registers[Order[i]] = general[i];
-            state.Pc = general[21];
-            state.Flags = (state.Flags & ~restorableFlags) | (general[23] & restorableFlags);
-            state.Registers[X64Registers.Rsp] = general[24];
+            ReadGeneral(ref state, general);
+            state.Pc = general[Counter];
+            state.Flags = (state.Flags & ~restorableFlags) | (general[FlagsWord] & restorableFlags);
         }
         if ((Flags & HasTls) != 0)
             state.FsBase = TlsBase;
@@ -70,6 +59,36 @@ internal struct NetBsdX64Context
             thread.Blocked = Mask.ToNeutral(NetBsdPersonality.Instance.Numbers) & ~Signal.Unstoppable;
         return Errno.None;
     }
+
+    /// <summary>_REG_RIP and _REG_RFLAGS.</summary>
+    public const int Counter = 21, FlagsWord = 23;
+
+    private const int CodeSegment = 22, StackPointer = 24, StackSegment = 25;
+
+    /// <summary>The registers in the order of _REG_, with the last trap of the thread.</summary>
+    public static void WriteGeneral(GuestThread thread, Span<ulong> general)
+    {
+        ref CpuState state = ref thread.Cpu.State;
+        for (int i = 0; i < Order.Length; i++)
+            general[i] = state.Registers[Order[i]];
+        general[19] = (ulong)thread.Trap.Number;
+        general[20] = thread.Trap.Error;
+        general[Counter] = state.Pc;
+        general[CodeSegment] = UserCode;
+        general[FlagsWord] = state.Flags;
+        general[StackPointer] = state.Registers[X64Registers.Rsp];
+        general[StackSegment] = UserData;
+    }
+
+    /// <summary>Takes the registers but for program counter and flags.</summary>
+    public static void ReadGeneral(ref CpuState state, ReadOnlySpan<ulong> general)
+    {
+        for (int i = 0; i < Order.Length; i++)
+            state.Registers[Order[i]] = general[i];
+        state.Registers[X64Registers.Rsp] = general[StackPointer];
+    }
+
+    public static bool HasUserSegments(ReadOnlySpan<ulong> general) => general[CodeSegment] == UserCode && general[StackSegment] == UserData;
 
     /// <summary>The first of _REG_ (machine/mcontext.h); segments, trap, RIP, flags and RSP follow.</summary>
     private static ReadOnlySpan<int> Order =>

@@ -53,7 +53,7 @@ internal static class SimdTemplates
     private static bool IsAllocated(uint word)
     {
         var emitter = new Arm64Emitter(new LoweredBlock(), ignoresTags: false);
-        emitter.Begin(0);
+        emitter.Begin(0, 4);
         return SimdLowering.TryLower(emitter, word);
     }
 }

@@ -34,6 +34,41 @@ public sealed unsafe class CodeTableTests
             Assert.Equal(expected.GetValueOrDefault(pc), domain.Find(pc));
     }
 
+    /// <summary>Images are read by threads that hold no lock while others change them.</summary>
+    [Fact]
+    public void AReaderThatIsOvertakenFindsNothingWrong()
+    {
+        var random = new FuzzRandom(20261122);
+        var domain = new CodeDomain(default, default);
+        var there = new Dictionary<ulong, Translation>();
+        bool isOver = false;
+        long found = 0, wrong = 0;
+        var reader = new Thread(() =>
+        {
+            for (ulong i = 0; !Volatile.Read(ref isOver) || i < 10_000; i++)
+            {
+                ulong pc = 0x40_0000 + (i % 400);
+                if (domain.Find(pc) is not { } translation)
+                    continue;
+                found++;
+                wrong += translation.Pc == pc ? 0 : 1;
+            }
+        });
+        reader.Start();
+        for (int i = 0; i < 300_000; i++)
+        {
+            ulong pc = 0x40_0000 + (ulong)random.Below(400);
+            if (there.Remove(pc, out Translation? removed))
+                domain.Remove(removed);
+            else
+                domain.Add(there[pc] = MakeTranslation(domain, pc));
+        }
+        Volatile.Write(ref isOver, true);
+        reader.Join();
+        Assert.True(found > 0);
+        Assert.Equal(0, wrong);
+    }
+
     [Fact]
     public void AFaultMapTellsEachPlace()
     {
@@ -47,6 +82,7 @@ public sealed unsafe class CodeTableTests
                 instructions[i] = new InstructionStart(i, i == 0 ? pc : instructions[i - 1].Pc + (ulong)random.Between(1, 15));
             ulong end = instructions[^1].Pc + 15;
             var starts = new CodeStart[random.Between(1, 300)];
+            bool moves = random.Chance(50), waits = random.Chance(50);
             for (int i = 0; i < starts.Length; i++)
             {
                 int instruction = random.Below(instructions.Length + 1);
@@ -54,10 +90,13 @@ public sealed unsafe class CodeTableTests
                     (i == 0 ? random.Below(50) : starts[i - 1].Offset) + (random.Chance(50) ? random.Below(3000) : random.Between(1, 30)),
                     instruction,
                     random.Between(instruction, instructions.Length),
-                    (Rebasing)random.Below(3));
+                    (Rebasing)random.Below(4),
+                    waits ? (uint)random.Next() : 0,
+                    waits ? (byte)random.Below(32) : (byte)0,
+                    moves ? FaultMap.StackUnit * random.Between(-128, 127) : 0);
             }
             int length = starts[^1].Offset + 100;
-            byte* mapEnd = FaultMap.Write(code + length, instructions, end, starts);
+            byte* mapEnd = FaultMap.Write(code + length, instructions, end, starts, new RoundsMap([], 1, 0));
             Assert.True(mapEnd - (code + length) <= FaultMap.SizeLimit(instructions.Length, starts.Length));
             Translation translation = MakeTranslation(new CodeDomain(default, default), pc, (nint)code, length);
             for (int offset = 0; offset < length; offset++)
@@ -73,7 +112,7 @@ public sealed unsafe class CodeTableTests
             return new FaultMap.Place(instructions[0].Pc, 0, Rebasing.None, IsInstruction: false);
         CodeStart start = starts[found];
         bool isInstruction = start.Instruction < instructions.Length;
-        return new FaultMap.Place(isInstruction ? instructions[start.Instruction].Pc : end, start.PaidTo - start.Instruction, start.Rebasing, isInstruction);
+        return new FaultMap.Place(isInstruction ? instructions[start.Instruction].Pc : end, start.PaidTo - start.Instruction, start.Rebasing, isInstruction, start.Narrow, start.FlagsIn, start.StackMove);
     }
 
     [Fact]
@@ -113,32 +152,33 @@ public sealed unsafe class CodeTableTests
         const nint miss = 2, spent = 3, empty = 1;
         var random = new FuzzRandom(20261121);
         using var memory = new AddressSpace(new MemoryAccountant(1 << 24));
-        using var table = new JumpTable(memory, miss, spent, empty, variant: 0);
+        GateContext* context = stackalloc GateContext[1];
+        using var table = new JumpTable(memory, context, new Gate.LookUp(0, miss, spent, empty), variant: 0);
         Assert.True(table.TryPlace());
         nint* first = (nint*)(memory.WindowBase + JumpTable.FirstAt(0));
         for (int i = 0; i < 200_000; i++)
         {
             ulong pc = (ulong)random.Below(1 << 18);
             table.Remember(pc, (nint)pc + 1000);
-            Assert.Equal((nint)pc + 1000, Find(table, pc));
-            int place = (int)((pc & table.FirstMask) >> 1);
+            Assert.Equal((nint)pc + 1000, Find(context, pc));
+            int place = (int)((pc & context->FirstMask) >> 1);
             Assert.Equal(place == 0 ? spent : (nint)pc + 1000, first[place]);
         }
-        int known = Enumerable.Range(0, 1 << 18).Count(pc => Find(table, (ulong)pc) is { } code && code == pc + 1000);
+        int known = Enumerable.Range(0, 1 << 18).Count(pc => Find(context, (ulong)pc) is { } code && code == pc + 1000);
         Assert.InRange(known, 50_000, 1 << 16);
         table.RemoveBetween(1000 + 5000, 1000 + 200_000);
-        Assert.Equal(0, Enumerable.Range(5000, 195_000).Count(pc => Find(table, (ulong)pc) is not null));
-        Assert.DoesNotContain(Enumerable.Range(0, (int)(table.FirstMask >> 1) + 1), place => first[place] is > 6000 and < 200_900);
-        Assert.Contains(Enumerable.Range(0, 5000), pc => Find(table, (ulong)pc) is not null);
+        Assert.Equal(0, Enumerable.Range(5000, 195_000).Count(pc => Find(context, (ulong)pc) is not null));
+        Assert.DoesNotContain(Enumerable.Range(0, (int)(context->FirstMask >> 1) + 1), place => first[place] is > 6000 and < 200_900);
+        Assert.Contains(Enumerable.Range(0, 5000), pc => Find(context, (ulong)pc) is not null);
         table.Clear();
-        Assert.All(Enumerable.Range(0, (int)(table.FirstMask >> 1) + 1), place => Assert.Equal(place == 0 ? spent : miss, first[place]));
-        Assert.Equal(0, Enumerable.Range(0, 1 << 18).Count(pc => Find(table, (ulong)pc) is not null));
+        Assert.All(Enumerable.Range(0, (int)(context->FirstMask >> 1) + 1), place => Assert.Equal(place == 0 ? spent : miss, first[place]));
+        Assert.Equal(0, Enumerable.Range(0, 1 << 18).Count(pc => Find(context, (ulong)pc) is not null));
     }
 
     /// <summary>As translated code looks it up.</summary>
-    private static nint? Find(JumpTable table, ulong pc)
+    private static nint? Find(GateContext* context, ulong pc)
     {
-        nint* entry = (nint*)(table.Start + ((nint)((pc & table.Mask) >> 1) * JumpTable.EntrySize));
+        nint* entry = (nint*)(context->JumpTable + ((nint)((pc & context->JumpMask) >> 1) * JumpTable.EntrySize));
         for (int way = 0; way < JumpTable.Ways; way++, entry += 2)
         {
             if ((ulong)entry[0] + pc == 0)

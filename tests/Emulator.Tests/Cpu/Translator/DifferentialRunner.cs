@@ -163,6 +163,6 @@ internal sealed class DifferentialRunner : IDisposable
         var access = exit.Fault.Access == MemoryAccess.Execute ? MemoryAccess.Execute : MemoryAccess.Read;
         // A read-modify-write over the end of a read-only page may fault on either page.
         var address = exit.Fault.Address.Value - (FuzzLayout.ReadOnly + FuzzLayout.Page - 64) < 64 ? FuzzLayout.ReadOnly + FuzzLayout.Page : exit.Fault.Address.Value;
-        return exit with { Fault = new MemoryFault(new GuestAddress(address), access, FaultKind.NotMapped) };
+        return new EngineExit(exit.Reason, new MemoryFault(new GuestAddress(address), access, FaultKind.NotMapped));
     }
 }

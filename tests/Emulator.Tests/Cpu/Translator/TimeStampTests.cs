@@ -2,7 +2,9 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Vivarium.Emulator.Cpu;
+using Vivarium.Emulator.Kernel;
 using Vivarium.Emulator.Memory;
+using Vivarium.Emulator.Memory.Host;
 using Xunit;
 
 namespace Vivarium.Emulator.Tests.Cpu.Translator;
@@ -70,6 +72,48 @@ public sealed unsafe class TimeStampTests
         Assert.Equal(Expected & uint.MaxValue, state.Registers[0]);
         Assert.Equal(Expected >> 32, state.Registers[2]);
         Assert.Equal((state.Registers[0], state.Registers[2]), (state.Registers[12], state.Registers[13]));
+        Assert.Equal(FlagsOfComparison, state.Flags);
+    }
+
+    [Fact]
+    public void Translated_code_scales_the_processors_counter()
+    {
+        if (TimestampCounter.Host is not { } ticks)
+            return;
+        // Once before, so that little time passes between the clock's last note and the use of its scale, which reaches some seconds.
+        Run(new TimeStampCounter(static () => throw new InvalidOperationException(), (nint)(delegate* unmanaged[Cdecl]<int, ulong*, int>)&ReadClock, (long)Offset), out _);
+        // Half a nanosecond a tick.
+        var clock = new CounterClock();
+        long first = ticks.Read();
+        clock.Note(first - 20_000_000, 1_000_000_000_000);
+        clock.Note(first, 1_000_010_000_000);
+        TickScale scale = clock.Scale!;
+        nint function = (nint)(delegate* unmanaged[Cdecl]<int, ulong*, int>)&ReadClock;
+        _asked = 0;
+        long before = scale.At(ticks.Read());
+        CpuState state = Run(new TimeStampCounter(static () => throw new InvalidOperationException(), function, (long)Offset, clock), out ulong instructions);
+        long after = scale.At(ticks.Read());
+        Assert.Equal(0, _asked);
+        Assert.Equal(6ul, instructions);
+        Assert.InRange((long)(state.Registers[12] | (state.Registers[13] << 32)), before + (long)Offset, after + (long)Offset);
+        Assert.InRange((long)(state.Registers[0] | (state.Registers[2] << 32)), before + (long)Offset, after + (long)Offset);
+        Assert.Equal(FlagsOfComparison, state.Flags);
+    }
+
+    [Fact]
+    public void A_scale_that_was_not_followed_for_long_gives_way_to_the_hosts_clock()
+    {
+        if (TimestampCounter.Host is not { } ticks)
+            return;
+        var clock = new CounterClock();
+        long first = ticks.Read() - (2 * TickScale.Reach);
+        clock.Note(first - 20_000_000, 1_000_000_000_000);
+        clock.Note(first, 1_000_010_000_000);
+        nint function = (nint)(delegate* unmanaged[Cdecl]<int, ulong*, int>)&ReadClock;
+        _asked = 0;
+        CpuState state = Run(new TimeStampCounter(static () => throw new InvalidOperationException(), function, (long)Offset, clock), out _);
+        Assert.Equal(2, _asked);
+        Assert.Equal(Expected, state.Registers[0] | (state.Registers[2] << 32));
         Assert.Equal(FlagsOfComparison, state.Flags);
     }
 

@@ -50,11 +50,11 @@ func main() {
 func order() {
 	var group sync.WaitGroup
 	woken := make(chan int, 10)
-	for i := 9; i >= 0; i-- {
+	for i := 4; i >= 0; i-- {
 		group.Add(1)
 		go func(i int) {
 			defer group.Done()
-			time.Sleep(time.Duration(i*40) * time.Millisecond)
+			time.Sleep(time.Duration(i*300) * time.Millisecond)
 			woken <- i
 		}(i)
 	}

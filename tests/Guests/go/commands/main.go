@@ -72,7 +72,7 @@ func endings() {
 }
 
 func contexts() {
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 	defer cancel()
 	err := exec.CommandContext(ctx, "sleep", "100").Run()
 	fmt.Println(err, ctx.Err())

@@ -44,7 +44,7 @@ func main() {
 	fmt.Println(err != nil, ctx.Err())
 	cancel()
 	secure()
-	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel = context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	http.DefaultClient.CloseIdleConnections()
 	fmt.Println(server.Shutdown(ctx), <-done)

@@ -1,0 +1,3 @@
+/* The same of NetBSD. */
+#define NETBSD
+#include "semaphores.c"
