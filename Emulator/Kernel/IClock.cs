@@ -11,6 +11,9 @@ public interface IClock
     /// <summary>Nanoseconds since 1970-01-01 UTC.</summary>
     long Realtime { get; }
 
+    /// <summary>Time passes by what the world does, so that a seed repeats a run; what follows from the host's moment is then not told.</summary>
+    bool IsVirtual => false;
+
     /// <summary>The address of the C library's clock_gettime when <see cref="Monotonic"/> is its CLOCK_MONOTONIC, for translated code to call; else 0.</summary>
     nint MonotonicFunction => 0;
 

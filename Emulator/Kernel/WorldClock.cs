@@ -25,6 +25,7 @@ public sealed class WorldClock : IClock
         _bootRealtime = host?.Realtime ?? VirtualEpoch;
     }
 
+    /// <inheritdoc/>
     public bool IsVirtual => _host is null;
 
     public static WorldClock Real(IClock host) => new(host);

@@ -94,6 +94,19 @@ public sealed class OverlayTests : IDisposable
         Assert.Equal((0x1C0u, Status("d").Inode), (shown.Status.Mode, shown.Status.Inode));
     }
 
+    [Fact]
+    public void On_the_virtual_clock_a_directory_has_one_size_however_many_names_others_made_in_it()
+    {
+        HostFileSystem host = HostFileSystem.Open(WorldClock.Virtual(), _lower, readOnly: false, out _)!;
+        Assert.Equal(Errno.None, host.Root.Lookup("d"u8, out Inode? directory));
+        FileStatus before = directory!.Status;
+        string path = Path.Combine(_lower, "d");
+        for (int i = 0; i < 200; i++)
+            File.WriteAllText(Path.Combine(path, $"{new string('n', 100)}{i}"), "");
+        Assert.Equal((before.Size, before.Blocks), (directory.Status.Size, directory.Status.Blocks));
+        Assert.NotEqual(before.ModifyTime, directory.Status.ModifyTime);
+    }
+
     private HostDirectory OpenLower() => (HostDirectory)HostFileSystem.Open(new TestClock(), _lower, readOnly: true, out _)!.Root;
 
     [Fact]

@@ -23,7 +23,7 @@ public sealed class HostDirectory : HostInode
         Errno error = (Errno)Tree.Status(path, out HostStatus host);
         if (error != Errno.None)
             return error;
-        FileStatus status = Convert(host);
+        FileStatus status = Owner.Describe(host);
         Dictionary<byte[], HostInode>.AlternateLookup<ReadOnlySpan<byte>> known = _known.GetAlternateLookup<ReadOnlySpan<byte>>();
         if (!Owner.IsReadOnly && known.TryGetValue(name, out HostInode? found) && found.Kind == status.Kind && found.Status.Inode == status.Inode)
         {

@@ -14,12 +14,12 @@ public sealed class HostFileSystem : FileSystem
     // By inode number: a file with several names has a node for each.
     private readonly Dictionary<ulong, FileWatch[]> _watches = [];
 
-    private HostFileSystem(IClock clock, HostTree tree, bool readOnly, FileStatus root)
+    private HostFileSystem(IClock clock, HostTree tree, bool readOnly, in HostStatus root)
         : base(clock)
     {
         Tree = tree;
         IsReadOnly = readOnly;
-        Root = HostInode.Create(this, [], root);
+        Root = HostInode.Create(this, [], Describe(root));
     }
 
     public override string TypeName => "host";
@@ -31,6 +31,14 @@ public sealed class HostFileSystem : FileSystem
     public override bool IsReadOnly { get; }
 
     internal HostTree Tree { get; }
+
+    /// <summary>What a world is told of a node of the host.</summary>
+    internal FileStatus Describe(in HostStatus host)
+    {
+        FileStatus status = HostInode.Convert(host);
+        // A directory of ext4 grows with the names that others make in it, in /tmp at any moment: what no seed would repeat.
+        return Clock.IsVirtual && status.Kind == FileKind.Directory ? status with { Size = 4096, Blocks = 8 } : status;
+    }
 
     internal FileWatch[] WatchesOf(ulong inode) => _watches.GetValueOrDefault(inode) ?? [];
 
@@ -84,6 +92,6 @@ public sealed class HostFileSystem : FileSystem
         if (tree is not null && !readOnly)
             failure = tree.Status([], out status);
         error = (Errno)failure;
-        return failure != 0 ? null : new HostFileSystem(clock, tree!, readOnly, HostInode.Convert(status));
+        return failure != 0 ? null : new HostFileSystem(clock, tree!, readOnly, status);
     }
 }

@@ -37,7 +37,7 @@ public class HostInode : Inode
             if (IsUnasked)
             {
                 IsUnasked = false;
-                if (Tree.Status(Path, out HostStatus status) == 0 && Convert(status) is { } now && now.Kind == _last.Kind)
+                if (Tree.Status(Path, out HostStatus status) == 0 && Owner.Describe(status) is { } now && now.Kind == _last.Kind)
                     _last = now;
             }
             return _last;
@@ -56,7 +56,7 @@ public class HostInode : Inode
         {
             // A read-only tree lies under an overlay, which asks once when it first meets a node.
             if (!Owner.IsReadOnly && Tree.Status(Path, out HostStatus status) == 0 && status.Inode == Last.Inode)
-                Last = Convert(status);
+                Last = Owner.Describe(status);
             return Last;
         }
     }

@@ -26,7 +26,7 @@ public sealed class HostRegular : HostInode
             if (_file is null || Owner.IsReadOnly)
                 return base.Status;
             if (_file.Status(out HostStatus status) == 0)
-                Last = Convert(status);
+                Last = Owner.Describe(status);
             return Last;
         }
     }
