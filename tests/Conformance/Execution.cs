@@ -88,6 +88,7 @@ internal sealed class Scratch : IDisposable
         }
         foreach (FileSystemInfo item in new DirectoryInfo(_folder).EnumerateFileSystemInfos("*", SearchOption.AllDirectories))
             item.LastWriteTimeUtc = FileTime;
+        Directory.SetLastWriteTimeUtc(_folder, FileTime);
     }
 
     public void Dispose()

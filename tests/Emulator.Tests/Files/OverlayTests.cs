@@ -95,7 +95,7 @@ public sealed class OverlayTests : IDisposable
     }
 
     [Fact]
-    public void On_the_virtual_clock_a_directory_has_one_size_however_many_names_others_made_in_it()
+    public void On_the_virtual_clock_times_of_access_and_sizes_of_directories_are_not_the_host_s()
     {
         HostFileSystem host = HostFileSystem.Open(WorldClock.Virtual(), _lower, readOnly: false, out _)!;
         Assert.Equal(Errno.None, host.Root.Lookup("d"u8, out Inode? directory));
@@ -105,6 +105,10 @@ public sealed class OverlayTests : IDisposable
             File.WriteAllText(Path.Combine(path, $"{new string('n', 100)}{i}"), "");
         Assert.Equal((before.Size, before.Blocks), (directory.Status.Size, directory.Status.Blocks));
         Assert.NotEqual(before.ModifyTime, directory.Status.ModifyTime);
+        Assert.Equal(Errno.None, host.Root.Lookup("f"u8, out Inode? file));
+        before = file!.Status;
+        File.SetLastAccessTimeUtc(Path.Combine(_lower, "f"), new DateTime(2030, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        Assert.Equal((before.ModifyTime, before.ModifyTime), (before.AccessTime, file.Status.AccessTime));
     }
 
     private HostDirectory OpenLower() => (HostDirectory)HostFileSystem.Open(new TestClock(), _lower, readOnly: true, out _)!.Root;

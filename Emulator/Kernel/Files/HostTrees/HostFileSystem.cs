@@ -32,12 +32,17 @@ public sealed class HostFileSystem : FileSystem
 
     internal HostTree Tree { get; }
 
-    /// <summary>What a world is told of a node of the host.</summary>
+    /// <summary>
+    /// What a world is told of a node of the host. No seed would repeat what others do to it without changing what is in it, and that would not go unseen: Python
+    /// takes a few instructions more for a time of access that is no whole second, and a directory of ext4, such as /tmp, grows with every name that was ever in it.
+    /// </summary>
     internal FileStatus Describe(in HostStatus host)
     {
         FileStatus status = HostInode.Convert(host);
-        // A directory of ext4 grows with the names that others make in it, in /tmp at any moment: what no seed would repeat.
-        return Clock.IsVirtual && status.Kind == FileKind.Directory ? status with { Size = 4096, Blocks = 8 } : status;
+        if (!Clock.IsVirtual)
+            return status;
+        status = status with { AccessTime = status.ModifyTime };
+        return status.Kind == FileKind.Directory ? status with { Size = 4096, Blocks = 8 } : status;
     }
 
     internal FileWatch[] WatchesOf(ulong inode) => _watches.GetValueOrDefault(inode) ?? [];
