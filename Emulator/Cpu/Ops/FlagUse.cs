@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Vivarium.Emulator.Cpu.Ops;
 
 /// <summary>
@@ -27,12 +29,16 @@ public static class FlagUse
     public static FlagMask LiveBefore(in MicroOp op, FlagMask liveBehind, FlagMask atExits)
     {
         FlagMask live = WritesConditionally(op.Code) ? liveBehind : liveBehind & ~op.Flags;
-        return live | Reads(op) | (MayExit(op.Code) ? atExits : FlagMask.None);
+        if (MayExit(op.Code))
+            live |= atExits;
+        return live == FlagMask.All ? live : live | Reads(op);
     }
 
     /// <summary>Shifts by a register leave the flags when the count is 0; scans and rotates keep some.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool WritesConditionally(OpCode code) => code is >= OpCode.ShiftLeft and <= OpCode.ShiftDoubleRight;
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool MayExit(OpCode code) =>
         code is >= OpCode.Load and <= OpCode.Trap or OpCode.Divide or OpCode.DivideSigned or >= OpCode.VectorLoad;
 

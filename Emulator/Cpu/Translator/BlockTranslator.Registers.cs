@@ -32,7 +32,7 @@ internal sealed unsafe partial class BlockTranslator
             TakeMap();
         if (!CountUses())
             return;
-        _usesAccumulator = UsesAccumulator();
+        _usesAccumulator = !_extendsLater || UsesAccumulator();
         int gain = IsLoop ? LoopGain : StraightGain;
         while (_exchanges.Count < MostExchanges && MostUsedInFrame() is { } inFrame)
         {

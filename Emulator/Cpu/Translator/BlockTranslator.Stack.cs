@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Ops;
 
 namespace Vivarium.Emulator.Cpu.Translator;
@@ -28,19 +29,21 @@ internal sealed unsafe partial class BlockTranslator
     {
         _stackMoveAtStart = _stackMove;
         _defersStack = true;
-        for (int i = from; i < to; i++)
-            _defersStack &= IsStackMove(_ops[i]) || !WantsStack(_ops[i]);
+        byte stack = _map.StackPointer;
+        foreach (ref MicroOp op in _ops.AsSpan(from, to - from))
+        {
+            if (WantsStack(op, stack) && !IsStackMove(op))
+                _defersStack = false;
+        }
         // A comparison and its jump are one operation while nothing is between them.
         if (!_defersStack || (to < _opCount && _ops[to].Code == OpCode.Branch))
             FlushStack();
     }
 
     /// <summary>Some operands are other numbers, which only makes this true too often.</summary>
-    private bool WantsStack(in MicroOp op)
-    {
-        byte stack = _map.StackPointer;
-        return op.B == stack || op.C == stack || op.Destination == stack || (op.A == stack && op.Code is not (OpCode.Load or OpCode.LoadSigned or OpCode.Store));
-    }
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool WantsStack(in MicroOp op, byte stack) =>
+        op.B == stack || op.C == stack || op.Destination == stack || (op.A == stack && op.Code is not (OpCode.Load or OpCode.LoadSigned or OpCode.Store));
 
     private bool IsStackMove(in MicroOp op) =>
         op.Destination == _map.StackPointer && op.A == op.Destination && op.Size == 3 && op.Flags == FlagMask.None

@@ -142,8 +142,6 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Behind an instruction: which registers are words now, and which narrow.</summary>
     private void NoteWords(int from, int to)
     {
-        if (!_extendsLater)
-            return;
         uint narrow = _nextNarrow;
         for (int i = from; i < to; i++)
         {

@@ -194,9 +194,12 @@ internal sealed unsafe partial class BlockTranslator
                 SettleStackPointer();
             uint narrow = _narrow;
             byte flagsIn = _flagsIn;
-            PrepareWords(instructions[i].Op, _end);
-            PrepareFlagsIn(i, instructions[i].Op, _end);
-            if (!IsOfQuietComparison(i) && !IsPutOff(i) && !IsOfRun(i) && !IsLeftOut(i) && !TryEmit(instructions[i].Op))
+            if (_extendsLater)
+            {
+                PrepareWords(instructions[i].Op, _end);
+                PrepareFlagsIn(i, instructions[i].Op, _end);
+            }
+            if (!(_extendsLater && IsDoneOtherwise(i)) && !TryEmit(instructions[i].Op))
             {
                 (_narrow, _flagsIn) = (narrow, flagsIn);
                 _starts.RemoveRange(starts, _starts.Count - starts);
@@ -218,8 +221,11 @@ internal sealed unsafe partial class BlockTranslator
                 EmitExit(instructions[i].Pc, ExitKind.Interpret);
                 return i;
             }
-            NoteWords(instructions[i].Op, _end);
-            NoteFlagsIn(i, instructions[i].Op, _end);
+            if (_extendsLater)
+            {
+                NoteWords(instructions[i].Op, _end);
+                NoteFlagsIn(i, instructions[i].Op, _end);
+            }
         }
         if (_opCount == 0 || !IsControl(_ops[_opCount - 1].Code))
         {
@@ -234,6 +240,9 @@ internal sealed unsafe partial class BlockTranslator
         }
         return _block.InstructionCount;
     }
+
+    /// <summary>An instruction of RISC-V that is part of something larger has its code by that.</summary>
+    private bool IsDoneOtherwise(int instruction) => IsOfQuietComparison(instruction) || IsPutOff(instruction) || IsOfRun(instruction) || IsLeftOut(instruction);
 
     private static bool IsControl(OpCode code) => code is >= OpCode.Jump and < OpCode.VectorLoad;
 

@@ -55,11 +55,12 @@ internal sealed unsafe partial class CodeCache
 
     /// <summary>The translation of a block in a domain, made now unless another world just did; null when there is no room.</summary>
     /// <param name="link">The jump that goes to it, if any, at a generation.</param>
-    public Translation? Translate(CodeDomain domain, LoweredBlock block, int link, int generation)
+    /// <param name="changes">The domain's before it was not found.</param>
+    public Translation? Translate(CodeDomain domain, LoweredBlock block, int link, int generation, int changes)
     {
         lock (_lock)
         {
-            if (domain.Find(block.Pc) is { } found)
+            if (domain.Changes != changes && domain.Find(block.Pc) is { } found)
                 return found;
             if (!TryReserve(BlockTranslator.SizeLimit(block)))
                 return null;

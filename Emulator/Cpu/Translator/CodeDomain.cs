@@ -36,6 +36,11 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
 
     public int Count { get; private set; }
 
+    /// <summary>Counts additions and removals: what was not found is not there under the cache's lock if it is what it was before.</summary>
+    public int Changes => Volatile.Read(ref _changes);
+
+    private int _changes;
+
     public Translation? Find(ulong pc)
     {
         Slot[] slots = Volatile.Read(ref _slots);
@@ -59,6 +64,7 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
             Grow();
         Put(_slots, new Slot { Pc = translation.Pc, Translation = translation });
         Count++;
+        Volatile.Write(ref _changes, _changes + 1);
     }
 
     public void Remove(Translation translation)
@@ -81,6 +87,7 @@ internal sealed class CodeDomain(AddressSpace.FixedCode code, ExecutionMode mode
             at = next;
         }
         Volatile.Write(ref _slots[at & mask].Translation, null);
+        Volatile.Write(ref _changes, _changes + 1);
     }
 
     private void Grow()

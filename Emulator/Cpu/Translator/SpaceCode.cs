@@ -135,7 +135,7 @@ internal sealed unsafe class SpaceCode : IDisposable
     /// <summary>The domain that an address belongs to.</summary>
     public CodeDomain DomainOf(ulong pc)
     {
-        foreach (CodeDomain image in _images)
+        foreach (CodeDomain image in CollectionsMarshal.AsSpan(_images))
         {
             if (pc - image.Start < image.End - image.Start)
                 return image;

@@ -236,19 +236,20 @@ public sealed unsafe class Translator : IEngine
     private Translation? Look(SpaceCode code, AddressSpace memory, ulong pc, in Turn turn)
     {
         CodeDomain domain = code.DomainOf(pc);
-        Translation? found = domain.Find(pc) ?? Translate(code, domain, memory, pc, turn.Generation == code.Generation ? turn.Link : NoLink);
+        int changes = domain.Changes;
+        Translation? found = domain.Find(pc) ?? Translate(code, domain, memory, pc, turn.Generation == code.Generation ? turn.Link : NoLink, changes);
         if (found is not null)
             code.Note(found);
         return found;
     }
 
-    private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc, int link)
+    private Translation? Translate(SpaceCode code, CodeDomain domain, AddressSpace memory, ulong pc, int link, int changes)
     {
         // A block of an image must not depend on what lies behind it.
         bool isOwn = code.IsOwn(domain);
         if (BlockBuilder.Of(code.Mode).Lower(memory, pc, isOwn ? ulong.MaxValue : domain.End) is not { } block)
             return null;
-        Translation? translation = _cache.Translate(domain, block, link, code.Generation);
+        Translation? translation = _cache.Translate(domain, block, link, code.Generation, changes);
         if (translation is null)
             _cache.Evict(code.Generation);
         else if (isOwn)

@@ -29,7 +29,26 @@ internal sealed class X86Emitter(LoweredBlock block) : IX86Emitter
         return temporary;
     }
 
-    public byte IntegerRegister(Register register) => (byte)(register.GetFullRegister() - Register.RAX);
+    /// <summary>The slot of a general register, whatever part of it is named.</summary>
+    public byte IntegerRegister(Register register) => register switch
+    {
+        >= Register.RAX and <= Register.R15 => (byte)(register - Register.RAX),
+        >= Register.EAX and <= Register.R15D => (byte)(register - Register.EAX),
+        >= Register.AX and <= Register.R15W => (byte)(register - Register.AX),
+        >= Register.AH and <= Register.BH => (byte)(register - Register.AH),
+        >= Register.SPL and <= Register.R15L => (byte)(register - Register.SPL + 4),
+        _ => (byte)(register - Register.AL),
+    };
+
+    /// <summary>Bytes of a register.</summary>
+    private static int SizeOf(Register register) => register switch
+    {
+        >= Register.RAX and <= Register.R15 => 8,
+        >= Register.EAX and <= Register.R15D => 4,
+        >= Register.AX and <= Register.R15W => 2,
+        >= Register.AL and <= Register.R15L => 1,
+        _ => register.GetSize(),
+    };
 
     public void WriteLow16(Register register, byte value) => Emit(OpCode.Insert, 1, IntegerRegister(register), value);
 
@@ -104,7 +123,7 @@ internal sealed class X86Emitter(LoweredBlock block) : IX86Emitter
     /// <summary>log2 of the bytes of an operand.</summary>
     public static int SizeOf(in Instruction instruction, int operand)
     {
-        int bytes = instruction.GetOpKind(operand) == OpKind.Register ? instruction.GetOpRegister(operand).GetSize() : instruction.MemorySize.GetSize();
+        int bytes = instruction.GetOpKind(operand) == OpKind.Register ? SizeOf(instruction.GetOpRegister(operand)) : instruction.MemorySize.GetSize();
         return System.Numerics.BitOperations.Log2((uint)bytes);
     }
 
@@ -146,14 +165,14 @@ internal sealed class X86Emitter(LoweredBlock block) : IX86Emitter
         byte slot = IntegerRegister(register);
         if (IsHighByte(register))
             Emit(OpCode.InsertHigh, 0, slot, value);
-        else if (register.GetSize() <= 2)
-            Emit(OpCode.Insert, register.GetSize() - 1, slot, value);
+        else if (SizeOf(register) <= 2)
+            Emit(OpCode.Insert, SizeOf(register) - 1, slot, value);
         else
-            Emit(register.GetSize() == 4 ? OpCode.ZeroExtend : OpCode.Move, 2, slot, value);
+            Emit(SizeOf(register) == 4 ? OpCode.ZeroExtend : OpCode.Move, 2, slot, value);
     }
 
     /// <summary>True when a result may be computed into the register's slot, since no part of it must be kept.</summary>
-    public static bool IsWhole(Register register) => register.GetSize() >= 4;
+    public static bool IsWhole(Register register) => SizeOf(register) >= 4;
 
     private static bool IsHighByte(Register register) => register is Register.AH or Register.BH or Register.CH or Register.DH;
 }
