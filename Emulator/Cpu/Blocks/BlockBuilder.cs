@@ -89,7 +89,7 @@ internal abstract class BlockBuilder
         }
         if (!isOpen && EndsAtLoops)
             Block.EndAtLoop();
-        FlagUse.RemoveDead(Block.Ops.AsSpan(0, Block.OpCount), Flags);
+        Block.FindLiveFlags();
         return Block.InstructionCount > 0;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Vivarium.Emulator.Cpu.Ops;
 
 namespace Vivarium.Emulator.Cpu.Blocks;
@@ -19,6 +20,9 @@ internal sealed class LoweredBlock
 
     public int OpCount { get; private set; }
 
+    /// <summary>The flags that something reads behind each micro-op; a possible fault or exit reads all.</summary>
+    public FlagMask[] LiveFlags { get; private set; } = [];
+
     public InstructionStart[] Instructions { get; } = new InstructionStart[MostInstructions];
 
     public int InstructionCount { get; private set; }
@@ -28,15 +32,21 @@ internal sealed class LoweredBlock
 
     public void Begin(ulong pc, FlagMask flags) => (Pc, Flags, Length, OpCount, InstructionCount) = (pc, flags, 0, 0, 0);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Add(in MicroOp op)
     {
-        if (OpCount == Ops.Length)
-        {
-            MicroOp[] longer = new MicroOp[2 * OpCount];
-            Ops.CopyTo(longer, 0);
-            Ops = longer;
-        }
-        Ops[OpCount++] = op;
+        int at = OpCount;
+        if (at == Ops.Length)
+            Grow();
+        Ops[at] = op;
+        OpCount = at + 1;
+    }
+
+    private void Grow()
+    {
+        MicroOp[] longer = new MicroOp[2 * OpCount];
+        Ops.CopyTo(longer, 0);
+        Ops = longer;
     }
 
     /// <summary>Other micro-ops for the same instructions, whose starts the caller sets; returns the array of the old ones.</summary>
@@ -66,6 +76,14 @@ internal sealed class LoweredBlock
             (OpCount, InstructionCount, Length) = (Instructions[at].Op, at, (int)(Instructions[at].Pc - Pc));
             return;
         }
+    }
+
+    /// <summary>Removes flags that nothing reads, and finds those that something does, anew whenever the micro-ops change.</summary>
+    public void FindLiveFlags()
+    {
+        if (LiveFlags.Length < OpCount)
+            LiveFlags = new FlagMask[Ops.Length];
+        FlagUse.RemoveDead(Ops.AsSpan(0, OpCount), LiveFlags, Flags);
     }
 
     /// <summary>A copy to keep.</summary>

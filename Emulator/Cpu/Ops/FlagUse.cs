@@ -8,12 +8,16 @@ namespace Vivarium.Emulator.Cpu.Ops;
 /// </summary>
 public static class FlagUse
 {
-    public static void RemoveDead(Span<MicroOp> ops, FlagMask atExits)
+    /// <param name="ops">The micro-ops of a block.</param>
+    /// <param name="liveBehind">What is read behind each of them is put here.</param>
+    /// <param name="atExits">The flags that the architecture has.</param>
+    public static void RemoveDead(Span<MicroOp> ops, Span<FlagMask> liveBehind, FlagMask atExits)
     {
         FlagMask live = atExits;
         for (int i = ops.Length - 1; i >= 0; i--)
         {
             ref MicroOp op = ref ops[i];
+            liveBehind[i] = live;
             FlagMask written = op.Flags;
             op.Flags &= live;
             if (op.Flags == FlagMask.None && written != FlagMask.None && op.Destination == MicroOp.Discard && !MayExit(op.Code))

@@ -261,5 +261,6 @@ internal sealed class BlockSimplifier
             from = to;
         }
         _spare = _block.ExchangeOps(_spare, count);
+        _block.FindLiveFlags();
     }
 }

@@ -44,14 +44,14 @@ internal sealed unsafe partial class BlockTranslator
     private void PlanPoll()
     {
         _polls = false;
-        bool movesStack = false;
+        (_movesStack, _defersStack) = (false, false);
         foreach (ref MicroOp op in _ops.AsSpan(0, _opCount))
         {
             _polls |= op.Code is >= OpCode.Jump and <= OpCode.BranchIfBitSet && (ulong)op.Immediate <= _block.Pc;
-            movesStack |= op.Destination == _map.StackPointer && op.Code is OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate;
+            _movesStack |= op.Destination == _map.StackPointer && op.Code is OpCode.Add or OpCode.AddImmediate or OpCode.Subtract or OpCode.SubtractImmediate;
         }
         bool endsAnywhere = _opCount > 0 && _ops[_opCount - 1].Code == OpCode.JumpRegister;
-        _pollAt = _polls || endsAnywhere || movesStack ? FindPoll() : Nowhere;
+        _pollAt = _polls || endsAnywhere || _movesStack ? FindPoll() : Nowhere;
         _looksAtEnd = endsAnywhere && !_polls && _pollAt == Nowhere;
         _polls |= endsAnywhere || _pollAt != Nowhere;
         _pollJumpAt = 0;

@@ -55,11 +55,9 @@ internal sealed unsafe partial class BlockTranslator
 
     private void NoteFlags() => _starts.Add(new CodeStart(_asm.Offset, _instruction, PaidTo, ParkedFlags, _narrow, _flagsIn, _stackMoveAtStart, Round, _isInVector));
 
-    /// <summary>Before a micro-op: brings parked flags back for one that reads or merges them. True when it makes all that are read behind it, so that they need not come back.</summary>
+    /// <summary>Before a micro-op, while flags are parked: brings them back for one that reads or merges them. True when it makes all that are read behind it, so that they need not come back.</summary>
     private bool PrepareFlags(int at)
     {
-        if (!_isParked)
-            return false;
         ref MicroOp op = ref _ops[at];
         bool reads = FlagUse.ReadsFlags(op);
         if (!reads && op.Flags == FlagMask.None && !IsControl(op.Code))

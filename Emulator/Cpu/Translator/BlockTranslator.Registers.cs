@@ -64,9 +64,9 @@ internal sealed unsafe partial class BlockTranslator
     private byte? MostUsedInFrame()
     {
         byte? most = null;
-        for (byte register = 0; register < _map.Count; register++)
+        foreach (byte register in _map.InFrame)
         {
-            if (_hosts[register] == HostRegister.None && _map.Host(register) == HostRegister.None && (most is null || _uses[register] > _uses[most.Value]))
+            if (_hosts[register] == HostRegister.None && (most is null || _uses[register] > _uses[most.Value]))
                 most = register;
         }
         return most;

@@ -34,7 +34,7 @@ internal sealed unsafe partial class BlockTranslator
     {
         _hasRounds = false;
         _togetherJumps.Clear();
-        if (_runAt != Nowhere || FindCounter(RoundsTogether[0]) is not { } counter || !IsWorthTogether() || !TryRounds(RoundsTogether[0]))
+        if (!_extendsLater || _runAt != Nowhere || FindCounter(RoundsTogether[0]) is not { } counter || !IsWorthTogether() || !TryRounds(RoundsTogether[0]))
             return;
         if (_hasCounter)
             _strides.RemoveAt(_strides.Count - 1);

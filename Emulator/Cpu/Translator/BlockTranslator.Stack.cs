@@ -18,6 +18,9 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>The same when the present instruction began.</summary>
     private int _stackMoveAtStart;
 
+    /// <summary>The block has micro-ops that add to the stack pointer.</summary>
+    private bool _movesStack;
+
     /// <summary>The present instruction uses the stack pointer for addresses and moves only.</summary>
     private bool _defersStack;
 
@@ -27,6 +30,8 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Before an instruction, whose micro-ops are in a range.</summary>
     private void BeginStack(int from, int to)
     {
+        if (!_movesStack)
+            return;
         _stackMoveAtStart = _stackMove;
         _defersStack = true;
         byte stack = _map.StackPointer;

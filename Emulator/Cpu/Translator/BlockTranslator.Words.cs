@@ -131,7 +131,7 @@ internal sealed unsafe partial class BlockTranslator
     private bool NarrowComparison(int at)
     {
         ref MicroOp op = ref _ops[at];
-        if (_narrow == 0 || !IsComparison(op) || ((Bit(op.A) | Bit(op.B)) & _narrow) == 0)
+        if (!IsComparison(op) || ((Bit(op.A) | Bit(op.B)) & _narrow) == 0)
             return false;
         op.Size = 2;
         return true;

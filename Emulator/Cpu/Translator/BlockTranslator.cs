@@ -59,7 +59,7 @@ internal sealed unsafe partial class BlockTranslator
         _starts.Clear();
         _exits.Clear();
         _asides.Clear();
-        FindLiveFlags();
+        _live = block.LiveFlags;
         ForgetChecks();
         (_boxed, _variant, _isParked) = (0, domain.Mode.Variant, false);
         (_stackMove, _stackMoveAtStart) = (0, 0);
@@ -161,7 +161,7 @@ internal sealed unsafe partial class BlockTranslator
     private bool _isLastCopy;
 
     /// <summary>The round of an unrolled loop, from 0, as the fault map has it.</summary>
-    private byte Round => (byte)((_before / Math.Max(_block.InstructionCount, 1)) | (_isCounted ? CodeStart.Counted : 0));
+    private byte Round => _before == 0 && !_isCounted ? (byte)0 : (byte)((_before / _block.InstructionCount) | (_isCounted ? CodeStart.Counted : 0));
 
     /// <summary>True for a block that ends with a jump to its beginning.</summary>
     private bool IsLoop => _opCount > 0 && (_ops[_opCount - 1].Code == OpCode.Branch || EndsWithJump) && (ulong)_ops[_opCount - 1].Immediate == _block.Pc;
@@ -250,8 +250,8 @@ internal sealed unsafe partial class BlockTranslator
     {
         while (at < _end)
         {
-            bool dropsParked = PrepareFlags(at);
-            bool comparesWords = NarrowComparison(at);
+            bool dropsParked = _isParked && PrepareFlags(at);
+            bool comparesWords = _narrow != 0 && NarrowComparison(at);
             int used = EmitStackMove(at);
             if (used == 0)
                 used = EmitPattern(at);
@@ -302,19 +302,6 @@ internal sealed unsafe partial class BlockTranslator
         && op.Code is OpCode.MoveImmediate or OpCode.AddressOf or OpCode.AddThreadBase or OpCode.Load or OpCode.LoadSigned or OpCode.Nop;
 
     // ---- flags -----------------------------------------------------------------------------------------------------
-
-    /// <summary>The flags that something reads behind each micro-op; a possible fault or exit reads all.</summary>
-    private void FindLiveFlags()
-    {
-        if (_live.Length < _opCount)
-            _live = new FlagMask[_ops.Length];
-        FlagMask now = _block.Flags;
-        for (int i = _opCount - 1; i >= 0; i--)
-        {
-            _live[i] = now;
-            now = FlagUse.LiveBefore(_ops[i], now, _block.Flags);
-        }
-    }
 
     /// <summary>A micro-op makes no flags, and the host holds some that are read behind it.</summary>
     private bool MustKeepFlags(int at) => !_isParked && _ops[at].Flags == FlagMask.None && _live[at] != FlagMask.None;

@@ -51,6 +51,7 @@ internal sealed class RegisterMap
                 throw new InvalidOperationException($"{_hosts[i]} cannot hold a guest register");
             _slots[i] = _hosts[i] == HostRegister.None ? Frame.RegisterAt(inFrame++) : 0;
         }
+        InFrame = [.. Enumerable.Range(0, hosts.Length).Where(i => _hosts[i] == HostRegister.None).Select(i => (byte)i)];
         int accumulator = Array.IndexOf(_hosts, HostRegister.Rax);
         HasAccumulator = accumulator < 0 || accumulator == Nobody;
         HasSpare = Array.IndexOf(_hosts, Spare) < 0;
@@ -95,6 +96,9 @@ internal sealed class RegisterMap
     public int Vectors { get; }
 
     public byte[] Exchangeable { get; }
+
+    /// <summary>Those without a host register.</summary>
+    public byte[] InFrame { get; }
 
     /// <summary>RAX holds no guest register: a third scratch register, which is free between any two micro-ops.</summary>
     public bool HasAccumulator { get; }
