@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace Vivarium.Nodes.Tracing;
 
@@ -46,6 +47,14 @@ internal sealed record OtlpSettings
         string? own = Find(variable, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), common = Find(variable, "OTEL_EXPORTER_OTLP_ENDPOINT");
         if ((own ?? common) is not { } endpoint || Find(variable, "OTEL_SDK_DISABLED") == "true" || Find(variable, "OTEL_TRACES_EXPORTER") == "none")
             return null;
+        return Read(variable, endpoint, own is not null, common is not null, out error);
+    }
+
+    /// <summary>By itself, since addresses are an assembly that a run without a collector does not load.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static OtlpSettings? Read(Func<string, string?> variable, string endpoint, bool isOwn, bool hasCommon, out string? error)
+    {
+        error = null;
         if (!Uri.TryCreate(endpoint, UriKind.Absolute, out Uri? uri) || uri.Scheme is not ("http" or "https"))
         {
             error = $"OTEL_EXPORTER_OTLP_ENDPOINT is not an http or https address: {endpoint}";
@@ -60,8 +69,8 @@ internal sealed record OtlpSettings
         bool isGrpc = protocol == "grpc";
         return new OtlpSettings
         {
-            Traces = isGrpc ? new Uri(uri, TraceService) : own is not null ? uri : Below(uri, "v1/traces"),
-            Metrics = common is null ? null : isGrpc ? new Uri(uri, MetricsService) : Below(uri, "v1/metrics"),
+            Traces = isGrpc ? new Uri(uri, TraceService) : isOwn ? uri : Below(uri, "v1/traces"),
+            Metrics = !hasCommon ? null : isGrpc ? new Uri(uri, MetricsService) : Below(uri, "v1/metrics"),
             IsGrpc = isGrpc,
             Headers = [.. ReadHeaders(Either(variable, "HEADERS"))],
             Timeout = ReadTimeout(Either(variable, "TIMEOUT")),

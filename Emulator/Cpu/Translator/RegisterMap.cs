@@ -44,14 +44,17 @@ internal sealed class RegisterMap
         (Architecture, StackPointer, Vectors, Exchangeable) = (architecture, stackPointer, vectors, exchangeable);
         _hosts = new HostRegister[hosts.Length];
         _slots = new int[hosts.Length];
+        InFrame = new byte[hosts.Count((byte)HostRegister.None)];
         for (int i = 0, inFrame = 0; i < hosts.Length; i++)
         {
             _hosts[i] = (HostRegister)hosts[i];
             if (_hosts[i] is Scratch or Work or Budget or HostRegister.Rsp)
                 throw new InvalidOperationException($"{_hosts[i]} cannot hold a guest register");
-            _slots[i] = _hosts[i] == HostRegister.None ? Frame.RegisterAt(inFrame++) : 0;
+            if (_hosts[i] != HostRegister.None)
+                continue;
+            InFrame[inFrame] = (byte)i;
+            _slots[i] = Frame.RegisterAt(inFrame++);
         }
-        InFrame = [.. Enumerable.Range(0, hosts.Length).Where(i => _hosts[i] == HostRegister.None).Select(i => (byte)i)];
         int accumulator = Array.IndexOf(_hosts, HostRegister.Rax);
         HasAccumulator = accumulator < 0 || accumulator == Nobody;
         HasSpare = Array.IndexOf(_hosts, Spare) < 0;
