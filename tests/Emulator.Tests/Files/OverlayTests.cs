@@ -105,10 +105,22 @@ public sealed class OverlayTests : IDisposable
             File.WriteAllText(Path.Combine(path, $"{new string('n', 100)}{i}"), "");
         Assert.Equal((before.Size, before.Blocks), (directory.Status.Size, directory.Status.Blocks));
         Assert.NotEqual(before.ModifyTime, directory.Status.ModifyTime);
-        Assert.Equal(Errno.None, host.Root.Lookup("f"u8, out Inode? file));
+        HostFileSystem lower = HostFileSystem.Open(WorldClock.Virtual(), _lower, readOnly: true, out _)!;
+        Assert.Equal(Errno.None, lower.Root.Lookup("f"u8, out Inode? file));
         before = file!.Status;
         File.SetLastAccessTimeUtc(Path.Combine(_lower, "f"), new DateTime(2030, 1, 1, 0, 0, 0, DateTimeKind.Utc));
-        Assert.Equal((before.ModifyTime, before.ModifyTime), (before.AccessTime, file.Status.AccessTime));
+        Assert.Equal(Errno.None, lower.Root.Lookup("f"u8, out file));
+        Assert.Equal((before.ModifyTime, before.ModifyTime), (before.AccessTime, file!.Status.AccessTime));
+    }
+
+    [Fact]
+    public void On_the_virtual_clock_a_time_of_access_that_the_world_set_is_told()
+    {
+        const long set = 1_000_000_000_000_000_000;
+        HostFileSystem host = HostFileSystem.Open(WorldClock.Virtual(), _lower, readOnly: false, out _)!;
+        Assert.Equal(Errno.None, host.Root.Lookup("f"u8, out Inode? file));
+        Assert.Equal(Errno.None, file!.SetAttributes(new AttributeChange { AccessTime = set }));
+        Assert.Equal(set, file.Status.AccessTime);
     }
 
     private HostDirectory OpenLower() => (HostDirectory)HostFileSystem.Open(new TestClock(), _lower, readOnly: true, out _)!.Root;

@@ -35,13 +35,15 @@ public sealed class HostFileSystem : FileSystem
     /// <summary>
     /// What a world is told of a node of the host. No seed would repeat what others do to it without changing what is in it, and that would not go unseen: Python
     /// takes a few instructions more for a time of access that is no whole second, and a directory of ext4, such as /tmp, grows with every name that was ever in it.
+    /// Where the world may write, times of access are what it has set.
     /// </summary>
     internal FileStatus Describe(in HostStatus host)
     {
         FileStatus status = HostInode.Convert(host);
         if (!Clock.IsVirtual)
             return status;
-        status = status with { AccessTime = status.ModifyTime };
+        if (IsReadOnly)
+            status = status with { AccessTime = status.ModifyTime };
         return status.Kind == FileKind.Directory ? status with { Size = 4096, Blocks = 8 } : status;
     }
 
