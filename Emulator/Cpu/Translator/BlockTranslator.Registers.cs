@@ -28,7 +28,7 @@ internal sealed unsafe partial class BlockTranslator
 
     private void ChooseRegisters()
     {
-        if (_exchanges.Count > 0 || _isFirst)
+        if (_exchanges.Count > 0)
             TakeMap();
         if (!CountUses())
             return;
@@ -44,12 +44,9 @@ internal sealed unsafe partial class BlockTranslator
         }
     }
 
-    private bool _isFirst = true;
-
     /// <summary>The architecture's own choice.</summary>
     private void TakeMap()
     {
-        _isFirst = false;
         _exchanges.Clear();
         for (int i = 0; i < _map.Count; i++)
         {

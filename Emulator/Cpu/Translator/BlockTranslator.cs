@@ -31,7 +31,11 @@ internal sealed unsafe partial class BlockTranslator
     /// <summary>Where the present instruction's micro-ops end.</summary>
     private int _end;
 
-    public BlockTranslator(Gate gate, LinkTable links) => (_gate, _map, _links) = (gate, gate.Map, links);
+    public BlockTranslator(Gate gate, LinkTable links)
+    {
+        (_gate, _map, _links) = (gate, gate.Map, links);
+        TakeMap();
+    }
 
     /// <summary>
     /// A jump out of the block: the displacement of its instruction, whether that is a JMP, its target, whether registers are where the next

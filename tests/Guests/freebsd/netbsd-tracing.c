@@ -162,8 +162,6 @@ static void calls(void)
     ended(pid, 5);
 }
 
-static void nops(void) { __asm__ volatile("nop\n\tnop\n\tnop\n\tnop"); BREAKPOINT; }
-
 static void steps(void)
 {
     struct reg r, next;
@@ -201,15 +199,6 @@ static void steps(void)
     reset(pid);
 }
 
-static void forks(void)
-{
-    long pid = fork_();
-    if (pid == 0)
-        leave(3);
-    int result = 0;
-    wait_(pid, &result);
-    leave(result >> 8);
-}
 static void vforks(void)
 {
     long made = CALL(66);

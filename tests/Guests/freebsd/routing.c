@@ -348,19 +348,6 @@ static void neighbours(int fd)
     EXPECT(CALL(SYSCTL, name, 6, 0, &size, 0, 0), -EINVAL);
 }
 
-static void run_shell(const char *command)
-{
-    const char *const words[] = { "/bin/sh", "-c", command, 0 }, *const none[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", 0 };
-    int status = -1;
-    if (fork_() == 0)
-    {
-        CALL(59, words[0], words, none);
-        leave(1);
-    }
-    wait_(-1, &status);
-    EXPECT(status, 0);
-}
-
 /* What is told of devices and addresses (RTM_IFANNOUNCE, RTM_IFINFO, RTM_NEWADDR, RTM_DELADDR) and of routes that others change; a program of another system does it. */
 static void news(void)
 {

@@ -319,8 +319,6 @@ static void sets(void)
     reset(pid);
 }
 
-static void nops(void) { __asm__ volatile("nop\n\tnop\n\tnop\n\tnop"); BREAKPOINT; }
-
 static void steps(void)
 {
     struct reg r, next;
@@ -384,15 +382,6 @@ static void steps(void)
     EXPECT(trace(GETDBREGS, pid, floats, 0), -EINVAL);
 #endif
     reset(pid);
-}
-
-static void forks(void)
-{
-    long pid = fork_();
-    if (pid == 0)
-        leave(3);
-    wait_(pid, &status);
-    leave(status >> 8);
 }
 
 /* PTRACE_FORK: the child stops with SIGSTOP and PL_FLAG_CHILD, the parent with PL_FLAG_FORKED. */

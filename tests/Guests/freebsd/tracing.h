@@ -1,4 +1,4 @@
-/* What a tracer does alike on FreeBSD and NetBSD. Wants PT_ requests without their prefix, and the signals. */
+/* What a tracer does alike on FreeBSD and NetBSD. Wants PT_ requests without their prefix, the signals and BREAKPOINT. */
 struct io { int op; void *remote, *local; unsigned long length; };
 
 static long trace(int request, long pid, void *address, long data) { return CALL(26, request, pid, address, data); }
@@ -32,4 +32,14 @@ static long child(void (*what)(void))
 }
 
 static void nothing(void) { }
+static void nops(void) { __asm__ volatile("nop\n\tnop\n\tnop\n\tnop"); BREAKPOINT; }
+static void forks(void)
+{
+    long pid = fork_();
+    if (pid == 0)
+        leave(3);
+    wait_(pid, &status);
+    leave(status >> 8);
+}
+
 static volatile long word = 0x123456789abcdef0;

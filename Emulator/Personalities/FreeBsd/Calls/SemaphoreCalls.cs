@@ -61,12 +61,10 @@ public static class SemaphoreCalls
     {
         if (call.Deadline is null && !time.IsNull)
         {
-            if (!call.Memory.TryRead(time, out long seconds) || !call.Memory.TryRead(time + 8, out long fraction))
-                return Errno.EFAULT;
-            if (fraction is < 0 or >= 1_000_000_000)
-                return Errno.EINVAL;
-            const long second = 1_000_000_000;
-            call.SetDeadline(seconds < 0 ? 0 : call.World.MonotonicOf(seconds > (long.MaxValue / second) - 1 ? long.MaxValue : (seconds * second) + fraction));
+            Errno error = call.ReadMoment(time, out long nanoseconds);
+            if (error != Errno.None)
+                return error;
+            call.SetDeadline(nanoseconds < 0 ? 0 : call.World.MonotonicOf(nanoseconds));
         }
         return Shared.Take(call, id);
     }

@@ -10,12 +10,19 @@ internal static class WaitArguments
     /// <summary>Reads a struct timespec into nanoseconds: EFAULT, EINVAL when it is negative or its fraction too large.</summary>
     public static Errno ReadTime(this CallContext call, GuestAddress address, out long nanoseconds)
     {
+        Errno error = call.ReadMoment(address, out nanoseconds);
+        return error == Errno.None && nanoseconds < 0 ? Errno.EINVAL : error;
+    }
+
+    /// <summary>The same of a point in time, which may be negative: that is -1.</summary>
+    public static Errno ReadMoment(this CallContext call, GuestAddress address, out long nanoseconds)
+    {
         nanoseconds = 0;
         if (!call.Memory.TryRead(address, out long seconds) || !call.Memory.TryRead(address + 8, out long fraction))
             return Errno.EFAULT;
-        if (seconds < 0 || fraction is < 0 or >= 1_000_000_000)
+        if (fraction is < 0 or >= 1_000_000_000)
             return Errno.EINVAL;
-        nanoseconds = seconds > long.MaxValue / 1_000_000_000 - 1 ? long.MaxValue : (seconds * 1_000_000_000) + fraction;
+        nanoseconds = seconds < 0 ? -1 : seconds > long.MaxValue / 1_000_000_000 - 1 ? long.MaxValue : (seconds * 1_000_000_000) + fraction;
         return Errno.None;
     }
 
